@@ -1,0 +1,71 @@
+//! Turns `proto/` into Rust.
+//!
+//! The files are compiled once, by protox, so that no `protoc` is needed. Two
+//! things come out of it: the descriptors as they stand, for gRPC reflection,
+//! and Rust types cut so that what the function does not read stays encoded:
+//! every `google.protobuf.Struct` is a slice of the frame it came in, and
+//! desired state is `crate::desired::Desired`, which keeps fields it does not
+//! know.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+use prost::Message as _;
+use prost_types::{
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
+    field_descriptor_proto::Type,
+};
+
+const FILES: [&str; 2] =
+    ["apiextensions/fn/v1/run_function.proto", "apiextensions/fn/v1beta1/run_function.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=build.rs");
+
+    let mut descriptors = protox::compile(FILES, ["proto"])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.binpb"), descriptors.encode_to_vec())?;
+
+    keep_encoded(&mut descriptors);
+    descriptors.file.push(desired());
+    tonic_prost_build::configure()
+        .build_client(true)
+        .bytes(".")
+        // Same state, same bytes: a map is written in the order of its keys.
+        .btree_map(".")
+        // The messages hold Secrets; what cannot be printed cannot leak.
+        .skip_debug(["."])
+        .extern_path(".desired.Desired", "crate::desired::Desired")
+        .extern_path(".apiextensions.fn.proto.v1beta1", "crate::proto::v1")
+        .compile_fds(descriptors)?;
+    Ok(())
+}
+
+fn keep_encoded(descriptors: &mut FileDescriptorSet) {
+    for file in &mut descriptors.file {
+        for message in &mut file.message_type {
+            let is_run_function = matches!(message.name(), "RunFunctionRequest" | "RunFunctionResponse");
+            for field in &mut message.field {
+                if field.type_name() == ".google.protobuf.Struct" {
+                    field.set_type(Type::Bytes);
+                    field.type_name = None;
+                    // Absent and empty are not the same manifest.
+                    field.proto3_optional = Some(true);
+                } else if is_run_function && field.name() == "desired" {
+                    field.type_name = Some(".desired.Desired".to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// Declares the message that `extern_path` maps to our own type.
+fn desired() -> FileDescriptorProto {
+    FileDescriptorProto {
+        name: Some("desired.proto".to_owned()),
+        package: Some("desired".to_owned()),
+        syntax: Some("proto3".to_owned()),
+        message_type: vec![DescriptorProto { name: Some("Desired".to_owned()), ..Default::default() }],
+        ..Default::default()
+    }
+}

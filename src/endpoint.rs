@@ -1,0 +1,152 @@
+//! Where an Infisical server is and how its certificate is checked.
+//!
+//! An [`Endpoint`] that exists is one that requests may go to: the scheme is
+//! http or https, there is a host, no user info, no path, and the host is not
+//! one that credentials are never sent to.
+
+use std::fmt;
+
+use url::Url;
+
+/// The base URL of a server plus how its certificate is checked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    origin: Origin,
+    tls: Tls,
+}
+
+/// Scheme, host and port: what `host` in a connection Secret says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin(String);
+
+/// How the server's certificate is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tls {
+    /// PEM certificates to trust in place of the public ones.
+    pub ca_bundle: Option<String>,
+    /// The name that the certificate must have, where it is not the URL's host.
+    pub server_name: Option<String>,
+    /// Whether any certificate will do.
+    pub insecure_skip_verify: bool,
+}
+
+/// Why a URL is not one of a server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// It does not parse.
+    #[error("it is no URL; write one such as \"https://infisical.example.org\"")]
+    NotAUrl,
+    /// Neither http nor https.
+    #[error("its scheme is {0:?}; write \"http\" or \"https\"")]
+    Scheme(String),
+    /// A user name or password in it.
+    #[error("it has a user name or password in it; take them out")]
+    UserInfo,
+    /// A path, query or fragment after the host.
+    #[error("it has a path, query or fragment; write only {0:?}")]
+    Path(String),
+    /// A link-local or metadata address.
+    #[error("its host is a link-local or metadata address, to which no credentials are sent")]
+    Forbidden,
+}
+
+impl Origin {
+    /// Parses a base URL.
+    ///
+    /// # Errors
+    /// What is wrong with it and what to write; user info is never repeated.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let url = Url::parse(text.trim()).map_err(|_| OriginError::NotAUrl)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(OriginError::Scheme(url.scheme().to_owned()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(OriginError::UserInfo);
+        }
+        let origin = url.origin().ascii_serialization();
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            return Err(OriginError::Path(origin));
+        }
+        if host_is_forbidden(&url) { Err(OriginError::Forbidden) } else { Ok(Self(origin)) }
+    }
+
+    /// `scheme://host[:port]`, without a default port and without a slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The host alone, for a comparison with `allowedHosts`.
+    #[must_use]
+    pub fn host(&self) -> String {
+        Url::parse(&self.0).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn host_is_forbidden(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => crate::infisical::is_forbidden(address.into()),
+        Some(url::Host::Ipv6(address)) => crate::infisical::is_forbidden(address.into()),
+        Some(url::Host::Domain(name)) => {
+            // Google's metadata server, which has a name instead of a known address.
+            name.trim_end_matches('.').eq_ignore_ascii_case("metadata.google.internal")
+        }
+        None => true,
+    }
+}
+
+impl Endpoint {
+    /// Puts the two together.
+    #[must_use]
+    pub fn new(origin: Origin, tls: Tls) -> Self {
+        Self { origin, tls }
+    }
+
+    /// The server's base URL.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// How its certificate is checked.
+    #[must_use]
+    pub fn tls(&self) -> &Tls {
+        &self.tls
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_cut_to_its_origin_and_anything_more_is_refused() {
+        let table = [
+            ("http://infisical:8080", Ok("http://infisical:8080")),
+            ("HTTPS://Infisical.Example.org:443/", Ok("https://infisical.example.org")),
+            ("infisical:8080", Err(OriginError::Scheme("infisical".to_owned()))),
+            ("infisical", Err(OriginError::NotAUrl)),
+            ("ftp://infisical", Err(OriginError::Scheme("ftp".to_owned()))),
+            ("https://user:word@infisical", Err(OriginError::UserInfo)),
+            ("https://infisical/api", Err(OriginError::Path("https://infisical".to_owned()))),
+            ("https://infisical/?a=b", Err(OriginError::Path("https://infisical".to_owned()))),
+            ("http://169.254.169.254", Err(OriginError::Forbidden)),
+            ("http://[fe80::1]", Err(OriginError::Forbidden)),
+            ("http://[::ffff:169.254.169.254]", Err(OriginError::Forbidden)),
+            ("http://[fd00:ec2::254]", Err(OriginError::Forbidden)),
+            ("http://metadata.google.internal", Err(OriginError::Forbidden)),
+            ("http://2852039166", Err(OriginError::Forbidden)),
+            ("http://0.0.0.0", Err(OriginError::Forbidden)),
+        ];
+        for (text, expected) in table {
+            let parsed = Origin::parse(text);
+            assert_eq!(parsed.as_ref().map(Origin::as_str), expected.as_ref().copied(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! function-infisical.
+pub mod clock;
+pub mod desired;
+pub mod endpoint;
+pub mod infisical;
+pub mod proto;
+pub mod secret;
