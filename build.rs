@@ -10,10 +10,7 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
-use prost_types::{
-    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
-    field_descriptor_proto::Type,
-};
+use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet, field_descriptor_proto::Type};
 
 const FILES: [&str; 2] =
     ["apiextensions/fn/v1/run_function.proto", "apiextensions/fn/v1beta1/run_function.proto"];
@@ -34,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Same state, same bytes: a map is written in the order of its keys.
         .btree_map(".")
         // The messages hold Secrets; what cannot be printed cannot leak.
-        .skip_debug(["."])
+        .skip_debug(message_paths(&descriptors))
         .extern_path(".desired.Desired", "crate::desired::Desired")
         .extern_path(".apiextensions.fn.proto.v1beta1", "crate::proto::v1")
         .compile_fds(descriptors)?;
@@ -57,6 +54,15 @@ fn keep_encoded(descriptors: &mut FileDescriptorSet) {
             }
         }
     }
+}
+
+fn message_paths(descriptors: &FileDescriptorSet) -> Vec<String> {
+    let path = |package: &str, message: &DescriptorProto| format!(".{package}.{}", message.name());
+    descriptors
+        .file
+        .iter()
+        .flat_map(|file| file.message_type.iter().map(move |message| path(file.package(), message)))
+        .collect()
 }
 
 /// Declares the message that `extern_path` maps to our own type.
