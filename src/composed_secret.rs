@@ -1,0 +1,168 @@
+//! The Secrets that this function composes, as manifests.
+//!
+//! There are two, so that RBAC can hand out the connection without the admin's
+//! password. This module reads and writes them; what goes into which, and when,
+//! is decided elsewhere. Nothing here can be printed.
+
+use std::{collections::BTreeMap, fmt};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use prost::Message as _;
+use prost_types::{Struct, Value, value::Kind};
+use zeroize::Zeroizing;
+
+use crate::manifest::Manifest;
+
+/// What a Secret holds: its decoded `data`, in the order of its keys.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SecretData(BTreeMap<String, Zeroizing<Vec<u8>>>);
+
+/// `metadata.name` and `metadata.namespace` of a composed Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretName {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`. `None` under a namespaced XR: Crossplane fills it in.
+    pub namespace: Option<String>,
+}
+
+impl SecretData {
+    /// Reads the `data` of an observed Secret, or of one that was required.
+    /// Values that are not base64 are left out.
+    #[must_use]
+    pub fn read(secret: Manifest<'_>) -> Self {
+        let mut data = Self::default();
+        for (key, value) in secret.object("data").into_iter().flat_map(Manifest::fields) {
+            if let Some(value) = value.as_string().and_then(|text| STANDARD.decode(text).ok()) {
+                data.0.insert(key.to_owned(), Zeroizing::new(value));
+            }
+        }
+        data
+    }
+
+    /// Takes over what is decoded already: step credentials, connection details.
+    #[must_use]
+    pub fn from_bytes(details: &BTreeMap<String, Bytes>) -> Self {
+        let copied = details.iter().map(|(key, value)| (key.clone(), Zeroizing::new(value.to_vec())));
+        Self(copied.collect())
+    }
+
+    /// Sets a key.
+    pub fn insert(&mut self, key: &str, value: &str) {
+        self.0.insert(key.to_owned(), Zeroizing::new(value.as_bytes().to_vec()));
+    }
+
+    /// The text under a key. `None` where it is missing, empty or not UTF-8.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        let value = std::str::from_utf8(self.0.get(key)?).ok()?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// The value under a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&[u8]> {
+        self.0.get(key).map(|value| value.as_slice())
+    }
+
+    /// The keys and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
+    }
+
+    /// The keys that are there with a value.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(key, _)| key.as_str())
+    }
+
+    /// Whether every key of `other` is here with the same value.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        other.0.iter().all(|(key, value)| self.0.get(key) == Some(value))
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for SecretData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace}/{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// Writes a Secret's manifest as an encoded `google.protobuf.Struct`.
+///
+/// The same arguments give the same bytes.
+#[must_use]
+pub fn manifest(name: &SecretName, secret_type: &str, data: &SecretData) -> Bytes {
+    let mut metadata = BTreeMap::from([("name".to_owned(), text(&name.name))]);
+    if let Some(namespace) = &name.namespace {
+        metadata.insert("namespace".to_owned(), text(namespace));
+    }
+    // Exposed here: the Secret is where these values belong.
+    let data = data.0.iter().map(|(key, value)| (key.clone(), text(&STANDARD.encode(value)))).collect();
+    let fields = BTreeMap::from([
+        ("apiVersion".to_owned(), text("v1")),
+        ("kind".to_owned(), text("Secret")),
+        ("type".to_owned(), text(secret_type)),
+        ("metadata".to_owned(), object(metadata)),
+        ("data".to_owned(), object(data)),
+    ]);
+    Struct { fields }.encode_to_vec().into()
+}
+
+fn text(value: &str) -> Value {
+    Value { kind: Some(Kind::StringValue(value.to_owned())) }
+}
+
+fn object(fields: BTreeMap<String, Value>) -> Value {
+    Value { kind: Some(Kind::StructValue(Struct { fields })) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_written_is_read_back() {
+        let mut data = SecretData::default();
+        data.insert("token", "marker-token");
+        data.insert("host", "http://infisical:8080");
+        let name = SecretName { name: "vault-connection".to_owned(), namespace: Some("team-a".to_owned()) };
+        let written = manifest(&name, "Opaque", &data);
+        let read = Manifest::new(&written);
+        assert_eq!(SecretData::read(read), data);
+        assert_eq!(read.name(), Some("vault-connection"));
+        assert_eq!(read.namespace(), Some("team-a"));
+        assert_eq!((read.kind(), read.api_version()), (Some("Secret"), Some("v1")));
+        assert!(manifest(&name, "Opaque", &data) == written);
+    }
+
+    #[test]
+    fn a_namespace_is_left_out_where_crossplane_fills_it_in() {
+        let name = SecretName { name: "vault-admin".to_owned(), namespace: None };
+        let written = manifest(&name, "Opaque", &SecretData::default());
+        assert_eq!(Manifest::new(&written).namespace(), None);
+    }
+
+    #[test]
+    fn printing_shows_the_keys_only() {
+        let mut data = SecretData::default();
+        data.insert("token", "marker-token");
+        assert_eq!(format!("{data:?}"), r#"{"token"}"#);
+    }
+}

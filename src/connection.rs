@@ -1,0 +1,178 @@
+//! The connection that is handed out: what its keys are and where they come from.
+//!
+//! A [`Connection`] exists only for a token that the server accepted; the one
+//! place that makes it is `act`.
+
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::{
+    claims::Claims,
+    composed_secret::SecretData,
+    endpoint::Origin,
+    infisical::Organization,
+    input::{ConnectionDetail, DetailValue},
+    secret::AccessToken,
+};
+
+/// A working connection to an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The token that the server accepted.
+    pub token: AccessToken,
+    /// Where the server is.
+    pub origin: Origin,
+    /// The organization whose token it is.
+    pub organization_id: String,
+    /// That organization's slug.
+    pub organization_slug: String,
+    /// The identity whose token it is, as far as the token says.
+    pub identity_id: Option<String>,
+    /// When the token was issued, as far as it says.
+    pub issued_at: Option<Timestamp>,
+    /// When the token ends: its `exp`, or its `iat` plus the server's longest
+    /// life of a token. `None` where neither is known.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Connection {
+    /// The connection of an accepted token. `max_ttl` is the server's longest
+    /// life of a token, for one that does not say when it ends.
+    #[must_use]
+    pub fn new(
+        token: AccessToken,
+        origin: Origin,
+        organization: Organization,
+        max_ttl: Option<std::time::Duration>,
+    ) -> Self {
+        let claims = Claims::of(&token);
+        let capped = || claims.issued_at?.checked_add(max_ttl?).ok();
+        Self {
+            expires_at: claims.expires_at.or_else(capped),
+            issued_at: claims.issued_at,
+            identity_id: claims.identity_id,
+            token,
+            origin,
+            organization_id: organization.id,
+            organization_slug: organization.slug,
+        }
+    }
+
+    /// The data of the connection Secret, under the names that the input gives.
+    #[must_use]
+    pub fn data(&self, wanted: &[ConnectionDetail]) -> SecretData {
+        let mut data = SecretData::default();
+        for detail in wanted {
+            // The token is exposed here: the Secret is where it belongs.
+            match &detail.value {
+                DetailValue::Token => data.insert(&detail.name, self.token.expose()),
+                DetailValue::Host => data.insert(&detail.name, self.origin.as_str()),
+                DetailValue::OrganizationId => data.insert(&detail.name, &self.organization_id),
+                DetailValue::OrganizationSlug => data.insert(&detail.name, &self.organization_slug),
+                DetailValue::IdentityId => {
+                    data.insert(&detail.name, self.identity_id.as_deref().unwrap_or_default());
+                }
+                DetailValue::ExpiresAt => {
+                    let expires_at = self.expires_at.map(|at| at.to_string()).unwrap_or_default();
+                    data.insert(&detail.name, &expires_at);
+                }
+                DetailValue::Credentials => data.insert(&detail.name, &credentials_json(&self.token)),
+            }
+        }
+        data
+    }
+}
+
+/// What provider-infisical reads: `{"auth":{"token":"…"}}`.
+fn credentials_json(token: &AccessToken) -> Zeroizing<String> {
+    let json = serde_json::json!({ "auth": { "token": token.expose() } });
+    Zeroizing::new(json.to_string())
+}
+
+/// The connection Secret, or the connection details of a legacy XR, as observed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedConnection {
+    /// The token in it, whether it works or not.
+    pub token: Option<AccessToken>,
+    /// What is under the wanted names.
+    pub data: SecretData,
+    /// Whether every wanted name has a value or is there empty.
+    pub complete: bool,
+}
+
+impl ObservedConnection {
+    /// Picks out of a Secret's data what the input wants in it.
+    ///
+    /// The names may have changed since it was written, so the token is looked
+    /// for under its present name and then under the default one.
+    #[must_use]
+    pub fn read(data: &SecretData, wanted: &[ConnectionDetail]) -> Self {
+        let named = wanted.iter().find(|detail| detail.value == DetailValue::Token);
+        let token = named.and_then(|detail| data.text(&detail.name)).or_else(|| data.text("token"));
+        let mut kept = SecretData::default();
+        let mut complete = true;
+        for detail in wanted {
+            match data.get(&detail.name).and_then(|value| std::str::from_utf8(value).ok()) {
+                Some(value) => kept.insert(&detail.name, value),
+                None => complete = false,
+            }
+        }
+        Self { token: token.map(AccessToken::new), data: kept, complete }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection() -> Connection {
+        let organization =
+            Organization { id: "org".to_owned(), name: "Acme".to_owned(), slug: "acme-x".to_owned() };
+        let origin = Origin::parse("http://infisical:8080").unwrap();
+        Connection::new(AccessToken::new("marker-token"), origin, organization, None)
+    }
+
+    fn details(names: &[(&str, DetailValue)]) -> Vec<ConnectionDetail> {
+        let detail = |(name, value): &(&str, DetailValue)| ConnectionDetail {
+            name: (*name).to_owned(),
+            value: value.clone(),
+        };
+        names.iter().map(detail).collect()
+    }
+
+    #[test]
+    fn the_keys_have_the_names_that_the_input_gives() {
+        let wanted = details(&[
+            ("INFISICAL_TOKEN", DetailValue::Token),
+            ("INFISICAL_HOST", DetailValue::Host),
+            ("json", DetailValue::Credentials),
+        ]);
+        let data = connection().data(&wanted);
+        assert_eq!(data.text("INFISICAL_TOKEN"), Some("marker-token"));
+        assert_eq!(data.text("INFISICAL_HOST"), Some("http://infisical:8080"));
+        assert_eq!(data.text("json"), Some(r#"{"auth":{"token":"marker-token"}}"#));
+        assert_eq!(data.keys().count(), 3);
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_whole() {
+        let wanted = details(&[
+            ("token", DetailValue::Token),
+            ("expiresAt", DetailValue::ExpiresAt),
+            ("identityId", DetailValue::IdentityId),
+        ]);
+        let data = connection().data(&wanted);
+        let observed = ObservedConnection::read(&data, &wanted);
+        assert!(observed.complete, "a value that is not known is there, empty");
+        assert_eq!(observed.data, data);
+        assert_eq!(observed.token, Some(AccessToken::new("marker-token")));
+    }
+
+    #[test]
+    fn a_token_is_found_when_its_key_was_renamed() {
+        let before = connection().data(&details(&[("token", DetailValue::Token)]));
+        let observed = ObservedConnection::read(&before, &details(&[("TOKEN", DetailValue::Token)]));
+        assert_eq!(observed.token, Some(AccessToken::new("marker-token")));
+        assert!(!observed.complete);
+    }
+}

@@ -1,0 +1,118 @@
+//! One call: observe, plan, act, respond. The one place that knows all four.
+//!
+//! A call that starts work waits for it for a moment, so that a fast server
+//! makes a fast XR; then it answers with what is known. The work goes on without
+//! it, and its outcome comes with a later call.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rand::rngs::StdRng;
+use tonic::Status;
+
+use crate::{
+    act::{Act, Memory, Remembered},
+    clock::Clock,
+    infisical::Connect,
+    observe::{Observation, observe},
+    plan::{Action, AdminSecret, Plan, plan},
+    proto::v1::{RunFunctionRequest, RunFunctionResponse},
+    respond,
+    secret::AccessToken,
+    server::RunFunction,
+};
+
+/// For how long a call waits for work that is under way. A bootstrap and all
+/// that comes after it take about a second; a reconcile has two minutes.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The function that Crossplane calls.
+pub struct Function {
+    act: Act,
+    memory: Arc<Memory>,
+    clock: Arc<dyn Clock>,
+    rng: Mutex<StdRng>,
+}
+
+impl Function {
+    /// A function that remembers nothing yet. `rng` draws passwords.
+    #[must_use]
+    pub fn new(connect: Arc<dyn Connect>, clock: Arc<dyn Clock>, rng: StdRng) -> Self {
+        let memory = Arc::new(Memory::default());
+        let act = Act::new(memory.clone(), connect, clock.clone());
+        Self { act, memory, clock, rng: Mutex::new(rng) }
+    }
+
+    /// Answers a call. `deadline` is what the caller has left to wait.
+    pub async fn call(&self, request: RunFunctionRequest, deadline: Option<Duration>) -> RunFunctionResponse {
+        let observation = match observe(&request) {
+            Ok(observation) => observation,
+            Err(error) => {
+                tracing::info!(%error, "the pipeline step cannot run");
+                return respond::fatal(request, &error);
+            }
+        };
+        if let Some(admin) = &observation.persisted_admin {
+            self.memory.keep_admin(&observation.xr.key, admin);
+        }
+        let (plan, remembered) = self.decide(&observation, patience(deadline)).await;
+        tracing::debug!(action = plan.action.name(), "answering");
+        respond::respond(request, &observation, &remembered, &plan, self.clock.now())
+    }
+
+    /// Plans, and as long as there is patience waits for the work that the plan
+    /// started or found under way, to plan again with its outcome.
+    async fn decide(&self, observation: &Observation, patience: Duration) -> (Plan, Remembered) {
+        let key = &observation.xr.key;
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            let (plan, remembered) = self.plan(observation);
+            if let AdminSecret::Generate(email) = &plan.admin {
+                let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+                self.memory.generate(key, email.clone(), &mut *rng);
+                continue;
+            }
+            match &plan.action {
+                Action::Start(work) => self.act.start(key, remembered.revision, work.as_ref().clone()),
+                Action::Await => {}
+                Action::Wait(_) | Action::Hold { .. } | Action::HandOut | Action::Keep { .. } => {
+                    return (plan, remembered);
+                }
+            }
+            let settled = tokio::time::timeout_at(until, self.act.settled(key)).await;
+            if settled.is_err() || tokio::time::Instant::now() >= until {
+                return (plan, remembered);
+            }
+        }
+    }
+
+    fn plan(&self, observation: &Observation) -> (Plan, Remembered) {
+        let now = self.clock.now();
+        let token = observation.connection.as_ref().and_then(|connection| connection.token.as_ref());
+        let observed = token.map(AccessToken::fingerprint);
+        let remembered = self.memory.recall(&observation.xr.key, observed, now);
+        (plan(observation, &remembered, now), remembered)
+    }
+}
+
+/// Half of what the caller has left, so that the answer is in time.
+fn patience(deadline: Option<Duration>) -> Duration {
+    deadline.map_or(PATIENCE, |deadline| PATIENCE.min(deadline / 2))
+}
+
+#[async_trait::async_trait]
+impl RunFunction for Function {
+    async fn run_function(
+        &self,
+        request: RunFunctionRequest,
+        deadline: Option<Duration>,
+    ) -> Result<RunFunctionResponse, Status> {
+        Ok(self.call(request, deadline).await)
+    }
+
+    async fn drain(&self) {
+        self.act.drain().await;
+    }
+}

@@ -1,0 +1,180 @@
+//! Turns a request into what the plan needs to know.
+//!
+//! Pure: nothing is asked of anybody, and no clock is read. A mistake of the
+//! Composition's author is an [`ObserveError`]; what is simply not there yet is
+//! a [`Waiting`], which the plan weighs against what is persisted already.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    composed_secret::{SecretData, SecretName},
+    connection::ObservedConnection,
+    endpoint::Endpoint,
+    input::{self, Bootstrap, ConnectionDetail, InputError, TokenPolicy},
+    manifest::Manifest,
+    proto::v1::{ResourceSelector, RunFunctionRequest},
+    readiness::Readiness,
+    secret::Credentials,
+};
+
+mod admin;
+mod endpoint;
+mod instance;
+mod organization;
+mod requirements;
+mod secrets;
+mod xr;
+
+pub use admin::AdminSource;
+pub use requirements::Required;
+pub use secrets::{ADMIN_RESOURCE, CONNECTION_RESOURCE};
+pub use xr::{PreviousConditions, Xr, XrKey};
+
+/// What a call is about, in values of its own.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The XR.
+    pub xr: Xr,
+    /// Whether the composed instance is ready to be asked.
+    pub instance: Readiness,
+    /// Where the instance is.
+    pub endpoint: Result<Endpoint, Waiting>,
+    /// What the organization is called.
+    pub organization: Result<String, Waiting>,
+    /// Where the admin's email and password come from.
+    pub admin: AdminSource,
+    /// The email and password in the admin Secret that this function composed.
+    pub persisted_admin: Option<Credentials>,
+    /// The connection Secret, or what a legacy XR has of it.
+    pub connection: Option<ObservedConnection>,
+    /// Of a legacy XR: its own connection details.
+    pub connection_details: SecretData,
+    /// What the two Secrets are called.
+    pub admin_secret: SecretName,
+    /// See `admin_secret`.
+    pub connection_secret: SecretName,
+    /// The keys of the connection Secret.
+    pub wanted: Vec<ConnectionDetail>,
+    /// When tokens are verified and renewed.
+    pub token_policy: TokenPolicy,
+    /// Where on the XR to write what is not secret.
+    pub status: Option<crate::fieldpath::FieldPath>,
+    /// What must be in the request before the answer counts.
+    pub requirements: BTreeMap<String, ResourceSelector>,
+    /// Whether it is.
+    pub requirements_met: bool,
+}
+
+/// Something that is not there yet, and a sentence of what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// The instance is not ready.
+    Instance(String),
+    /// The endpoint, or the CA bundle to check it by, is not known yet.
+    Endpoint(String),
+    /// The organization's name is not known yet.
+    Organization(String),
+    /// The admin's email or password is not there yet.
+    Admin(String),
+}
+
+/// A mistake that only a person can mend: a fatal result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ObserveError {
+    /// The input is wrong.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// No XR, or one without a name.
+    #[error("the request has no observed composite resource with a name; it is not one of Crossplane's")]
+    NoXr,
+    /// An earlier step composes something under one of our names.
+    #[error(
+        "composed resource \"{0}\" is taken by an earlier step of the pipeline; a pipeline can have one step of \
+         this function, and no other step may compose a resource under that name"
+    )]
+    NameTaken(&'static str),
+    /// What is observed under one of our names is no Secret.
+    #[error(
+        "composed resource \"{name}\" is a {kind}, not a Secret; give it another name in the step that composed it"
+    )]
+    NotOurs {
+        /// The name in the pipeline.
+        name: &'static str,
+        /// What it is.
+        kind: String,
+    },
+    /// The namespace of the Secrets is not known.
+    #[error(
+        "input.writeConnectionSecretToRef.namespace: is missing; a cluster-scoped composite resource must name the \
+         namespace of its Secrets, here or in spec.writeConnectionSecretToRef"
+    )]
+    NoNamespace,
+    /// A namespaced XR composes into its own namespace only.
+    #[error(
+        "{field}: is \"{given}\", but a namespaced composite resource composes into its own namespace only; leave it \
+         out or write \"{own}\""
+    )]
+    OtherNamespace {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        given: String,
+        /// The XR's namespace.
+        own: String,
+    },
+    /// A value that was read by a field path cannot be used.
+    #[error("{field}: {what}")]
+    Value {
+        /// The field of the input that led there, or the place itself.
+        field: String,
+        /// What is wrong and what to write.
+        what: String,
+    },
+}
+
+/// Observes a request.
+///
+/// # Errors
+/// A mistake that only a person can mend.
+pub fn observe(request: &RunFunctionRequest) -> Result<Observation, ObserveError> {
+    let input = input::parse(request.input.as_deref())?;
+    let composite = request.observed.as_ref().and_then(|observed| observed.composite.as_ref());
+    let manifest = composite.and_then(|composite| composite.resource.as_deref()).map(Manifest::new);
+    let manifest = manifest.ok_or(ObserveError::NoXr)?;
+    let xr = Xr::read(manifest).ok_or(ObserveError::NoXr)?;
+    let Bootstrap { instance, organization, admin, connection_secret, connection_details, token, status } =
+        input;
+
+    secrets::check_names(request)?;
+    let connection_name = secrets::connection_name(&xr, manifest, connection_secret.as_ref())?;
+    let admin_name = secrets::admin_name(&xr, &connection_name);
+    let mut required = Required::new(request, connection_name.namespace.as_deref().or(xr.namespace()));
+    let endpoint = endpoint::observe(request, manifest, &instance, &mut required)?;
+    let source = admin::observe(request, manifest, &admin, &mut required)?;
+    let details = composite.map(|composite| SecretData::from_bytes(&composite.connection_details));
+    let details = details.unwrap_or_default();
+
+    Ok(Observation {
+        instance: instance::observe(request, &instance),
+        endpoint,
+        organization: organization::observe(&xr, manifest, &organization)?,
+        admin: source,
+        persisted_admin: admin::persisted(request),
+        connection: secrets::connection(request, &details, &connection_details),
+        connection_details: details,
+        admin_secret: admin_name,
+        connection_secret: connection_name,
+        wanted: connection_details,
+        token_policy: token,
+        status,
+        requirements_met: required.met(),
+        requirements: required.into_selectors(),
+        xr,
+    })
+}
+
+/// The manifest of an observed composed resource.
+fn observed<'a>(request: &'a RunFunctionRequest, name: &str) -> Option<Manifest<'a>> {
+    let resource = request.observed.as_ref()?.resources.get(name)?;
+    resource.resource.as_deref().map(Manifest::new)
+}

@@ -1,0 +1,165 @@
+//! The admin's email and password: supplied by the platform team, or generated
+//! and persisted by this function.
+
+use super::{ADMIN_RESOURCE, ObserveError, Required, Waiting, observed};
+use crate::{
+    composed_secret::SecretData,
+    fieldpath::PathError,
+    input::{Admin, EmailSource, NameSource},
+    manifest::Manifest,
+    proto::v1::{RunFunctionRequest, credentials::Source},
+    secret::{Credentials, Email, Password},
+};
+
+/// The requirement that brings the Secret of `admin.secretRef`.
+const SECRET_REQUIREMENT: &str = "infisical-admin-credentials";
+
+/// The keys of the admin Secret that this function composes.
+pub const EMAIL_KEY: &str = "email";
+/// See [`EMAIL_KEY`].
+pub const PASSWORD_KEY: &str = "password";
+
+/// Where the admin's email and password come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminSource {
+    /// The password is generated and persisted first.
+    Generated {
+        /// The email, or that it is not known yet.
+        email: Result<Email, Waiting>,
+    },
+    /// The platform team supplies them, or has yet to.
+    Supplied(Result<Credentials, Waiting>),
+}
+
+/// What the input says of the admin, with what of it is there.
+pub(super) fn observe(
+    request: &RunFunctionRequest,
+    composite: Manifest<'_>,
+    admin: &Admin,
+    required: &mut Required<'_>,
+) -> Result<AdminSource, ObserveError> {
+    match admin {
+        Admin::Generated { email } => Ok(AdminSource::Generated { email: read_email(composite, email)? }),
+        Admin::Credential { name, email } => {
+            let data = step_credential(request, name)?;
+            let supplied = supply(composite, &data, ("email", "password"), email.as_ref(), &|key| {
+                format!("step credential \"{name}\" has no key \"{key}\"")
+            })?;
+            Ok(AdminSource::Supplied(supplied))
+        }
+        Admin::SecretRef { name, namespace, email_key, password_key, email } => {
+            let name = match secret_name(composite, name)? {
+                Ok(name) => name,
+                Err(waiting) => return Ok(AdminSource::Supplied(Err(waiting))),
+            };
+            let secret = required.object(SECRET_REQUIREMENT, "Secret", &name, namespace.as_deref());
+            let Some(secret) = secret else {
+                let what = format!("Secret \"{name}\" (input.admin.secretRef) is not there");
+                return Ok(AdminSource::Supplied(Err(Waiting::Admin(what))));
+            };
+            let data = SecretData::read(secret);
+            let supplied = supply(composite, &data, (email_key, password_key), email.as_ref(), &|key| {
+                format!("Secret \"{name}\" (input.admin.secretRef) has no key \"{key}\"")
+            })?;
+            Ok(AdminSource::Supplied(supplied))
+        }
+    }
+}
+
+/// The email and password in the admin Secret that this function composed.
+pub(super) fn persisted(request: &RunFunctionRequest) -> Option<Credentials> {
+    let data = SecretData::read(observed(request, ADMIN_RESOURCE)?);
+    let email = Email::parse(data.text(EMAIL_KEY)?).ok()?;
+    Some(Credentials { email, password: Password::new(data.text(PASSWORD_KEY)?) })
+}
+
+fn step_credential(request: &RunFunctionRequest, name: &str) -> Result<SecretData, ObserveError> {
+    match request.credentials.get(name).and_then(|credentials| credentials.source.as_ref()) {
+        Some(Source::CredentialData(data)) => Ok(SecretData::from_bytes(&data.data)),
+        None => Err(ObserveError::Value {
+            field: "input.admin.credentials".to_owned(),
+            what: format!(
+                "the step has no credential \"{name}\"; add it under credentials of this step of the pipeline"
+            ),
+        }),
+    }
+}
+
+/// Email and password out of supplied data. The email may come from the input
+/// instead, and where it comes from both they must be the same: it never changes.
+fn supply(
+    composite: Manifest<'_>,
+    data: &SecretData,
+    (email_key, password_key): (&str, &str),
+    email: Option<&EmailSource>,
+    missing: &dyn Fn(&str) -> String,
+) -> Result<Result<Credentials, Waiting>, ObserveError> {
+    let given = match email {
+        None => None,
+        Some(source) => match read_email(composite, source)? {
+            Ok(email) => Some(email),
+            Err(waiting) => return Ok(Err(waiting)),
+        },
+    };
+    let supplied = match data.text(email_key) {
+        None => None,
+        Some(text) => Some(Email::parse(text).map_err(|error| ObserveError::Value {
+            field: "input.admin".to_owned(),
+            what: format!("the email under key \"{email_key}\" of the supplied credentials is none: {error}"),
+        })?),
+    };
+    if let (Some(given), Some(supplied)) = (&given, &supplied)
+        && given != supplied
+    {
+        return Err(ObserveError::Value {
+            field: "input.admin.email".to_owned(),
+            what: format!("is \"{given}\", but the supplied credentials say \"{supplied}\"; keep one of them"),
+        });
+    }
+    let Some(email) = given.or(supplied) else { return Ok(Err(Waiting::Admin(missing(email_key)))) };
+    let Some(password) = data.text(password_key) else {
+        return Ok(Err(Waiting::Admin(missing(password_key))));
+    };
+    Ok(Ok(Credentials { email, password: Password::new(password) }))
+}
+
+fn read_email(
+    composite: Manifest<'_>,
+    source: &EmailSource,
+) -> Result<Result<Email, Waiting>, ObserveError> {
+    let path = match source {
+        EmailSource::Literal(email) => return Ok(Ok(email.clone())),
+        EmailSource::FromCompositeFieldPath(path) => path,
+    };
+    let wrong =
+        |what: String| ObserveError::Value { field: "input.admin.emailFromCompositeFieldPath".to_owned(), what };
+    match composite.string_at(path) {
+        Ok(text) => Email::parse(text).map(Ok).map_err(|error| {
+            wrong(format!("{path} of the composite resource is \"{text}\", which is no email address: {error}"))
+        }),
+        Err(PathError::NotFound { .. }) => {
+            Ok(Err(Waiting::Admin(format!("{path} of the composite resource has no value yet"))))
+        }
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
+fn secret_name(
+    composite: Manifest<'_>,
+    name: &NameSource,
+) -> Result<Result<String, Waiting>, ObserveError> {
+    let path = match name {
+        NameSource::Literal(name) => return Ok(Ok(name.clone())),
+        NameSource::FromCompositeFieldPath(path) => path,
+    };
+    match composite.string_at(path) {
+        Ok(name) if !name.is_empty() => Ok(Ok(name.to_owned())),
+        Ok(_) | Err(PathError::NotFound { .. }) => {
+            Ok(Err(Waiting::Admin(format!("{path} of the composite resource has no value yet"))))
+        }
+        Err(error) => Err(ObserveError::Value {
+            field: "input.admin.secretRef.nameFromCompositeFieldPath".to_owned(),
+            what: error.to_string(),
+        }),
+    }
+}

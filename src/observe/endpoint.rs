@@ -1,0 +1,163 @@
+//! Where the instance is, out of what the input names.
+//!
+//! An address that comes from the XR was written by its author, who is not the
+//! platform team: credentials go to it only if the input allows its host.
+
+use super::{ObserveError, Required, Waiting, observed};
+use crate::{
+    composed_secret::SecretData,
+    endpoint::{Endpoint, Origin, Tls},
+    fieldpath::{FieldPath, PathError},
+    input::{CaKind, CaSource, EndpointSource, Instance, TlsSource},
+    manifest::Manifest,
+    proto::v1::RunFunctionRequest,
+};
+
+/// The requirement that brings the CA bundle.
+const CA_REQUIREMENT: &str = "infisical-ca-bundle";
+
+/// The endpoint that the input describes, or what of it is not there yet.
+pub(super) fn observe(
+    request: &RunFunctionRequest,
+    composite: Manifest<'_>,
+    instance: &Instance,
+    required: &mut Required<'_>,
+) -> Result<Result<Endpoint, Waiting>, ObserveError> {
+    // The CA bundle is required whether the address is known or not, so that
+    // both are there by the time that the second is.
+    let tls = tls(&instance.tls, required)?;
+    let origin = origin(request, composite, instance)?;
+    Ok(origin.and_then(|origin| Ok(Endpoint::new(origin, tls?))))
+}
+
+fn origin(
+    request: &RunFunctionRequest,
+    composite: Manifest<'_>,
+    instance: &Instance,
+) -> Result<Result<Origin, Waiting>, ObserveError> {
+    match &instance.endpoint {
+        EndpointSource::Url(origin) => Ok(Ok(origin.clone())),
+        EndpointSource::FromCompositeFieldPath(path) => {
+            let field = "input.instance.endpoint.fromCompositeFieldPath";
+            let origin = read(composite, path, field, "the composite resource")?;
+            if let Ok(origin) = &origin {
+                check_allowed(origin, &instance.allowed_hosts, path)?;
+            }
+            Ok(origin)
+        }
+        EndpointSource::FromComposedResource { resource, field_path } => {
+            let field = "input.instance.endpoint.fromComposedResource.fieldPath";
+            let whose = format!("composed resource \"{}\"", resource.as_str());
+            match observed(request, resource.as_str()) {
+                Some(manifest) => read(manifest, field_path, field, &whose),
+                None => Ok(Err(Waiting::Endpoint(format!("{whose} is not observed yet")))),
+            }
+        }
+        EndpointSource::Service { resource, port, scheme } => {
+            Ok(service(observed(request, resource.as_str()), resource.as_str(), *port, scheme.as_str()))
+        }
+    }
+}
+
+/// A URL out of a field.
+fn read(
+    manifest: Manifest<'_>,
+    path: &FieldPath,
+    field: &str,
+    whose: &str,
+) -> Result<Result<Origin, Waiting>, ObserveError> {
+    let wrong = |what: String| ObserveError::Value { field: field.to_owned(), what };
+    match manifest.string_at(path) {
+        Ok(text) if text.trim().is_empty() => {
+            Ok(Err(Waiting::Endpoint(format!("{path} of {whose} is empty"))))
+        }
+        Ok(text) => match Origin::parse(text) {
+            Ok(origin) => Ok(Ok(origin)),
+            Err(error) => Err(wrong(format!("{path} of {whose} is not the URL of a server: {error}"))),
+        },
+        Err(PathError::NotFound { .. }) => {
+            Ok(Err(Waiting::Endpoint(format!("{path} of {whose} has no value yet"))))
+        }
+        Err(error) => Err(wrong(format!("{whose}: {error}"))),
+    }
+}
+
+fn check_allowed(origin: &Origin, allowed: &[String], path: &FieldPath) -> Result<(), ObserveError> {
+    let host = origin.host();
+    let matches = |pattern: &String| match pattern.strip_prefix("*.") {
+        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        None => host == *pattern,
+    };
+    if allowed.iter().any(matches) {
+        return Ok(());
+    }
+    Err(ObserveError::Value {
+        field: "input.instance.endpoint.allowedHosts".to_owned(),
+        what: format!(
+            "{path} of the composite resource names host \"{host}\", which is not among the allowed hosts ({}); \
+             credentials are not sent there",
+            allowed.join(", ")
+        ),
+    })
+}
+
+/// A Service's name inside the cluster, without the cluster's domain, which
+/// only the resolver of a Pod knows.
+fn service(
+    service: Option<Manifest<'_>>,
+    resource: &str,
+    port: u16,
+    scheme: &str,
+) -> Result<Origin, Waiting> {
+    let waiting = |what: &str| Waiting::Endpoint(format!("composed resource \"{resource}\" {what}"));
+    let service = service.ok_or_else(|| waiting("is not observed yet"))?;
+    if service.kind() != Some("Service") {
+        return Err(waiting("is not a Service; name one in input.instance.endpoint.service.resource"));
+    }
+    let name = service.name().ok_or_else(|| waiting("has no name"))?;
+    let namespace = service.namespace().ok_or_else(|| waiting("has no namespace"))?;
+    Origin::parse(&format!("{scheme}://{name}.{namespace}.svc:{port}"))
+        .map_err(|error| waiting(&format!("has no usable name: {error}")))
+}
+
+fn tls(source: &TlsSource, required: &mut Required<'_>) -> Result<Result<Tls, Waiting>, ObserveError> {
+    let ca_bundle = match &source.ca {
+        None => None,
+        Some(CaSource::Inline(pem)) => Some(pem.clone()),
+        Some(CaSource::From { kind, name, namespace, key }) => {
+            let object = required.object(CA_REQUIREMENT, kind.as_str(), name, namespace.as_deref());
+            match ca_from(object, *kind, key) {
+                Some(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => Some(pem),
+                Some(_) => {
+                    return Err(ObserveError::Value {
+                        field: "input.instance.endpoint.tls.caBundleFrom".to_owned(),
+                        what: format!(
+                            "key \"{key}\" of {} \"{name}\" holds no PEM certificate",
+                            kind.as_str()
+                        ),
+                    });
+                }
+                None => {
+                    let what = format!(
+                        "the CA bundle is not there: {} \"{name}\" with key \"{key}\"",
+                        kind.as_str()
+                    );
+                    return Ok(Err(Waiting::Endpoint(what)));
+                }
+            }
+        }
+    };
+    Ok(Ok(Tls {
+        ca_bundle,
+        server_name: source.server_name.clone(),
+        insecure_skip_verify: source.insecure_skip_verify,
+    }))
+}
+
+fn ca_from(object: Option<Manifest<'_>>, kind: CaKind, key: &str) -> Option<String> {
+    let object = object?;
+    match kind {
+        CaKind::ConfigMap => object.object("data")?.string(key).map(str::to_owned),
+        CaKind::Secret => SecretData::read(object).text(key).map(str::to_owned),
+    }
+}

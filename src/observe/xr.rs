@@ -1,0 +1,162 @@
+//! The composite resource: who it is, which kind it is of, and what it was told
+//! of its conditions before.
+
+use std::fmt;
+
+use crate::manifest::{Manifest, Value};
+
+/// A composite resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Xr {
+    /// Its identity for as long as it exists.
+    pub key: XrKey,
+    /// `kind`.
+    pub kind: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// Its scope.
+    pub scope: Scope,
+    /// What its conditions said when it was read.
+    pub previous: PreviousConditions,
+}
+
+/// Which kind of XR it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A v2 XR in a namespace.
+    Namespaced(String),
+    /// A v2 XR without one.
+    Cluster,
+    /// An XR of a v1 XRD, which has connection details of its own.
+    Legacy {
+        /// `spec.claimRef`, where a claim is behind it.
+        claim: Option<Claim>,
+    },
+}
+
+/// The claim of a legacy XR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Identifies an XR: its UID, so that one that is deleted and made again under
+/// its name is another. What `crossplane render` is given may have none, and
+/// then it is kind, namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct XrKey(String);
+
+/// The status and reason of each condition on the observed XR.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PreviousConditions(Vec<PreviousCondition>);
+
+/// One condition on the observed XR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviousCondition {
+    /// `type`.
+    pub condition_type: String,
+    /// `status`: `True`, `False` or `Unknown`.
+    pub status: String,
+    /// `reason`.
+    pub reason: String,
+    /// `message`.
+    pub message: String,
+}
+
+impl Xr {
+    /// Reads the XR's manifest; `None` where it has no name.
+    pub(super) fn read(manifest: Manifest<'_>) -> Option<Self> {
+        let name = manifest.name().filter(|name| !name.is_empty())?;
+        let namespace = manifest.namespace().filter(|namespace| !namespace.is_empty());
+        let kind = manifest.kind().unwrap_or_default();
+        let spec = manifest.object("spec");
+        // As function-patch-and-transform tells the two apart.
+        let is_v2 = spec.is_some_and(|spec| spec.object("crossplane").is_some());
+        let scope = match namespace {
+            // No XRD of v1 makes a namespaced XR.
+            Some(namespace) => Scope::Namespaced(namespace.to_owned()),
+            None if is_v2 => Scope::Cluster,
+            None => Scope::Legacy { claim: spec.and_then(claim) },
+        };
+        let key = match manifest.uid().filter(|uid| !uid.is_empty()) {
+            Some(uid) => XrKey(uid.to_owned()),
+            None => XrKey(format!(
+                "{}/{kind}/{}/{name}",
+                manifest.api_version().unwrap_or_default(),
+                namespace.unwrap_or_default()
+            )),
+        };
+        let previous = PreviousConditions::read(manifest);
+        Some(Self { key, kind: kind.to_owned(), name: name.to_owned(), scope, previous })
+    }
+
+    /// The XR's namespace.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        match &self.scope {
+            Scope::Namespaced(namespace) => Some(namespace),
+            Scope::Cluster | Scope::Legacy { .. } => None,
+        }
+    }
+
+    /// Whether it has connection details of its own.
+    #[must_use]
+    pub fn is_legacy(&self) -> bool {
+        matches!(self.scope, Scope::Legacy { .. })
+    }
+
+    /// The claim behind it.
+    #[must_use]
+    pub fn claim(&self) -> Option<&Claim> {
+        match &self.scope {
+            Scope::Legacy { claim } => claim.as_ref(),
+            Scope::Namespaced(_) | Scope::Cluster => None,
+        }
+    }
+}
+
+fn claim(spec: Manifest<'_>) -> Option<Claim> {
+    let claim = spec.object("claimRef")?;
+    Some(Claim { namespace: claim.string("namespace")?.to_owned(), name: claim.string("name")?.to_owned() })
+}
+
+impl XrKey {
+    /// The key as text: the UID, where there is one.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for XrKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl PreviousConditions {
+    fn read(manifest: Manifest<'_>) -> Self {
+        let conditions = manifest.object("status").and_then(|status| status.field("conditions"));
+        let Some(Value::List(conditions)) = conditions else { return Self::default() };
+        let read = conditions.iter().filter_map(|condition| {
+            let Value::Object(condition) = condition else { return None };
+            let text = |name| condition.string(name).unwrap_or_default().to_owned();
+            Some(PreviousCondition {
+                condition_type: condition.string("type")?.to_owned(),
+                status: text("status"),
+                reason: text("reason"),
+                message: text("message"),
+            })
+        });
+        Self(read.collect())
+    }
+
+    /// The condition of a type.
+    #[must_use]
+    pub fn of_type(&self, condition_type: &str) -> Option<&PreviousCondition> {
+        self.0.iter().find(|condition| condition.condition_type == condition_type)
+    }
+}

@@ -1,0 +1,320 @@
+//! Decides what one call does.
+//!
+//! One function from what was observed and what is remembered to one [`Plan`].
+//! No I/O, no clock, no randomness: the time comes in as a value, and what has
+//! to be drawn or asked is left to `act`. Rules of the design that are kept
+//! here: persist before acting, act only on a call that counts, use whatever is
+//! there, and an instance that does not answer changes nothing.
+
+use jiff::Timestamp;
+
+use crate::{
+    act::{Establish, Login, Remembered},
+    claims::Claims,
+    endpoint::Endpoint,
+    observe::{AdminSource, Observation, Waiting},
+    problem::{Problem, ProblemKind},
+    readiness::Readiness,
+    secret::{AccessToken, Credentials, Email},
+};
+
+pub mod timing;
+
+/// What one call does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What becomes of the admin Secret.
+    pub admin: AdminSecret,
+    /// What becomes of the connection Secret.
+    pub connection: ConnectionSecret,
+    /// What is done or waited for.
+    pub action: Action,
+}
+
+/// What becomes of the Secret with the admin's email and password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminSecret {
+    /// None is composed: the platform team supplies the password, or it is gone.
+    None,
+    /// It is emitted as it was observed.
+    Observed(Credentials),
+    /// It is emitted out of memory: not observed yet, or deleted by hand.
+    Remembered(Credentials),
+    /// A password has to be drawn first, to be remembered and planned again.
+    Generate(Email),
+}
+
+/// What becomes of the connection Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionSecret {
+    /// There is none yet.
+    None,
+    /// It is emitted as it was observed.
+    Observed,
+    /// It is emitted out of memory: its token is newer than what was observed.
+    Remembered,
+}
+
+/// What is done or waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Something in the cluster has to come first.
+    Wait(Wait),
+    /// Work is under way.
+    Await,
+    /// Work is started, detached from the call.
+    Start(Box<Establish>),
+    /// A problem was found, and it is too early to try again.
+    Hold {
+        /// The problem.
+        problem: Problem,
+        /// When it is tried again.
+        retry_at: Timestamp,
+    },
+    /// A token was accepted and is handed out until it is seen in observed.
+    HandOut,
+    /// The connection stands.
+    Keep {
+        /// When the token is verified or renewed next.
+        check_at: Timestamp,
+    },
+}
+
+/// What has to come first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// What is required was not looked for yet.
+    Requirements,
+    /// Something is not there yet.
+    For(Waiting),
+    /// The admin Secret has to be seen in observed before it is used.
+    PersistingAdmin,
+}
+
+/// Decides what a call does.
+#[must_use]
+pub fn plan(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Plan {
+    Plan {
+        admin: admin_secret(observation, remembered),
+        connection: connection_secret(observation, remembered),
+        action: action(observation, remembered, now),
+    }
+}
+
+fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecret {
+    let persisted = observation.persisted_admin.as_ref();
+    let email = match &observation.admin {
+        // One that was composed before the platform team supplied its own stays:
+        // its password may be the only one that works.
+        AdminSource::Supplied(_) => {
+            return persisted.map_or(AdminSecret::None, |admin| AdminSecret::Observed(admin.clone()));
+        }
+        AdminSource::Generated { email } => email,
+    };
+    match (persisted, email) {
+        // The way out of an interrupted bootstrap is another email.
+        (Some(admin), Ok(email)) if remembered.burnt.as_ref() == Some(&admin.email) && *email != admin.email => {
+            let password = admin.password.clone();
+            AdminSecret::Remembered(Credentials { email: email.clone(), password })
+        }
+        // Every try uses the same email, so the one that is persisted counts.
+        (Some(admin), _) => AdminSecret::Observed(admin.clone()),
+        (None, email) => match (&remembered.admin, email) {
+            (Some(admin), _) => AdminSecret::Remembered(admin.clone()),
+            (None, Ok(email)) if a_new_password_is_of_use(observation, remembered) => {
+                AdminSecret::Generate(email.clone())
+            }
+            (None, _) => AdminSecret::None,
+        },
+    }
+}
+
+/// A new password is of use to an instance that is not set up. One that has a
+/// connection is, unless it has said that it is not.
+fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) -> bool {
+    let is_empty = |problem: &Problem| {
+        matches!(problem.kind, ProblemKind::AdminSecretMissing { initialized: false })
+    };
+    let said_so = remembered.held.as_ref().is_some_and(|held| is_empty(&held.problem));
+    said_so || (observation.connection.is_none() && remembered.accepted.is_none())
+}
+
+fn connection_secret(observation: &Observation, remembered: &Remembered) -> ConnectionSecret {
+    let held_in_memory = remembered.accepted.as_ref().is_some_and(|accepted| accepted.connection.is_some());
+    let observed = observation.connection.as_ref();
+    if held_in_memory && !has_a_strange_token(observation, remembered) {
+        ConnectionSecret::Remembered
+    } else if observed.is_some() {
+        ConnectionSecret::Observed
+    } else {
+        ConnectionSecret::None
+    }
+}
+
+/// Whether the observed token is one that this process knows nothing of: put
+/// there by hand, by another replica, or before a restart. It is right until
+/// the server says otherwise, so it is neither overwritten nor skipped.
+fn has_a_strange_token(observation: &Observation, remembered: &Remembered) -> bool {
+    observed_token(observation).is_some_and(|token| !remembered.knows(token.fingerprint()))
+}
+
+fn observed_token(observation: &Observation) -> Option<&AccessToken> {
+    observation.connection.as_ref().and_then(|connection| connection.token.as_ref())
+}
+
+fn action(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Action {
+    if !observation.requirements_met {
+        return Action::Wait(Wait::Requirements);
+    }
+    if let Readiness::NotReady(why) = &observation.instance {
+        return Action::Wait(Wait::For(Waiting::Instance(why.clone())));
+    }
+    let endpoint = match &observation.endpoint {
+        Ok(endpoint) => endpoint,
+        Err(waiting) => return Action::Wait(Wait::For(waiting.clone())),
+    };
+    if remembered.working {
+        return Action::Await;
+    }
+    if let Some(standing) = standing(observation, remembered, endpoint, now) {
+        return standing;
+    }
+    match work(observation, remembered, endpoint, now) {
+        Ok(work) => match &remembered.held {
+            Some(held) if held.attempt == work.attempt() && now < held.retry_at => {
+                Action::Hold { problem: held.problem.clone(), retry_at: held.retry_at }
+            }
+            _ => Action::Start(Box::new(work)),
+        },
+        Err(wait) => Action::Wait(wait),
+    }
+}
+
+/// What is done about a connection that was accepted and needs no work.
+fn standing(
+    observation: &Observation,
+    remembered: &Remembered,
+    endpoint: &Endpoint,
+    now: Timestamp,
+) -> Option<Action> {
+    let accepted = remembered.accepted.as_ref()?;
+    if accepted.origin != *endpoint.origin() || has_a_strange_token(observation, remembered) {
+        return None;
+    }
+    let check_at = timing::check_at(accepted, &observation.token_policy, &observation.xr.key);
+    // A renewal that failed is tried again long before the next verification.
+    let check_at = remembered.held.as_ref().map_or(check_at, |held| check_at.min(held.retry_at));
+    if check_at <= now {
+        return None;
+    }
+    let observed = observation.connection.as_ref();
+    match &accepted.connection {
+        Some(connection) => {
+            let data = connection.data(&observation.wanted);
+            let seen = observed.is_some_and(|observed| observed.data == data);
+            Some(if seen { Action::Keep { check_at } } else { Action::HandOut })
+        }
+        None => {
+            let observed = observed?;
+            let is_it = observed.token.as_ref().map(AccessToken::fingerprint) == Some(accepted.token);
+            (is_it && observed.complete).then_some(Action::Keep { check_at })
+        }
+    }
+}
+
+/// The work that would lead to an accepted token, or what it lacks.
+fn work(
+    observation: &Observation,
+    remembered: &Remembered,
+    endpoint: &Endpoint,
+    now: Timestamp,
+) -> Result<Establish, Wait> {
+    let token = token_to_try(observation, remembered);
+    let admin = usable_admin(observation, remembered);
+    if token.is_none() && admin.is_none() {
+        return Err(match &observation.admin {
+            AdminSource::Supplied(Err(waiting)) | AdminSource::Generated { email: Err(waiting) } => {
+                Wait::For(waiting.clone())
+            }
+            AdminSource::Supplied(Ok(_)) | AdminSource::Generated { email: Ok(_) } => Wait::PersistingAdmin,
+        });
+    }
+    let organization = match (&observation.organization, &token) {
+        (Ok(organization), _) => organization.clone(),
+        // A token that is there can be verified without it.
+        (Err(_), Some(_)) => observation.xr.name.clone(),
+        (Err(waiting), None) => return Err(Wait::For(waiting.clone())),
+    };
+    Ok(Establish {
+        endpoint: endpoint.clone(),
+        renew: token.as_ref().is_some_and(|token| renewal_is_due(token, observation, remembered, now)),
+        login: login(remembered, admin.as_ref(), now),
+        token,
+        admin,
+        admin_is_generated: matches!(observation.admin, AdminSource::Generated { .. }),
+        connected_before: connected_before(observation, remembered),
+        organization,
+        token_name: token_name(observation),
+    })
+}
+
+/// Tokens that this function mints are named after the XR, so that they can be
+/// told from everybody else's.
+fn token_name(observation: &Observation) -> String {
+    format!("function-infisical/{}", observation.xr.key)
+}
+
+/// A strange token in the cluster first, then the newest that was accepted,
+/// then one that the server could not be asked about.
+fn token_to_try(observation: &Observation, remembered: &Remembered) -> Option<AccessToken> {
+    let observed = observed_token(observation);
+    if has_a_strange_token(observation, remembered) {
+        return observed.cloned();
+    }
+    let accepted = remembered.accepted.as_ref();
+    let in_memory = accepted.and_then(|accepted| accepted.connection.as_ref()).map(|it| it.token.clone());
+    in_memory.or_else(|| remembered.untested.clone()).or_else(|| observed.cloned())
+}
+
+/// Credentials that may be used: supplied, or persisted and seen to be.
+fn usable_admin(observation: &Observation, remembered: &Remembered) -> Option<Credentials> {
+    match &observation.admin {
+        AdminSource::Supplied(supplied) => supplied.as_ref().ok().cloned(),
+        AdminSource::Generated { .. } => match admin_secret(observation, remembered) {
+            AdminSecret::Observed(admin) => Some(admin),
+            AdminSecret::None | AdminSecret::Remembered(_) | AdminSecret::Generate(_) => None,
+        },
+    }
+}
+
+/// A login that was refused is not tried again with the same credentials until
+/// its time has come, whatever else has changed.
+fn login(remembered: &Remembered, admin: Option<&Credentials>, now: Timestamp) -> Login {
+    let Some(refused) = &remembered.login_refused else { return Login::Allowed };
+    let same = admin.is_some_and(|admin| admin.fingerprint() == refused.credentials);
+    if same && now < refused.retry_at { Login::Refused(refused.problem.clone()) } else { Login::Allowed }
+}
+
+fn connected_before(observation: &Observation, remembered: &Remembered) -> bool {
+    let previous = observation.xr.previous.of_type(crate::respond::conditions::BOOTSTRAPPED);
+    observed_token(observation).is_some()
+        || remembered.accepted.is_some()
+        || previous.is_some_and(|condition| condition.status == "True")
+}
+
+fn renewal_is_due(
+    token: &AccessToken,
+    observation: &Observation,
+    remembered: &Remembered,
+    now: Timestamp,
+) -> bool {
+    let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.token == token.fingerprint());
+    let (issued_at, expires_at) = match accepted {
+        Some(accepted) => (accepted.issued_at, accepted.expires_at),
+        None => {
+            let claims = Claims::of(token);
+            (claims.issued_at, claims.expires_at)
+        }
+    };
+    timing::renew_at(issued_at, expires_at, &observation.token_policy).is_some_and(|renew_at| renew_at <= now)
+}

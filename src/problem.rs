@@ -1,0 +1,280 @@
+//! What keeps a token from being had, in the words that a person reads.
+//!
+//! One problem is one reason of a condition. Its text is a function of the
+//! problem alone, so that the same state gives the same bytes, and says what is
+//! and then what to do.
+
+use std::time::Duration;
+
+use crate::{
+    endpoint::Origin,
+    infisical::{
+        Error, ErrorKind,
+        error::{TokenRefusal, Transport},
+    },
+    secret::Email,
+};
+
+/// Why there is no working token, and of which server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The server.
+    pub origin: Origin,
+    /// Why.
+    pub kind: ProblemKind,
+}
+
+/// Why there is no working token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// A request failed in a way that passes by itself, or is nobody's answer.
+    Request(Error),
+    /// Somebody else set the instance up, and our password is not the admin's.
+    BootstrappedElsewhere {
+        /// The email that was tried.
+        email: Email,
+    },
+    /// The admin's email and password, which once worked or were supplied, are
+    /// refused.
+    AdminLoginRefused {
+        /// The email that was tried.
+        email: Email,
+    },
+    /// The user exists, but the instance is not set up: a bootstrap that was
+    /// interrupted. The same email is refused for ever.
+    PartiallyBootstrapped {
+        /// The email that is burnt.
+        email: Email,
+    },
+    /// Only a human can log in: second factor.
+    MfaRequired {
+        /// Whose.
+        email: Email,
+    },
+    /// Only a human can log in: captcha.
+    CaptchaRequired {
+        /// Whose.
+        email: Email,
+    },
+    /// The account is locked after failed logins.
+    AdminLocked {
+        /// Whose.
+        email: Email,
+    },
+    /// Login by email and password is switched off.
+    PasswordLoginDisabled,
+    /// The user is not a server admin (any more).
+    NotServerAdmin {
+        /// Whose.
+        email: Email,
+    },
+    /// No identity has the instance admin right (any more).
+    NoInstanceAdmin,
+    /// The server mints tokens that it then refuses.
+    MintedTokenRefused(TokenRefusal),
+    /// The token is dead and there is no password to get another with.
+    AdminSecretMissing {
+        /// Whether the instance is set up; if not, a new password will do.
+        initialized: bool,
+    },
+    /// The server refuses what it was given (422).
+    InvalidRequest {
+        /// The fields that it names.
+        fields: Vec<String>,
+    },
+    /// The organizations of the admin hold no instance admin identity.
+    NoOrganization {
+        /// Whose.
+        email: Email,
+    },
+}
+
+/// How soon it is worth trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// It may pass any moment.
+    Soon,
+    /// When the server says.
+    After(Duration),
+    /// A human has to do something first, or each try does harm.
+    Rarely,
+}
+
+impl Problem {
+    /// A problem of a server.
+    #[must_use]
+    pub fn new(origin: &Origin, kind: ProblemKind) -> Self {
+        Self { origin: origin.clone(), kind }
+    }
+
+    /// How soon it is worth trying again.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match &self.kind {
+            ProblemKind::Request(error) => match error.kind {
+                ErrorKind::RateLimited { retry_after: Some(after) } => Retry::After(after),
+                _ => Retry::Soon,
+            },
+            // Another replica's bootstrap looks the same while it is under way.
+            ProblemKind::PartiallyBootstrapped { .. } | ProblemKind::AdminSecretMissing { .. } => Retry::Soon,
+            ProblemKind::BootstrappedElsewhere { .. }
+            | ProblemKind::AdminLoginRefused { .. }
+            | ProblemKind::MfaRequired { .. }
+            | ProblemKind::CaptchaRequired { .. }
+            | ProblemKind::AdminLocked { .. }
+            | ProblemKind::PasswordLoginDisabled
+            | ProblemKind::NotServerAdmin { .. }
+            | ProblemKind::NoInstanceAdmin
+            | ProblemKind::MintedTokenRefused(_)
+            | ProblemKind::InvalidRequest { .. }
+            | ProblemKind::NoOrganization { .. } => Retry::Rarely,
+        }
+    }
+
+    /// Whether the server could not be asked: what is persisted stands.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self.kind, ProblemKind::Request(_))
+    }
+
+    /// Whether the server refused to let the admin in, and too many tries make
+    /// it ask for a captcha or lock the user.
+    #[must_use]
+    pub fn is_refused_login(&self) -> bool {
+        matches!(
+            self.kind,
+            ProblemKind::BootstrappedElsewhere { .. }
+                | ProblemKind::AdminLoginRefused { .. }
+                | ProblemKind::CaptchaRequired { .. }
+                | ProblemKind::AdminLocked { .. }
+                | ProblemKind::PasswordLoginDisabled
+                | ProblemKind::MfaRequired { .. }
+        )
+    }
+
+    /// The reason of the condition.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match &self.kind {
+            ProblemKind::Request(error) => request_reason(&error.kind),
+            ProblemKind::BootstrappedElsewhere { .. } => "BootstrappedElsewhere",
+            ProblemKind::AdminLoginRefused { .. } => "AdminLoginRefused",
+            ProblemKind::PartiallyBootstrapped { .. } => "PartiallyBootstrapped",
+            ProblemKind::MfaRequired { .. } => "MFARequired",
+            ProblemKind::CaptchaRequired { .. } => "CaptchaRequired",
+            ProblemKind::AdminLocked { .. } => "AdminLocked",
+            ProblemKind::PasswordLoginDisabled => "PasswordLoginDisabled",
+            ProblemKind::NotServerAdmin { .. } => "NotServerAdmin",
+            ProblemKind::NoInstanceAdmin => "NoInstanceAdmin",
+            ProblemKind::MintedTokenRefused(_) => "MintedTokenRefused",
+            ProblemKind::AdminSecretMissing { .. } => "AdminSecretMissing",
+            ProblemKind::InvalidRequest { .. } => "InvalidRequest",
+            ProblemKind::NoOrganization { .. } => "NoOrganization",
+        }
+    }
+
+    /// The message of the condition: what is, then what to do.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let origin = &self.origin;
+        match &self.kind {
+            ProblemKind::Request(error) => {
+                format!("Infisical at {origin} could not be used: {error}{}", request_remedy(&error.kind))
+            }
+            ProblemKind::BootstrappedElsewhere { email } => format!(
+                "Infisical at {origin} was set up by somebody else: it does not know the generated password of {email}. \
+                 Supply the admin's email and password with input.admin.credentials or input.admin.secretRef, or put \
+                 a token of an instance admin into the connection Secret"
+            ),
+            ProblemKind::AdminLoginRefused { email } => format!(
+                "Infisical at {origin} refuses the email {email} with the password that is kept for it. Put the \
+                 present password where input.admin says, or into the admin Secret"
+            ),
+            ProblemKind::PartiallyBootstrapped { email } => format!(
+                "A bootstrap of Infisical at {origin} was interrupted: the user {email} exists, but the instance is \
+                 not set up, and refuses that email for ever. Write another address into input.admin.email, or give \
+                 Infisical an empty database"
+            ),
+            ProblemKind::MfaRequired { email } => format!(
+                "Infisical at {origin} asks {email} for a second factor. Switch MFA off for that user and for the \
+                 organization, or put a token of an instance admin into the connection Secret"
+            ),
+            ProblemKind::CaptchaRequired { email } => format!(
+                "Infisical at {origin} asks {email} for a captcha after failed logins. Log in once in its web \
+                 interface"
+            ),
+            ProblemKind::AdminLocked { email } => format!(
+                "Infisical at {origin} has locked the user {email} after failed logins. Unlock it by the link that \
+                 it was sent, or wait until the lock ends"
+            ),
+            ProblemKind::PasswordLoginDisabled => format!(
+                "Infisical at {origin} does not allow login by email and password. Allow it in the server admin's \
+                 settings, or put a token of an instance admin into the connection Secret"
+            ),
+            ProblemKind::NotServerAdmin { email } => format!(
+                "The user {email} is not a server admin of Infisical at {origin}. Make it one, or supply the email \
+                 and password of one"
+            ),
+            ProblemKind::NoInstanceAdmin => format!(
+                "No identity of Infisical at {origin} is an instance admin any more. Give one the right in the \
+                 server admin's settings"
+            ),
+            ProblemKind::MintedTokenRefused(refusal) => format!(
+                "Infisical at {origin} mints tokens that it then refuses: the token is {refusal}. Check its clock, \
+                 its MAX_MACHINE_IDENTITY_TOKEN_AGE and the trusted IPs of the identity's token auth"
+            ),
+            ProblemKind::AdminSecretMissing { initialized: true } => format!(
+                "The token for Infisical at {origin} does not work any more, and the admin Secret that would get \
+                 another is gone. Supply the admin's email and password with input.admin.credentials or \
+                 input.admin.secretRef"
+            ),
+            ProblemKind::AdminSecretMissing { initialized: false } => {
+                format!("Infisical at {origin} is empty; a new admin password is made for it")
+            }
+            ProblemKind::InvalidRequest { fields } => format!(
+                "Infisical at {origin} refuses what it was given for {}. Change it in the input",
+                fields.join(", ")
+            ),
+            ProblemKind::NoOrganization { email } => format!(
+                "The user {email} of Infisical at {origin} is in no organization with an instance admin identity. \
+                 Add it to the one that bootstrap made"
+            ),
+        }
+    }
+}
+
+fn request_reason(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Unreachable(Transport::Tls(_)) | ErrorKind::InvalidTls(_) => "TLSFailed",
+        ErrorKind::Unreachable(Transport::Forbidden) => "AddressForbidden",
+        ErrorKind::Unreachable(_) => "Unreachable",
+        ErrorKind::RateLimited { .. } => "RateLimited",
+        ErrorKind::ServerError { .. } => "ServerError",
+        ErrorKind::Redirected { .. } => "Redirected",
+        ErrorKind::NotInfisical { .. } => "NotInfisical",
+        ErrorKind::AlreadySetUp
+        | ErrorKind::UserAlreadyExists
+        | ErrorKind::InvalidRequest { .. }
+        | ErrorKind::InvalidCredentials
+        | ErrorKind::CaptchaRequired
+        | ErrorKind::PasswordLoginDisabled
+        | ErrorKind::UserLocked
+        | ErrorKind::TokenRefused(_)
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::Unexpected { .. } => "UnexpectedAnswer",
+    }
+}
+
+fn request_remedy(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Unreachable(Transport::Tls(_)) | ErrorKind::InvalidTls(_) => {
+            ". Check input.instance.endpoint.tls against the server's certificate"
+        }
+        ErrorKind::Redirected { .. } => {
+            ". Redirects are not followed, since credentials would go along: name that place as the endpoint"
+        }
+        ErrorKind::NotInfisical { .. } => ". Check whether the endpoint is Infisical's, and what is in front of it",
+        _ => ". What is persisted stands, and it is tried again",
+    }
+}

@@ -1,0 +1,164 @@
+//! Lays what was decided over the desired state that came in.
+//!
+//! Pure, and the same arguments give the same bytes: no time, no counter and no
+//! map order gets into desired state, conditions or messages. What this function
+//! does not own passes through untouched.
+
+use jiff::Timestamp;
+use prost_types::Duration;
+
+use crate::{
+    act::Remembered,
+    composed_secret::{self, SecretData, SecretName},
+    observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation, ObserveError},
+    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
+    proto::v1::{
+        Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
+        RunFunctionResponse, Severity, Target,
+    },
+    secret::Credentials,
+};
+
+pub mod conditions;
+mod status;
+
+/// The type of the admin Secret.
+const ADMIN_TYPE: &str = "Opaque";
+
+/// The type of a connection Secret, by convention of function-patch-and-transform.
+const CONNECTION_TYPE: &str = "connection.crossplane.io/v1alpha1";
+
+/// Seconds after which one is called again while only the cluster is awaited: a
+/// change there brings the call. Crossplane's SDKs answer with the same.
+const TTL_CLUSTER: i64 = 60;
+
+/// Seconds until the next call while work is under way.
+const TTL_WORK: i64 = 1;
+
+/// Seconds until the next call while something that was handed out has not been
+/// observed. Its change brings the call; this is for when it was lost.
+const TTL_PERSISTING: i64 = 5;
+
+/// The longest `ttl` while there is a problem, so that a remedy is noticed
+/// where no change in the cluster brings a call.
+const TTL_PROBLEM_LONGEST: i64 = 60;
+
+/// Answers a call.
+#[must_use]
+pub fn respond(
+    request: RunFunctionRequest,
+    observation: &Observation,
+    remembered: &Remembered,
+    plan: &Plan,
+    now: Timestamp,
+) -> RunFunctionResponse {
+    let ttl = ttl(&plan.action, now);
+    let mut response = pass_through(request, ttl);
+    let verdict = conditions::judge(observation, remembered, plan);
+    let is_ready = verdict.token_is_persisted && verdict.token_may_work;
+
+    let desired = response.desired.get_or_insert_default();
+    if let Some(admin) = admin_to_emit(&plan.admin) {
+        let manifest =
+            composed_secret::manifest(&observation.admin_secret, ADMIN_TYPE, &admin_data(admin));
+        desired.insert(ADMIN_RESOURCE, &composed(manifest, is_ready));
+    }
+    if let Some(data) = connection_to_emit(observation, remembered, plan.connection) {
+        let manifest = connection_manifest(&observation.connection_secret, &data);
+        desired.insert(CONNECTION_RESOURCE, &composed(manifest, is_ready));
+        if observation.xr.is_legacy() {
+            // Exposed here: the XR's own connection Secret is where these belong.
+            for (name, value) in data.iter() {
+                desired.set_composite_connection_detail(name, value);
+            }
+        }
+    }
+    if !is_ready {
+        desired.set_composite_ready(Ready::False);
+    }
+    status::write(desired, observation, remembered);
+
+    response.requirements =
+        Some(Requirements { resources: observation.requirements.clone(), ..Requirements::default() });
+    response.results = conditions::events(&verdict, &observation.xr.previous);
+    response.conditions = verdict.conditions;
+    response
+}
+
+/// Answers a call that only a person can mend.
+#[must_use]
+pub fn fatal(request: RunFunctionRequest, error: &ObserveError) -> RunFunctionResponse {
+    let mut response = pass_through(request, TTL_CLUSTER);
+    response.results = vec![Event {
+        severity: Severity::Fatal.into(),
+        message: error.to_string(),
+        reason: Some("InvalidInput".to_owned()),
+        target: Some(Target::CompositeAndClaim.into()),
+    }];
+    response
+}
+
+/// A response that changes nothing.
+fn pass_through(request: RunFunctionRequest, ttl: i64) -> RunFunctionResponse {
+    let RequestMeta { tag, .. } = request.meta.unwrap_or_default();
+    RunFunctionResponse {
+        meta: Some(ResponseMeta { tag, ttl: Some(Duration { seconds: ttl, nanos: 0 }) }),
+        desired: request.desired,
+        context: request.context,
+        ..RunFunctionResponse::default()
+    }
+}
+
+/// Seconds, from 1. Zero would mean never.
+fn ttl(action: &Action, now: Timestamp) -> i64 {
+    // Rounded up: a call that comes too early finds that nothing is due.
+    let until = |at: Timestamp| at.duration_since(now).as_secs().saturating_add(1).max(1);
+    match action {
+        Action::Wait(Wait::Requirements | Wait::For(_)) => TTL_CLUSTER,
+        Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
+        Action::Await | Action::Start(_) => TTL_WORK,
+        Action::Hold { retry_at, .. } => until(*retry_at).min(TTL_PROBLEM_LONGEST),
+        Action::Keep { check_at } => until(*check_at),
+    }
+}
+
+fn admin_to_emit(admin: &AdminSecret) -> Option<&Credentials> {
+    match admin {
+        AdminSecret::Observed(admin) | AdminSecret::Remembered(admin) => Some(admin),
+        AdminSecret::None | AdminSecret::Generate(_) => None,
+    }
+}
+
+fn admin_data(admin: &Credentials) -> SecretData {
+    let mut data = SecretData::default();
+    data.insert("email", admin.email.as_str());
+    // Exposed here: the admin Secret is where it belongs.
+    data.insert("password", admin.password.expose());
+    data
+}
+
+fn connection_to_emit(
+    observation: &Observation,
+    remembered: &Remembered,
+    connection: ConnectionSecret,
+) -> Option<SecretData> {
+    match connection {
+        ConnectionSecret::None => None,
+        ConnectionSecret::Observed => observation.connection.as_ref().map(|observed| observed.data.clone()),
+        ConnectionSecret::Remembered => {
+            let connection = remembered.accepted.as_ref()?.connection.as_ref()?;
+            Some(connection.data(&observation.wanted))
+        }
+    }
+}
+
+fn connection_manifest(name: &SecretName, data: &SecretData) -> bytes::Bytes {
+    composed_secret::manifest(name, CONNECTION_TYPE, data)
+}
+
+/// A Secret is not ready before the token is, since a later step can lose what
+/// was said of the composite.
+fn composed(manifest: bytes::Bytes, is_ready: bool) -> Resource {
+    let ready = if is_ready { Ready::True } else { Ready::False };
+    Resource { resource: Some(manifest), ready: ready.into(), ..Resource::default() }
+}

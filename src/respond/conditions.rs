@@ -1,0 +1,249 @@
+//! The two conditions: their types, reasons and messages, all of them here.
+//!
+//! `InfisicalBootstrapped` says whether there is a connection to the instance
+//! and, if not, what is in the way. `InfisicalTokenValid` says whether its token
+//! works, `Unknown` when the server could not be asked. Both go to the XR and
+//! its claim. Events are made of the transitions between them.
+
+use crate::{
+    act::Remembered,
+    observe::{Observation, Waiting, xr::PreviousConditions},
+    plan::{Action, ConnectionSecret, Plan, Wait},
+    problem::Problem,
+    proto::v1::{Condition, Result as Event, Severity, Status, Target},
+    secret::AccessToken,
+};
+
+/// Whether there is a connection to the instance.
+pub const BOOTSTRAPPED: &str = "InfisicalBootstrapped";
+/// Whether its token works.
+pub const TOKEN_VALID: &str = "InfisicalTokenValid";
+
+/// What a response says of the state of things.
+pub(super) struct Verdict {
+    /// Both conditions.
+    pub(super) conditions: Vec<Condition>,
+    /// Whether the token that is emitted was seen in observed.
+    pub(super) token_is_persisted: bool,
+    /// Whether it works, as far as is known.
+    pub(super) token_may_work: bool,
+}
+
+/// What is known of the token that is emitted.
+enum Token {
+    /// There is none.
+    None,
+    /// The server accepted it.
+    Works,
+    /// The server could not be asked yet.
+    NotAsked,
+    /// The server refused it.
+    Refused,
+}
+
+/// One condition's content.
+struct Says {
+    status: Status,
+    reason: &'static str,
+    message: String,
+}
+
+/// Says what a plan means for the two conditions and for readiness.
+pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Verdict {
+    let token = token(observation, remembered, plan);
+    let problem = problem(remembered, plan);
+    let bootstrapped = bootstrapped(observation, plan, &token, problem);
+    let token_valid = token_valid(observation, plan, &token, problem);
+    Verdict {
+        token_is_persisted: is_persisted(observation, remembered, plan),
+        token_may_work: !matches!(token, Token::Refused | Token::None),
+        conditions: vec![condition(BOOTSTRAPPED, bootstrapped), condition(TOKEN_VALID, token_valid)],
+    }
+}
+
+fn token(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Token {
+    let observed = || {
+        let connection = observation.connection.as_ref()?;
+        connection.token.as_ref().map(AccessToken::fingerprint)
+    };
+    match plan.connection {
+        ConnectionSecret::None => Token::None,
+        ConnectionSecret::Remembered => Token::Works,
+        ConnectionSecret::Observed => match observed() {
+            None => Token::None,
+            Some(token) if remembered.refused == Some(token) => Token::Refused,
+            Some(token) if is_accepted(observation, remembered, token) => Token::Works,
+            Some(_) => Token::NotAsked,
+        },
+    }
+}
+
+fn is_accepted(observation: &Observation, remembered: &Remembered, token: crate::secret::Fingerprint) -> bool {
+    let origin = observation.endpoint.as_ref().ok().map(crate::endpoint::Endpoint::origin);
+    remembered.accepted.as_ref().is_some_and(|accepted| {
+        accepted.token == token && origin.is_none_or(|origin| *origin == accepted.origin)
+    })
+}
+
+/// Whether observed has what is emitted.
+fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan) -> bool {
+    let observed = observation.connection.as_ref();
+    match plan.connection {
+        ConnectionSecret::None => false,
+        ConnectionSecret::Observed => observed.is_some_and(|connection| connection.complete),
+        ConnectionSecret::Remembered => {
+            let connection = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
+            let data = connection.map(|connection| connection.data(&observation.wanted));
+            observed.map(|observed| &observed.data) == data.as_ref()
+        }
+    }
+}
+
+/// The problem that stands, also while it is being tried again.
+fn problem<'a>(remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem> {
+    match &plan.action {
+        Action::Hold { problem, .. } => Some(problem),
+        Action::Await | Action::Start(_) | Action::Keep { .. } | Action::HandOut => {
+            remembered.held.as_ref().map(|held| &held.problem)
+        }
+        Action::Wait(_) => None,
+    }
+}
+
+fn bootstrapped(
+    observation: &Observation,
+    plan: &Plan,
+    token: &Token,
+    problem: Option<&Problem>,
+) -> Says {
+    match token {
+        Token::Works | Token::NotAsked => Says {
+            status: Status::ConditionTrue,
+            reason: "Bootstrapped",
+            message: format!("The connection is in Secret {}", observation.connection_secret),
+        },
+        Token::None | Token::Refused => {
+            let (reason, message) = match (&plan.action, problem) {
+                (Action::Wait(wait), _) => waiting(observation, wait),
+                (_, Some(problem)) => (problem.reason(), problem.message()),
+                (_, None) => ("Bootstrapping", bootstrapping(observation)),
+            };
+            Says { status: Status::ConditionFalse, reason, message }
+        }
+    }
+}
+
+fn bootstrapping(observation: &Observation) -> String {
+    let origin = observation.endpoint.as_ref().map(|endpoint| endpoint.origin().to_string());
+    format!("Infisical at {} is being bootstrapped or logged in to", origin.unwrap_or_default())
+}
+
+fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
+    match wait {
+        Wait::Requirements => {
+            ("WaitingForRequirements", "Crossplane is asked for resources that are not composed here".to_owned())
+        }
+        Wait::For(Waiting::Instance(why)) => ("WaitingForInstance", why.clone()),
+        Wait::For(Waiting::Endpoint(what)) => {
+            ("WaitingForEndpoint", format!("Where Infisical is, is not known yet: {what}"))
+        }
+        Wait::For(Waiting::Organization(what)) => {
+            ("WaitingForOrganization", format!("What to call the organization is not known yet: {what}"))
+        }
+        Wait::For(Waiting::Admin(what)) => {
+            ("WaitingForAdmin", format!("The admin's email and password are not there yet: {what}"))
+        }
+        Wait::PersistingAdmin => (
+            "PersistingAdmin",
+            format!("The admin's email and password are being written to Secret {}", observation.admin_secret),
+        ),
+    }
+}
+
+fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
+    let secret = &observation.connection_secret;
+    match (token, problem) {
+        (Token::None, _) => Says {
+            status: Status::ConditionFalse,
+            reason: "NoToken",
+            message: format!("There is no token in Secret {secret} yet"),
+        },
+        (Token::Refused, _) => Says {
+            status: Status::ConditionFalse,
+            reason: "TokenRefused",
+            message: format!("The server refuses the token in Secret {secret}"),
+        },
+        (Token::Works | Token::NotAsked, Some(problem)) if problem.is_unreachable() => Says {
+            status: Status::ConditionUnknown,
+            reason: problem.reason(),
+            message: problem.message(),
+        },
+        (Token::Works, Some(problem)) => Says {
+            status: Status::ConditionTrue,
+            reason: "NotRenewed",
+            message: format!("The server accepts the token, but it was not renewed. {}", problem.message()),
+        },
+        (Token::Works, None) => Says {
+            status: Status::ConditionTrue,
+            reason: "Accepted",
+            message: format!("The server accepts the token in Secret {secret}"),
+        },
+        (Token::NotAsked, _) => not_asked(observation, plan),
+    }
+}
+
+/// A restart is no news: what was said of the token before stands until the
+/// server was asked.
+fn not_asked(observation: &Observation, plan: &Plan) -> Says {
+    let secret = &observation.connection_secret;
+    let previous = observation.xr.previous.of_type(TOKEN_VALID);
+    if previous.is_some_and(|previous| previous.status == "True" && previous.reason == "Accepted") {
+        return Says {
+            status: Status::ConditionTrue,
+            reason: "Accepted",
+            message: format!("The server accepts the token in Secret {secret}"),
+        };
+    }
+    let (reason, message) = match &plan.action {
+        Action::Wait(wait) => waiting(observation, wait),
+        _ => ("Verifying", format!("The server is being asked about the token in Secret {secret}")),
+    };
+    Says { status: Status::ConditionUnknown, reason, message }
+}
+
+fn condition(condition_type: &str, says: Says) -> Condition {
+    let Says { status, reason, message } = says;
+    Condition {
+        r#type: condition_type.to_owned(),
+        status: status.into(),
+        reason: reason.to_owned(),
+        message: Some(message),
+        target: Some(Target::CompositeAndClaim.into()),
+    }
+}
+
+/// Events at transitions only: when the instance becomes bootstrapped, and when
+/// a problem appears that the XR did not have.
+pub(super) fn events(verdict: &Verdict, previous: &PreviousConditions) -> Vec<Event> {
+    let changed = |condition: &&Condition| {
+        let before = previous.of_type(&condition.r#type);
+        before.is_none_or(|before| before.reason != condition.reason)
+    };
+    verdict.conditions.iter().filter(changed).filter_map(event).collect()
+}
+
+fn event(condition: &Condition) -> Option<Event> {
+    let severity = match condition.reason.as_str() {
+        "Bootstrapped" => Severity::Normal,
+        // Neither news nor anything to mend.
+        "Accepted" | "Verifying" | "NoToken" | "Bootstrapping" | "PersistingAdmin" => return None,
+        reason if reason.starts_with("WaitingFor") => return None,
+        _ => Severity::Warning,
+    };
+    Some(Event {
+        severity: severity.into(),
+        message: condition.message.clone().unwrap_or_default(),
+        reason: Some(condition.reason.clone()),
+        target: Some(Target::CompositeAndClaim.into()),
+    })
+}
