@@ -1,1 +1,72 @@
-fn main() {}
+//! Starts the function: allocator, TLS provider, arguments, exit code.
+
+use std::{alloc::System, error::Error, io::Write as _, process::ExitCode, sync::Arc, time::Duration};
+
+use clap::Parser as _;
+use function_infisical::{
+    args::{Args, Parts},
+    function::Function,
+    server::{Ending, Server, signals::signals},
+    telemetry,
+};
+use prometheus_client::registry::Registry;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Freed memory is zeroed: the only way to reach what libraries copied.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+
+/// `EX_USAGE` of sysexits: starting again without a change will not help.
+const BAD_CONFIGURATION: u8 = 64;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if !error.use_stderr() => {
+            // The help or the version, which were asked for.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return refuse(&first_line(&error.to_string())),
+    };
+    match run(args) {
+        Ok(Ending::Drained) => ExitCode::SUCCESS,
+        Ok(Ending::GraceExpired | Ending::StoppedTwice) => ExitCode::FAILURE,
+        Err(error) => refuse(&chain(&*error)),
+    }
+}
+
+fn run(args: Args) -> Result<Ending, Box<dyn Error>> {
+    let Parts { server, log_format, debug } = args.parts()?;
+    telemetry::init(log_format, debug);
+    // Fails only where one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let stop = signals()?;
+        let server = Server::bind(server, Registry::default()).await?;
+        Ok(server.serve(Arc::new(Function), stop).await?)
+    });
+    // What is still under way was given its time.
+    runtime.shutdown_timeout(Duration::ZERO);
+    ended
+}
+
+fn refuse(why: &str) -> ExitCode {
+    // Without stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "function-infisical: {why}");
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+/// An error and what caused it, on one line.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// What is wrong, without the usage that clap prints below it.
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}

@@ -1,0 +1,368 @@
+//! The gRPC server around the function, from binding to draining.
+//!
+//! It promises what users of Crossplane expect of every function: both versions
+//! of the service, mutual TLS, health, reflection, metrics, a limit on received
+//! messages, and an end on SIGTERM that lets work under way finish (Rule 4).
+//! Whatever arrives on the port gets an answer or is dropped; the server goes
+//! on. What the function does lives behind [`RunFunction`]; how certificates,
+//! calls and counters work lives in the modules below this one.
+
+mod call;
+mod deadline;
+mod health;
+pub mod listen;
+mod metrics;
+mod scrape;
+pub mod signals;
+pub mod tls;
+
+use std::{
+    fmt,
+    future::pending,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
+
+use prometheus_client::registry::Registry;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Status,
+    transport::server::{Router, Server as Transport},
+};
+use tower::layer::util::{Identity, Stack};
+
+use self::{
+    call::Calls,
+    health::Health,
+    listen::ListenAddress,
+    metrics::CallMetrics,
+    tls::{Certificates, TlsError},
+};
+use crate::proto::{
+    DESCRIPTORS,
+    v1::{
+        RunFunctionRequest, RunFunctionResponse,
+        function_runner_service_server::FunctionRunnerServiceServer as ServiceV1,
+    },
+    v1beta1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1Beta1,
+};
+
+/// How often the certificates on disk are compared. The kubelet takes about a
+/// minute to bring a changed Secret into a volume, so this adds little to it.
+pub const CERTIFICATE_RELOAD: Duration = Duration::from_secs(10);
+
+/// Calls at once on one connection. Crossplane reconciles 10 to 100 XRs at
+/// once over a single one.
+const CONCURRENT_STREAMS: u32 = 256;
+
+/// Flow-control windows, so that a request of some hundred kilobytes, which an
+/// XR with many resources is, comes in without waiting for the round trips that
+/// HTTP/2's 64 KiB would cost.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// A peer that vanished without a word is noticed after these two.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Headers of a call, all together. Crossplane's are a few hundred bytes.
+const HEADERS: u32 = 16 << 10;
+
+/// Connections that wait to be served; more wait in their handshake.
+const ACCEPTED: usize = 16;
+
+/// The function, as the server knows it.
+#[async_trait::async_trait]
+pub trait RunFunction: Send + Sync + 'static {
+    /// Answers one call, of which the caller waits for `deadline` at most.
+    ///
+    /// # Errors
+    /// A status, where there is nothing that a function could answer.
+    async fn run_function(
+        &self,
+        request: RunFunctionRequest,
+        deadline: Option<Duration>,
+    ) -> Result<RunFunctionResponse, Status>;
+
+    /// Waits for work that is detached from its call. It is called once, when
+    /// no call is under way and none can come any more.
+    async fn drain(&self);
+}
+
+/// How the server is to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where to listen for calls.
+    pub address: ListenAddress,
+    /// Where to listen for Prometheus, if anywhere.
+    pub metrics_address: Option<ListenAddress>,
+    /// Who may connect.
+    pub security: Security,
+    /// The largest message that is received.
+    pub max_recv_message_bytes: usize,
+    /// For how long a drain may take.
+    pub shutdown_grace: Duration,
+}
+
+/// Who may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Everybody, in the clear.
+    Insecure,
+    /// Whoever has a certificate of the authority in `dir`.
+    MutualTls {
+        /// Holds `tls.crt`, `tls.key` and `ca.crt`.
+        dir: PathBuf,
+        /// How often they are compared; [`CERTIFICATE_RELOAD`].
+        reload: Duration,
+    },
+}
+
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Insecure => "insecure",
+            Self::MutualTls { .. } => "mutual TLS",
+        })
+    }
+}
+
+/// Why the server could not start, or not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The certificates cannot be used.
+    #[error("--tls-certs-dir {}", dir.display())]
+    Certificates {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong with it.
+        source: TlsError,
+    },
+    /// The address cannot be listened on.
+    #[error("{flag} {address}: cannot listen: {kind}")]
+    Listen {
+        /// The flag that the address came from.
+        flag: &'static str,
+        /// The address.
+        address: ListenAddress,
+        /// What the system says.
+        kind: io::ErrorKind,
+    },
+    /// The descriptors in this binary are broken.
+    #[error("cannot set up reflection")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The transport gave up.
+    #[error("cannot go on serving")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+/// How a server that was told to stop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything under way was finished.
+    Drained,
+    /// The grace period was over before that.
+    GraceExpired,
+    /// A second request to stop came before that.
+    StoppedTwice,
+}
+
+/// A server that listens, and does not answer yet.
+pub struct Server {
+    config: ServerConfig,
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    scrape_listener: Option<TcpListener>,
+    metrics_addr: Option<SocketAddr>,
+    certificates: Option<Certificates>,
+    call_metrics: CallMetrics,
+    registry: Arc<Registry>,
+}
+
+type CountedRouter = Router<Stack<CallMetrics, Identity>>;
+type Serving = Pin<Box<dyn Future<Output = Result<(), tonic::transport::Error>> + Send>>;
+
+impl Server {
+    /// Reads the certificates and listens on the addresses. The registry has
+    /// what other modules count; the server adds its own.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub async fn bind(config: ServerConfig, mut registry: Registry) -> Result<Self, ServeError> {
+        let certificates = match &config.security {
+            Security::Insecure => None,
+            Security::MutualTls { dir, reload } => {
+                let opened = Certificates::open(dir.clone(), *reload, &mut registry).await;
+                Some(opened.map_err(|source| ServeError::Certificates { dir: dir.clone(), source })?)
+            }
+        };
+        let (listener, local_addr) = bind("--address", config.address)?;
+        let scrape = config.metrics_address.map(|address| bind("--metrics-address", address)).transpose()?;
+        let (scrape_listener, metrics_addr) = scrape.unzip();
+        let call_metrics = CallMetrics::register(&mut registry);
+        metrics::register_build_info(&mut registry);
+        let registry = Arc::new(registry);
+        Ok(Self {
+            config,
+            listener,
+            local_addr,
+            scrape_listener,
+            metrics_addr,
+            certificates,
+            call_metrics,
+            registry,
+        })
+    }
+
+    /// Where it listens for calls.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Where it listens for Prometheus, if anywhere.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
+    /// Answers calls until `stop` yields the name of a reason to stop, then
+    /// drains. A second reason ends it at once.
+    ///
+    /// # Errors
+    /// When the transport cannot be set up.
+    pub async fn serve<F: RunFunction>(
+        self,
+        function: Arc<F>,
+        stop: impl Stream<Item = &'static str> + Send,
+    ) -> Result<Ending, ServeError> {
+        let grace = self.config.shutdown_grace;
+        let health = Health::serving().await;
+        let router = self.router(&function, &health)?;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            address = %self.local_addr,
+            metrics_address = self.metrics_addr.map(tracing::field::display),
+            security = %self.config.security,
+            "serving"
+        );
+        // Dropped, and with it every task, when this function returns.
+        let mut tasks = JoinSet::new();
+        let draining = CancellationToken::new();
+        let mut serving = self.start(router, &mut tasks, draining.clone());
+
+        let mut stop = pin!(stop);
+        let reason = tokio::select! {
+            reason = next(&mut stop) => reason,
+            ended = &mut serving => {
+                return ended.map(|()| Ending::Drained).map_err(ServeError::Transport);
+            }
+        };
+        tracing::info!(reason, grace_seconds = grace.as_secs(), "draining");
+        health.drain().await;
+        draining.cancel();
+        let drained = timeout(grace, async {
+            let served = serving.await.map_err(ServeError::Transport);
+            function.drain().await;
+            served
+        });
+        let ending = tokio::select! {
+            drained = drained => match drained {
+                Ok(served) => served.map(|()| Ending::Drained)?,
+                Err(_) => Ending::GraceExpired,
+            },
+            _reason = next(&mut stop) => Ending::StoppedTwice,
+        };
+        match ending {
+            Ending::Drained => tracing::info!("drained"),
+            Ending::GraceExpired => tracing::warn!("the grace period is over with work under way"),
+            Ending::StoppedTwice => tracing::warn!("told to stop a second time with work under way"),
+        }
+        Ok(ending)
+    }
+
+    /// All services, counted.
+    fn router<F: RunFunction>(
+        &self,
+        function: &Arc<F>,
+        health: &Health,
+    ) -> Result<CountedRouter, ServeError> {
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let limit = self.config.max_recv_message_bytes;
+        let calls = Arc::new(Calls(Arc::clone(function)));
+        Ok(Transport::builder()
+            .layer(self.call_metrics.clone())
+            .max_concurrent_streams(CONCURRENT_STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .http2_max_header_list_size(HEADERS)
+            .add_service(ServiceV1::from_arc(Arc::clone(&calls)).max_decoding_message_size(limit))
+            .add_service(ServiceV1Beta1::from_arc(calls).max_decoding_message_size(limit))
+            .add_service(health.service())
+            .add_service(reflection().build_v1().map_err(ServeError::Reflection)?)
+            .add_service(reflection().build_v1alpha().map_err(ServeError::Reflection)?))
+    }
+
+    /// Starts what runs beside the calls, and hands out what runs them.
+    fn start(self, router: CountedRouter, tasks: &mut JoinSet<()>, draining: CancellationToken) -> Serving {
+        if let Some(listener) = self.scrape_listener {
+            tasks.spawn(scrape::serve(listener, self.registry));
+        }
+        let drain = draining.cancelled_owned();
+        if let Some(certificates) = self.certificates {
+            let (sender, connections) = mpsc::channel(ACCEPTED);
+            tasks.spawn(tls::accept(self.listener, certificates.current(), sender));
+            tasks.spawn(certificates.keep_current());
+            Box::pin(router.serve_with_incoming_shutdown(ReceiverStream::new(connections), drain))
+        } else {
+            let (sender, connections) = mpsc::channel(ACCEPTED);
+            tasks.spawn(accept(self.listener, sender));
+            Box::pin(router.serve_with_incoming_shutdown(ReceiverStream::new(connections), drain))
+        }
+    }
+}
+
+fn bind(flag: &'static str, address: ListenAddress) -> Result<(TcpListener, SocketAddr), ServeError> {
+    address
+        .bind()
+        .and_then(|listener| listener.local_addr().map(|local| (listener, local)))
+        .map_err(|error| ServeError::Listen { flag, address, kind: error.kind() })
+}
+
+/// Accepts connections in the clear, until nobody wants them any more.
+async fn accept(listener: TcpListener, connections: mpsc::Sender<io::Result<TcpStream>>) {
+    loop {
+        let accepted = tokio::select! {
+            () = connections.closed() => return,
+            stream = listen::accept(&listener) => stream,
+        };
+        if connections.send(Ok(accepted)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The next reason to stop; without one, never.
+async fn next(stop: &mut (impl Stream<Item = &'static str> + Unpin)) -> &'static str {
+    match stop.next().await {
+        Some(reason) => reason,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,330 @@
+//! Counts calls from outside of what answers them, under the names that every
+//! gRPC dashboard knows.
+//!
+//! A layer around all services. Only the methods that this server has are
+//! counted: a label never holds what a client sent. A call that is dropped
+//! before its status was sent counts as cancelled, or as past its deadline.
+
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderMap, Request, Response};
+use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+use tokio::time::Instant;
+use tonic::{Code, Status, body::Body};
+use tower::{Layer, Service};
+
+use super::deadline;
+use crate::proto::{v1, v1beta1};
+
+/// Upper bounds in seconds: Prometheus's usual ones, and on to the 120 s after
+/// which Crossplane gives a reconcile up.
+const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+
+/// Every method of this server: service, method, type.
+const METHODS: [[&str; 3]; 6] = [
+    [v1::function_runner_service_server::SERVICE_NAME, "RunFunction", "unary"],
+    [v1beta1::function_runner_service_server::SERVICE_NAME, "RunFunction", "unary"],
+    ["grpc.health.v1.Health", "Check", "unary"],
+    ["grpc.health.v1.Health", "Watch", "server_stream"],
+    ["grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", "bidi_stream"],
+    ["grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", "bidi_stream"],
+];
+
+/// The codes as gRPC's Go implementation prints them, by number.
+const CODES: [&str; 17] = [
+    "OK",
+    "Canceled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
+];
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// Registers what this binary is.
+pub(super) fn register_build_info(registry: &mut Registry) {
+    registry.register(
+        "function_infisical_build",
+        "The version that is running",
+        Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+    );
+}
+
+/// The layer, with the metrics of every method ready at hand.
+#[derive(Clone)]
+pub(super) struct CallMetrics {
+    by_path: Arc<BTreeMap<String, Arc<MethodMetrics>>>,
+}
+
+struct MethodMetrics {
+    started: Counter,
+    handled: [Counter; CODES.len()],
+    handling_seconds: Histogram,
+    received: Counter,
+    sent: Counter,
+}
+
+impl CallMetrics {
+    /// Registers the metrics, every series of them at zero.
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let started = Family::<Labels<3>, Counter>::default();
+        let handled = Family::<Labels<4>, Counter>::default();
+        let received = Family::<Labels<3>, Counter>::default();
+        let sent = Family::<Labels<3>, Counter>::default();
+        let seconds = Family::<Labels<3>, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
+        registry.register("grpc_server_started", "RPCs started on the server", started.clone());
+        registry.register("grpc_server_handled", "RPCs completed on the server", handled.clone());
+        registry.register("grpc_server_msg_received", "Messages received", received.clone());
+        registry.register("grpc_server_msg_sent", "Messages sent", sent.clone());
+        registry.register("grpc_server_handling_seconds", "Time until an RPC was answered", seconds.clone());
+
+        let by_path = METHODS.map(|[service, method, kind]| {
+            let [of_type, of_service, of_method] =
+                [("grpc_type", kind), ("grpc_service", service), ("grpc_method", method)];
+            let labels = [of_type, of_service, of_method];
+            let metrics = MethodMetrics {
+                started: started.get_or_create_owned(&labels),
+                handled: CODES.map(|code| {
+                    handled.get_or_create_owned(&[of_type, of_service, of_method, ("grpc_code", code)])
+                }),
+                handling_seconds: seconds.get_or_create_owned(&labels),
+                received: received.get_or_create_owned(&labels),
+                sent: sent.get_or_create_owned(&labels),
+            };
+            (format!("/{service}/{method}"), Arc::new(metrics))
+        });
+        Self { by_path: Arc::new(BTreeMap::from(by_path)) }
+    }
+}
+
+impl<S> Layer<S> for CallMetrics {
+    type Service = Counted<S>;
+
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted { inner, metrics: self.clone() }
+    }
+}
+
+/// A service whose calls are counted.
+#[derive(Clone)]
+pub(super) struct Counted<S> {
+    inner: S,
+    metrics: CallMetrics,
+}
+
+impl<S> Service<Request<Body>> for Counted<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Some(metrics) = self.metrics.by_path.get(request.uri().path()) else {
+            return Box::pin(self.inner.call(request));
+        };
+        let mut call = Call::start(metrics, request.headers());
+        let received = metrics.received.clone();
+        let request =
+            request.map(|inner| Body::new(Watched { inner, messages: Messages::new(received), call: None }));
+        let answer = self.inner.call(request);
+        let sent = metrics.sent.clone();
+        Box::pin(async move {
+            let response = answer.await?;
+            // A status without messages is sent in the headers already.
+            call.end_by(response.headers());
+            Ok(response
+                .map(|inner| Body::new(Watched { inner, messages: Messages::new(sent), call: Some(call) })))
+        })
+    }
+}
+
+/// One call under way; dropping it without a status means that it was cut off.
+struct Call {
+    metrics: Arc<MethodMetrics>,
+    start: Instant,
+    deadline: Option<Duration>,
+    ended: bool,
+}
+
+impl Call {
+    fn start(metrics: &Arc<MethodMetrics>, headers: &HeaderMap) -> Self {
+        metrics.started.inc();
+        Self {
+            metrics: Arc::clone(metrics),
+            start: Instant::now(),
+            deadline: deadline::parse(headers),
+            ended: false,
+        }
+    }
+
+    fn end_by(&mut self, headers: &HeaderMap) {
+        if let Some(status) = headers.get(Status::GRPC_STATUS) {
+            self.end(Code::from_bytes(status.as_bytes()));
+        }
+    }
+
+    fn end(&mut self, code: Code) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        self.metrics.handling_seconds.observe(self.start.elapsed().as_secs_f64());
+        if let Some(handled) = self.metrics.handled.get(code as usize) {
+            handled.inc();
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let late = self.deadline.is_some_and(|deadline| self.start.elapsed() >= deadline);
+        let code = if std::thread::panicking() {
+            Code::Internal
+        } else if late {
+            Code::DeadlineExceeded
+        } else {
+            Code::Cancelled
+        };
+        self.end(code);
+    }
+}
+
+/// A body whose messages are counted, and whose trailers end the call.
+struct Watched {
+    inner: Body,
+    messages: Messages,
+    call: Option<Call>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            if let Some(data) = frame.data_ref() {
+                self.messages.pass(data);
+            }
+            if let (Some(trailers), Some(call)) = (frame.trailers_ref(), self.call.as_mut()) {
+                call.end_by(trailers);
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Finds the ends of messages in a stream of bytes: each has a prefix of one
+/// byte for compression and four for its length.
+struct Messages {
+    counter: Counter,
+    prefix_seen: u8,
+    length: u32,
+    left: usize,
+}
+
+impl Messages {
+    fn new(counter: Counter) -> Self {
+        Self { counter, prefix_seen: 0, length: 0, left: 0 }
+    }
+
+    fn pass(&mut self, mut chunk: &[u8]) {
+        while let Some((&first, rest)) = chunk.split_first() {
+            if self.left > 0 {
+                let (_, after) = chunk.split_at(self.left.min(chunk.len()));
+                self.left -= chunk.len() - after.len();
+                chunk = after;
+            } else {
+                self.length = if self.prefix_seen == 0 { 0 } else { self.length << 8 | u32::from(first) };
+                self.prefix_seen += 1;
+                chunk = rest;
+                if self.prefix_seen < 5 {
+                    continue;
+                }
+                self.prefix_seen = 0;
+                self.left = self.length as usize;
+            }
+            if self.left == 0 {
+                self.counter.inc();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_counted_however_the_bytes_are_cut() {
+        let mut bytes = Vec::new();
+        for length in [0_u16, 1, 300, 0, 7] {
+            bytes.push(0);
+            bytes.extend_from_slice(&u32::from(length).to_be_bytes());
+            bytes.extend(std::iter::repeat_n(9, usize::from(length)));
+        }
+        for size in 1..bytes.len() {
+            let mut messages = Messages::new(Counter::default());
+            for chunk in bytes.chunks(size) {
+                messages.pass(chunk);
+            }
+            assert_eq!(messages.counter.get(), 5, "in chunks of {size}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_did_not_end_is_not_counted() {
+        let mut messages = Messages::new(Counter::default());
+        messages.pass(&[0, 0, 0, 0, 2, 9]);
+        assert_eq!(messages.counter.get(), 0);
+    }
+
+    #[test]
+    fn every_code_has_its_name_at_its_number() {
+        for (number, name) in (0_i32..).zip(CODES) {
+            let code = format!("{:?}", Code::from_i32(number)).to_lowercase();
+            assert_eq!(code.replace("cancelled", "canceled"), name.to_lowercase());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Logs: to stderr, as JSON unless told otherwise.
+//!
+//! `RUST_LOG` decides what is logged when it is set, `--debug` when it is not.
+//! A panic is logged as the place that it came from and nothing more: its
+//! message may hold what must not be printed (Rule 11).
+
+use std::{io, panic};
+
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, util::SubscriberInitExt as _};
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines; what functions built with the Go SDK write.
+    Json,
+}
+
+/// Starts logging. Only the first call of a process has an effect.
+pub fn init(format: LogFormat, debug: bool) {
+    let lines = tracing_subscriber::fmt().with_env_filter(filter(debug)).with_writer(io::stderr);
+    // The only failure is that somebody else has started it.
+    let _ = match format {
+        LogFormat::Text => lines.with_ansi(false).finish().try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),
+    };
+    panic::set_hook(Box::new(|panicked| {
+        let at = panicked.location().map(tracing::field::display);
+        tracing::error!(at, "a panic was stopped");
+    }));
+}
+
+/// The libraries stay at info under `--debug`: what they say below that is about
+/// frames and handshakes, and drowns what the function says.
+fn filter(debug: bool) -> EnvFilter {
+    let default = if debug { "info,function_infisical=debug" } else { "info" };
+    match EnvFilter::try_from_default_env() {
+        Ok(from_env) => from_env,
+        Err(_) => EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(default),
+    }
+}
