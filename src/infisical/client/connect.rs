@@ -1,0 +1,265 @@
+//! Makes clients for endpoints.
+//!
+//! Everything that holds for all requests is set here: time limits, TLS, no
+//! redirects, which proxy, and to which addresses a name may lead. Connections
+//! are shared between the clients of one TLS setting.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::{Client, HttpExchange, tls};
+use crate::{
+    endpoint::{Endpoint, Origin, Tls},
+    infisical::{Connect, Error, ErrorKind, Infisical, is_forbidden},
+};
+
+/// TLS settings whose connections are kept. A control plane has a handful of
+/// private CAs; a client that is made anew only costs a handshake.
+const KEPT_CLIENTS: usize = 32;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Until there is a connection, name resolution and TLS included.
+    pub connect: Duration,
+    /// From the start of a request to the last byte of its answer.
+    pub request: Duration,
+    /// The same for bootstrap.
+    pub bootstrap: Duration,
+}
+
+impl Limits {
+    /// Within a cluster a connection takes milliseconds; one lost packet is
+    /// sent again after one second, two after three.
+    pub const CONNECT: Duration = Duration::from_secs(5);
+    /// Recorded requests take well under a second; login hashes a password.
+    pub const REQUEST: Duration = Duration::from_secs(10);
+    /// Bootstrap makes keys and writes in several transactions, on a database
+    /// that has just started; giving up early is what loses its only answer.
+    pub const BOOTSTRAP: Duration = Duration::from_secs(60);
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Self::CONNECT, request: Self::REQUEST, bootstrap: Self::BOOTSTRAP }
+    }
+}
+
+/// What decides whether two endpoints can share connections.
+#[derive(Clone, PartialEq, Eq)]
+struct Settings {
+    tls: Option<Tls>,
+    direct: bool,
+}
+
+/// Makes [`HttpClient`](super::HttpClient)s.
+pub struct Connector {
+    limits: Limits,
+    /// The oldest at the front.
+    kept: Mutex<VecDeque<(Settings, reqwest::Client)>>,
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    /// A connector whose clients keep to `limits`.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, kept: Mutex::default() }
+    }
+
+    /// A client of the server at `endpoint`. No request is made.
+    ///
+    /// # Errors
+    /// The endpoint's TLS settings cannot be used.
+    pub fn client(&self, endpoint: &Endpoint) -> Result<super::HttpClient, Error> {
+        let origin = endpoint.origin();
+        let is_https = origin.as_str().starts_with("https:");
+        let settings =
+            Settings { tls: is_https.then(|| endpoint.tls().clone()), direct: is_cluster_internal(origin) };
+        let client = self
+            .shared(&settings)
+            .map_err(|what| Error::new("set up the connection", ErrorKind::InvalidTls(what)))?;
+        Ok(Client::new(HttpExchange::new(client, origin.clone(), self.limits)))
+    }
+
+    fn shared(&self, settings: &Settings) -> Result<reqwest::Client, &'static str> {
+        // A panic while the lock is held leaves a valid list behind.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = kept.iter().find(|(of, _)| of == settings) {
+            return Ok(client.clone());
+        }
+        let client = build(settings, self.limits)?;
+        if kept.len() >= KEPT_CLIENTS {
+            kept.pop_front();
+        }
+        kept.push_back((settings.clone(), client.clone()));
+        Ok(client)
+    }
+}
+
+impl Connect for Connector {
+    fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Infisical>, Error> {
+        Ok(Arc::new(self.client(endpoint)?))
+    }
+}
+
+fn build(settings: &Settings, limits: Limits) -> Result<reqwest::Client, &'static str> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("function-infisical/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(limits.connect)
+        .dns_resolver(Arc::new(Resolver))
+        .tls_backend_preconfigured(tls::config(settings.tls.as_ref())?);
+    if settings.direct {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|_| "they do not fit together")
+}
+
+/// Whether a host is inside the cluster, where no proxy is needed.
+///
+/// For all others the usual `HTTPS_PROXY` and `NO_PROXY` hold. A password must
+/// not go to a proxy only because somebody forgot `.svc` in `NO_PROXY`.
+fn is_cluster_internal(origin: &Origin) -> bool {
+    let host = origin.host();
+    let host = host.trim_end_matches('.');
+    !host.contains('.') || host.ends_with(".svc") || host.contains(".svc.cluster.") || {
+        host.parse::<std::net::IpAddr>().is_ok_and(|address| match address {
+            std::net::IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+            std::net::IpAddr::V6(_) => true,
+        })
+    }
+}
+
+/// Why a name leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ResolveError {
+    /// It has no address.
+    #[error("the host name does not resolve")]
+    NotFound,
+    /// One of its addresses is one that credentials are never sent to.
+    #[error("the host resolves to a forbidden address")]
+    Forbidden,
+}
+
+/// The system's resolver, with an eye on what it finds. Checking the name
+/// beforehand would not do: it can change between the check and its use.
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| ResolveError::NotFound)?;
+            Ok(allowed(found)?)
+        })
+    }
+}
+
+/// All addresses, if none of them is forbidden and there is one.
+fn allowed(found: impl Iterator<Item = std::net::SocketAddr>) -> Result<Addrs, ResolveError> {
+    let addresses: Vec<_> = found.collect();
+    if addresses.is_empty() {
+        return Err(ResolveError::NotFound);
+    }
+    if addresses.iter().any(|address| is_forbidden(address.ip())) {
+        return Err(ResolveError::Forbidden);
+    }
+    Ok(Box::new(addresses.into_iter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(url: &str, tls: Tls) -> Endpoint {
+        Endpoint::new(Origin::parse(url).unwrap(), tls)
+    }
+
+    #[test]
+    fn a_name_with_one_forbidden_address_is_refused_whole() {
+        let addresses = |texts: &[&str]| {
+            let parsed: Vec<std::net::SocketAddr> = texts.iter().map(|text| text.parse().unwrap()).collect();
+            allowed(parsed.into_iter()).map(Iterator::count)
+        };
+        assert_eq!(addresses(&["10.0.0.1:0", "[::1]:0"]), Ok(2));
+        assert_eq!(addresses(&["10.0.0.1:0", "169.254.169.254:0"]), Err(ResolveError::Forbidden));
+        assert_eq!(addresses(&[]), Err(ResolveError::NotFound));
+    }
+
+    #[test]
+    fn hosts_in_the_cluster_are_reached_without_a_proxy() {
+        let table = [
+            ("http://infisical:8080", true),
+            ("http://infisical.tools.svc:8080", true),
+            ("http://infisical.tools.svc.cluster.local", true),
+            ("http://10.1.2.3:8080", true),
+            ("http://127.0.0.1", true),
+            ("https://infisical.example.org", false),
+            ("https://93.184.216.34", false),
+        ];
+        for (url, internal) in table {
+            assert_eq!(is_cluster_internal(&Origin::parse(url).unwrap()), internal, "{url}");
+        }
+    }
+
+    #[test]
+    fn clients_are_kept_per_tls_setting_and_only_so_many() {
+        let connector = Connector::default();
+        let skip = Tls { insecure_skip_verify: true, ..Tls::default() };
+        for url in ["https://a.example.org", "https://b.example.org"] {
+            connector.client(&endpoint(url, skip.clone())).unwrap();
+        }
+        assert_eq!(connector.kept.lock().unwrap().len(), 1);
+        for number in 0..2 * KEPT_CLIENTS {
+            let server_name = Some(format!("n{number}.example.org"));
+            connector.client(&endpoint("https://a.example.org", Tls { server_name, ..skip.clone() })).unwrap();
+        }
+        assert_eq!(connector.kept.lock().unwrap().len(), KEPT_CLIENTS);
+    }
+
+    #[test]
+    fn tls_settings_that_cannot_work_are_named_before_any_request() {
+        let table = [
+            ("not PEM", Tls { ca_bundle: Some("marker".to_owned()), ..Tls::default() }),
+            (
+                "PEM of garbage",
+                Tls {
+                    ca_bundle: Some(
+                        "-----BEGIN CERTIFICATE-----\nbWFya2Vy\n-----END CERTIFICATE-----\n".to_owned(),
+                    ),
+                    ..Tls::default()
+                },
+            ),
+            ("no host name", Tls { server_name: Some("a b".to_owned()), ..Tls::default() }),
+        ];
+        for (name, tls) in table {
+            let error = Connector::default().client(&endpoint("https://a.example.org", tls)).unwrap_err();
+            assert!(matches!(error.kind, ErrorKind::InvalidTls(_)), "{name}: {error}");
+            assert!(!error.to_string().contains("marker"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn http_needs_no_certificates() {
+        let tls = Tls { ca_bundle: Some("not PEM".to_owned()), ..Tls::default() };
+        Connector::default().client(&endpoint("http://infisical:8080", tls)).unwrap();
+    }
+}

@@ -1,0 +1,138 @@
+//! The one door out: sends a request over HTTP and reads the answer.
+//!
+//! Connections, time limits and TLS are set up in `connect`; what requests and
+//! answers mean is in `request` and `answer`. A failure to get an answer is
+//! told apart here, by type and never by text.
+
+use std::{error::Error as StdError, io, time::Duration};
+
+use async_trait::async_trait;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use zeroize::Zeroizing;
+
+use super::{
+    Exchange, Limits, Operation, Request, Response,
+    connect::ResolveError,
+    tls,
+};
+use crate::{
+    endpoint::Origin,
+    infisical::{ErrorKind, error::Transport},
+};
+
+/// Sends requests to one server.
+#[derive(Clone, Debug)]
+pub struct HttpExchange {
+    client: reqwest::Client,
+    origin: Origin,
+    limits: Limits,
+}
+
+impl HttpExchange {
+    pub(super) fn new(client: reqwest::Client, origin: Origin, limits: Limits) -> Self {
+        Self { client, origin, limits }
+    }
+
+    fn limit(&self, operation: Operation) -> Duration {
+        match operation {
+            Operation::Bootstrap => self.limits.bootstrap,
+            Operation::Status
+            | Operation::Config
+            | Operation::Login
+            | Operation::Organizations
+            | Operation::SelectOrganization
+            | Operation::AdminIdentities
+            | Operation::MintToken
+            | Operation::ListTokens
+            | Operation::RevokeToken
+            | Operation::RenewToken
+            | Operation::IdentityDetails => self.limits.request,
+        }
+    }
+}
+
+#[async_trait]
+impl Exchange for HttpExchange {
+    async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
+        let url = format!("{}{}", self.origin, request.path);
+        let mut builder = self
+            .client
+            .request(request.operation.method(), url)
+            .timeout(self.limit(request.operation));
+        if let Some(authorization) = request.authorization {
+            builder = builder.header(AUTHORIZATION, authorization);
+        }
+        // A JSON content type without a body is answered 500 (recorded).
+        if let Some(body) = request.body {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        #[expect(clippy::disallowed_methods, reason = "the one door")]
+        let answer = builder.send().await.map_err(|error| no_answer(&error))?;
+        read(answer).await
+    }
+}
+
+/// Reads an answer, and stops where it is longer than any of Infisical's.
+async fn read(mut answer: reqwest::Response) -> Result<Response, ErrorKind> {
+    let mut response = Response {
+        status: answer.status().as_u16(),
+        content_type: text(answer.headers(), &CONTENT_TYPE),
+        location: text(answer.headers(), &LOCATION),
+        retry_after: text(answer.headers(), &RETRY_AFTER),
+        body: Zeroizing::default(),
+    };
+    while let Some(chunk) = answer.chunk().await.map_err(|error| no_answer(&error))? {
+        if response.body.len() + chunk.len() > Response::MAX_BODY {
+            return Err(ErrorKind::NotInfisical { status: response.status, what: "it is too large" });
+        }
+        response.body.extend_from_slice(&chunk);
+    }
+    Ok(response)
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// Why there is no answer, from the causes of reqwest's error.
+fn no_answer(error: &reqwest::Error) -> ErrorKind {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(found) = known(inner) {
+            return ErrorKind::Unreachable(found);
+        }
+        cause = inner.source();
+    }
+    ErrorKind::Unreachable(match error {
+        error if error.is_timeout() => Transport::TimedOut,
+        // What is left of connecting is the network that says no: no route,
+        // network unreachable, permission denied.
+        error if error.is_connect() => Transport::Refused,
+        _ => Transport::Broken,
+    })
+}
+
+fn known(cause: &(dyn StdError + 'static)) -> Option<Transport> {
+    if let Some(error) = cause.downcast_ref::<ResolveError>() {
+        return Some(match error {
+            ResolveError::NotFound => Transport::Dns,
+            ResolveError::Forbidden => Transport::Forbidden,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+        return Some(Transport::Tls(tls::describe(error)));
+    }
+    let error = cause.downcast_ref::<io::Error>()?;
+    // An `io::Error` does not name what it wraps as its source.
+    if let Some(found) = error.get_ref().and_then(|inner| known(inner)) {
+        return Some(found);
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some(Transport::Refused),
+        io::ErrorKind::TimedOut => Some(Transport::TimedOut),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+            Some(Transport::Broken)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,314 @@
+//! Builds the requests, without sending them.
+//!
+//! This is one of the two places where secrets are exposed: what is written
+//! here goes to the server that they belong to, and nowhere else.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::{
+    infisical::{ErrorKind, error::TokenRefusal},
+    secret::{AccessToken, Credentials, UserToken},
+};
+
+/// Items asked for per page of a list; the server's own default.
+pub(super) const PAGE: usize = 100;
+
+/// Room for a body without growing, so that no half of a password stays behind
+/// in memory that was given back. Emails, passwords and tokens are shorter.
+const BODY_ROOM: usize = 8 * 1024;
+
+/// What is asked of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// The health check.
+    Status,
+    /// Whether the instance was set up.
+    Config,
+    /// Sets the instance up.
+    Bootstrap,
+    /// A user's session for email and password.
+    Login,
+    /// The user's organizations.
+    Organizations,
+    /// A session in an organization.
+    SelectOrganization,
+    /// All machine identities of the instance.
+    AdminIdentities,
+    /// A new token of an identity.
+    MintToken,
+    /// An identity's tokens.
+    ListTokens,
+    /// Ends a token.
+    RevokeToken,
+    /// Prolongs a token.
+    RenewToken,
+    /// Whether a token works.
+    IdentityDetails,
+}
+
+impl Operation {
+    /// What an error says was being done.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Status => "ask for the status",
+            Self::Config => "ask whether the instance is set up",
+            Self::Bootstrap => "bootstrap the instance",
+            Self::Login => "log in",
+            Self::Organizations => "list the organizations",
+            Self::SelectOrganization => "select the organization",
+            Self::AdminIdentities => "list the identities",
+            Self::MintToken => "mint a token",
+            Self::ListTokens => "list the tokens",
+            Self::RevokeToken => "revoke a token",
+            Self::RenewToken => "renew the token",
+            Self::IdentityDetails => "verify the token",
+        }
+    }
+
+    /// The route with names in place of ids: what logs say.
+    #[must_use]
+    pub fn template(self) -> &'static str {
+        match self {
+            Self::Status => "/api/status",
+            Self::Config => "/api/v1/admin/config",
+            Self::Bootstrap => "/api/v1/admin/bootstrap",
+            Self::Login => "/api/v3/auth/login",
+            Self::Organizations => "/api/v1/organization",
+            Self::SelectOrganization => "/api/v3/auth/select-organization",
+            Self::AdminIdentities => "/api/v1/admin/identity-management/identities",
+            Self::MintToken | Self::ListTokens => "/api/v1/auth/token-auth/identities/{id}/tokens",
+            Self::RevokeToken => "/api/v1/auth/token-auth/tokens/{id}/revoke",
+            Self::RenewToken => "/api/v1/auth/token/renew",
+            Self::IdentityDetails => "/api/v1/identities/details",
+        }
+    }
+
+    /// Its HTTP method.
+    #[must_use]
+    pub fn method(self) -> Method {
+        match self {
+            Self::Status
+            | Self::Config
+            | Self::Organizations
+            | Self::AdminIdentities
+            | Self::ListTokens
+            | Self::IdentityDetails => Method::GET,
+            Self::Bootstrap
+            | Self::Login
+            | Self::SelectOrganization
+            | Self::MintToken
+            | Self::RevokeToken
+            | Self::RenewToken => Method::POST,
+        }
+    }
+}
+
+/// A request that is ready to be sent.
+#[derive(Clone)]
+pub struct Request {
+    /// What it is for.
+    pub operation: Operation,
+    /// Path and query.
+    pub path: String,
+    /// `Bearer …`, marked sensitive.
+    pub authorization: Option<HeaderValue>,
+    /// The JSON body. Its memory is zeroed with the last handle to it.
+    pub body: Option<Bytes>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("operation", &self.operation).finish_non_exhaustive()
+    }
+}
+
+impl Request {
+    fn new(operation: Operation) -> Self {
+        Self { operation, path: operation.template().to_owned(), authorization: None, body: None }
+    }
+
+    fn with_id(mut self, id: &str) -> Result<Self, ErrorKind> {
+        // An id that is no plain word would change the route. No server gave it
+        // out, so none has what it names.
+        if !is_id(id) {
+            return Err(ErrorKind::NotFound);
+        }
+        self.path = self.path.replace("{id}", id);
+        Ok(self)
+    }
+
+    fn with_query(mut self, query: &str) -> Self {
+        self.path.push('?');
+        self.path.push_str(query);
+        self
+    }
+
+    fn with_token(mut self, token: &str) -> Result<Self, ErrorKind> {
+        let text = Zeroizing::new(format!("Bearer {token}"));
+        let mut header = HeaderValue::from_str(&text)
+            .map_err(|_| ErrorKind::TokenRefused(TokenRefusal::Malformed))?;
+        header.set_sensitive(true);
+        self.authorization = Some(header);
+        Ok(self)
+    }
+
+    fn with_body(mut self, body: &impl Serialize) -> Result<Self, ErrorKind> {
+        let mut buffer = Zeroizing::new(Vec::with_capacity(BODY_ROOM));
+        serde_json::to_writer(&mut *buffer, body)
+            .map_err(|_| ErrorKind::InvalidRequest { fields: vec!["body".to_owned()] })?;
+        self.body = Some(Bytes::from_owner(buffer));
+        Ok(self)
+    }
+}
+
+/// Whether a text can be an id: Infisical's are UUIDs.
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+#[derive(Serialize)]
+struct BootstrapBody<'a> {
+    email: &'a str,
+    password: &'a str,
+    organization: &'a str,
+}
+
+#[derive(Serialize)]
+struct LoginBody<'a> {
+    email: &'a str,
+    password: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SelectBody<'a> {
+    organization_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct MintBody<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RenewBody<'a> {
+    access_token: &'a str,
+}
+
+/// The body `{}`, which the revoke route was recorded with.
+#[derive(Serialize)]
+struct NoFields {}
+
+pub(super) fn status() -> Request {
+    Request::new(Operation::Status)
+}
+
+pub(super) fn config() -> Request {
+    Request::new(Operation::Config)
+}
+
+pub(super) fn bootstrap(admin: &Credentials, organization: &str) -> Result<Request, ErrorKind> {
+    // Exposed: the server has to learn the password that it sets.
+    let body = BootstrapBody { email: admin.email.as_str(), password: admin.password.expose(), organization };
+    Request::new(Operation::Bootstrap).with_body(&body)
+}
+
+pub(super) fn login(admin: &Credentials) -> Result<Request, ErrorKind> {
+    // Exposed: this is what logging in is.
+    let body = LoginBody { email: admin.email.as_str(), password: admin.password.expose() };
+    Request::new(Operation::Login).with_body(&body)
+}
+
+pub(super) fn organizations(session: &UserToken) -> Result<Request, ErrorKind> {
+    as_user(Operation::Organizations, session)
+}
+
+pub(super) fn select_organization(session: &UserToken, organization_id: &str) -> Result<Request, ErrorKind> {
+    as_user(Operation::SelectOrganization, session)?.with_body(&SelectBody { organization_id })
+}
+
+pub(super) fn admin_identities(session: &UserToken, offset: usize) -> Result<Request, ErrorKind> {
+    let request = as_user(Operation::AdminIdentities, session)?;
+    Ok(request.with_query(&format!("offset={offset}&limit={PAGE}&searchTerm=")))
+}
+
+pub(super) fn mint_token(session: &UserToken, identity_id: &str, name: &str) -> Result<Request, ErrorKind> {
+    as_user(Operation::MintToken, session)?.with_id(identity_id)?.with_body(&MintBody { name })
+}
+
+pub(super) fn list_tokens(session: &UserToken, identity_id: &str, offset: usize) -> Result<Request, ErrorKind> {
+    let request = as_user(Operation::ListTokens, session)?.with_id(identity_id)?;
+    Ok(request.with_query(&format!("offset={offset}&limit={PAGE}")))
+}
+
+pub(super) fn revoke_token(session: &UserToken, token_id: &str) -> Result<Request, ErrorKind> {
+    as_user(Operation::RevokeToken, session)?.with_id(token_id)?.with_body(&NoFields {})
+}
+
+pub(super) fn renew_token(token: &AccessToken) -> Result<Request, ErrorKind> {
+    // Exposed: the token itself is the credential, and goes into the body.
+    Request::new(Operation::RenewToken).with_body(&RenewBody { access_token: token.expose() })
+}
+
+pub(super) fn identity_details(token: &AccessToken) -> Result<Request, ErrorKind> {
+    // Exposed: the question is whether this token is accepted.
+    Request::new(Operation::IdentityDetails).with_token(token.expose())
+}
+
+fn as_user(operation: Operation, session: &UserToken) -> Result<Request, ErrorKind> {
+    // Exposed: the session that the server gave out for these routes.
+    Request::new(operation).with_token(session.expose())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::{Email, Password};
+
+    fn session() -> UserToken {
+        UserToken::new("marker-session")
+    }
+
+    #[test]
+    fn an_id_that_would_change_the_route_is_never_sent() {
+        for id in ["", "..", "a/b", "a?b", "a%2Fb", "a#b", "ä"] {
+            let kind = revoke_token(&session(), id).map(|request| request.path);
+            assert_eq!(kind, Err(ErrorKind::NotFound), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_carry_is_malformed_without_asking() {
+        let kind = identity_details(&AccessToken::new("a\nb")).map(|request| request.path);
+        assert_eq!(kind, Err(ErrorKind::TokenRefused(TokenRefusal::Malformed)));
+    }
+
+    #[test]
+    fn a_request_cannot_be_printed_with_what_it_carries() {
+        let admin = Credentials {
+            email: Email::parse("admin@example.org").unwrap(),
+            password: Password::new("marker-password"),
+        };
+        let requests = [
+            bootstrap(&admin, "marker-organization").unwrap(),
+            identity_details(&AccessToken::new("marker-token")).unwrap(),
+            mint_token(&session(), "marker-id", "marker-name").unwrap(),
+        ];
+        for request in requests {
+            assert!(!format!("{request:?} {:?}", request.authorization).contains("marker"), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_body_has_none_at_all() {
+        assert!(status().body.is_none() && organizations(&session()).unwrap().body.is_none());
+        assert_eq!(revoke_token(&session(), "a-1").unwrap().body.as_deref(), Some(b"{}".as_slice()));
+    }
+}
