@@ -2,6 +2,9 @@
 pub mod clock;
 pub mod desired;
 pub mod endpoint;
+pub mod fieldpath;
 pub mod infisical;
+pub mod manifest;
 pub mod proto;
 pub mod secret;
+mod wire;
