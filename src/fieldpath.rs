@@ -27,7 +27,7 @@ pub enum FieldPathError {
     #[error("it is empty")]
     Empty,
     /// A period or a bracket where none may be.
-    #[error("there is an unexpected {character:?} at position {position}")]
+    #[error("there is an unexpected \"{character}\" at position {position}")]
     Unexpected {
         /// What stands there.
         character: char,

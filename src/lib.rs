@@ -4,6 +4,7 @@ pub mod desired;
 pub mod endpoint;
 pub mod fieldpath;
 pub mod infisical;
+pub mod input;
 pub mod manifest;
 pub mod proto;
 pub mod secret;

@@ -395,6 +395,41 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
+/// Encodes manifests for tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use prost::Message as _;
+    use prost_types::{ListValue, Struct, Value, value::Kind};
+    use serde_json::Value as Json;
+
+    /// Encodes a JSON object, with every number a float, as Crossplane does.
+    pub(crate) fn encode(object: &Json) -> Vec<u8> {
+        match value(object).kind {
+            Some(Kind::StructValue(object)) => object.encode_to_vec(),
+            _ => panic!("a manifest is an object"),
+        }
+    }
+
+    /// Encodes an object that is written in YAML.
+    pub(crate) fn encode_yaml(text: &str) -> Vec<u8> {
+        encode(&serde_saphyr::from_str(text).unwrap())
+    }
+
+    fn value(json: &Json) -> Value {
+        let kind = match json {
+            Json::Null => Kind::NullValue(0),
+            Json::Bool(value) => Kind::BoolValue(*value),
+            Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
+            Json::String(text) => Kind::StringValue(text.clone()),
+            Json::Array(values) => Kind::ListValue(ListValue { values: values.iter().map(value).collect() }),
+            Json::Object(object) => Kind::StructValue(Struct {
+                fields: object.iter().map(|(name, json)| (name.clone(), value(json))).collect(),
+            }),
+        };
+        Value { kind: Some(kind) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
