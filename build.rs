@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Same state, same bytes: a map is written in the order of its keys.
         .btree_map(".")
         // The messages hold Secrets; what cannot be printed cannot leak.
-        .skip_debug(message_paths(&descriptors))
+        .skip_debug(unprintable(&descriptors))
         .extern_path(".desired.Desired", "crate::desired::Desired")
         .extern_path(".apiextensions.fn.proto.v1beta1", "crate::proto::v1")
         .compile_fds(descriptors)?;
@@ -56,12 +56,18 @@ fn keep_encoded(descriptors: &mut FileDescriptorSet) {
     }
 }
 
-fn message_paths(descriptors: &FileDescriptorSet) -> Vec<String> {
+/// Messages that hold neither manifests nor Secrets.
+const PRINTABLE: [&str; 4] = ["Condition", "MatchLabels", "ResourceSelector", "Result"];
+
+fn unprintable(descriptors: &FileDescriptorSet) -> Vec<String> {
     let path = |package: &str, message: &DescriptorProto| format!(".{package}.{}", message.name());
-    descriptors
+    let messages = descriptors
         .file
         .iter()
-        .flat_map(|file| file.message_type.iter().map(move |message| path(file.package(), message)))
+        .flat_map(|file| file.message_type.iter().map(move |message| (file.package(), message)));
+    messages
+        .filter(|(_, message)| !PRINTABLE.contains(&message.name()))
+        .map(|(package, message)| path(package, message))
         .collect()
 }
 

@@ -34,7 +34,7 @@ impl SecretData {
     pub fn read(secret: Manifest<'_>) -> Self {
         let mut data = Self::default();
         for (key, value) in secret.object("data").into_iter().flat_map(Manifest::fields) {
-            if let Some(value) = value.as_string().and_then(|text| STANDARD.decode(text).ok()) {
+            if let Some(value) = value.as_str().and_then(|text| STANDARD.decode(text).ok()) {
                 data.0.insert(key.to_owned(), Zeroizing::new(value));
             }
         }

@@ -1,11 +1,36 @@
-//! function-infisical.
+//! A Crossplane composition function that bootstraps Infisical.
+//!
+//! A call goes through four parts, and [`function`] is the one place that knows
+//! them all:
+//!
+//! - [`observe`] turns the request into what matters. Pure.
+//! - [`plan`] decides, from that and from what is remembered. Pure.
+//! - [`act`] carries it out against [`infisical`], detached from the call.
+//! - [`respond`] lays the outcome over the desired state that came in. Pure.
+//!
+//! Around them are the [`server`], the [`input`] that a Composition gives, and
+//! the types that keep manifests encoded and secrets unprintable.
+
+pub mod act;
 pub mod args;
+pub mod claims;
 pub mod clock;
+pub mod composed_secret;
+pub mod connection;
 pub mod desired;
 pub mod endpoint;
+pub mod fieldpath;
 pub mod function;
 pub mod infisical;
+pub mod input;
+pub mod manifest;
+pub mod observe;
+pub mod plan;
+pub mod problem;
 pub mod proto;
+pub mod readiness;
+pub mod respond;
 pub mod secret;
 pub mod server;
 pub mod telemetry;
+mod wire;

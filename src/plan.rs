@@ -91,6 +91,21 @@ pub enum Wait {
     PersistingAdmin,
 }
 
+impl Action {
+    /// Its name, for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Wait(_) => "Wait",
+            Self::Await => "Await",
+            Self::Start(_) => "Start",
+            Self::Hold { .. } => "Hold",
+            Self::HandOut => "HandOut",
+            Self::Keep { .. } => "Keep",
+        }
+    }
+}
+
 /// Decides what a call does.
 #[must_use]
 pub fn plan(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Plan {

@@ -4,9 +4,8 @@
 use super::{ADMIN_RESOURCE, ObserveError, Required, Waiting, observed};
 use crate::{
     composed_secret::SecretData,
-    fieldpath::PathError,
     input::{Admin, EmailSource, NameSource},
-    manifest::Manifest,
+    manifest::{Manifest, PathError},
     proto::v1::{RunFunctionRequest, credentials::Source},
     secret::{Credentials, Email, Password},
 };

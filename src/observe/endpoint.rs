@@ -7,9 +7,9 @@ use super::{ObserveError, Required, Waiting, observed};
 use crate::{
     composed_secret::SecretData,
     endpoint::{Endpoint, Origin, Tls},
-    fieldpath::{FieldPath, PathError},
-    input::{CaKind, CaSource, EndpointSource, Instance, TlsSource},
-    manifest::Manifest,
+    fieldpath::FieldPath,
+    input::{CaKind, CaSource, EndpointSource, HostPattern, Instance, TlsSource, is_certificate_bundle},
+    manifest::{Manifest, PathError},
     proto::v1::RunFunctionRequest,
 };
 
@@ -82,15 +82,12 @@ fn read(
     }
 }
 
-fn check_allowed(origin: &Origin, allowed: &[String], path: &FieldPath) -> Result<(), ObserveError> {
+fn check_allowed(origin: &Origin, allowed: &[HostPattern], path: &FieldPath) -> Result<(), ObserveError> {
     let host = origin.host();
-    let matches = |pattern: &String| match pattern.strip_prefix("*.") {
-        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-        None => host == *pattern,
-    };
-    if allowed.iter().any(matches) {
+    if allowed.iter().any(|pattern| pattern.matches(&host)) {
         return Ok(());
     }
+    let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
     Err(ObserveError::Value {
         field: "input.instance.endpoint.allowedHosts".to_owned(),
         what: format!(
@@ -125,22 +122,22 @@ fn tls(source: &TlsSource, required: &mut Required<'_>) -> Result<Result<Tls, Wa
         None => None,
         Some(CaSource::Inline(pem)) => Some(pem.clone()),
         Some(CaSource::From { kind, name, namespace, key }) => {
-            let object = required.object(CA_REQUIREMENT, kind.as_str(), name, namespace.as_deref());
+            let object = required.object(CA_REQUIREMENT, kind_of(*kind), name, namespace.as_deref());
             match ca_from(object, *kind, key) {
-                Some(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => Some(pem),
+                Some(pem) if is_certificate_bundle(&pem) => Some(pem),
                 Some(_) => {
                     return Err(ObserveError::Value {
                         field: "input.instance.endpoint.tls.caBundleFrom".to_owned(),
                         what: format!(
                             "key \"{key}\" of {} \"{name}\" holds no PEM certificate",
-                            kind.as_str()
+                            kind_of(*kind)
                         ),
                     });
                 }
                 None => {
                     let what = format!(
                         "the CA bundle is not there: {} \"{name}\" with key \"{key}\"",
-                        kind.as_str()
+                        kind_of(*kind)
                     );
                     return Ok(Err(Waiting::Endpoint(what)));
                 }
@@ -152,6 +149,13 @@ fn tls(source: &TlsSource, required: &mut Required<'_>) -> Result<Result<Tls, Wa
         server_name: source.server_name.clone(),
         insecure_skip_verify: source.insecure_skip_verify,
     }))
+}
+
+fn kind_of(kind: CaKind) -> &'static str {
+    match kind {
+        CaKind::ConfigMap => "ConfigMap",
+        CaKind::Secret => "Secret",
+    }
 }
 
 fn ca_from(object: Option<Manifest<'_>>, kind: CaKind, key: &str) -> Option<String> {

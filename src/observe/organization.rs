@@ -1,7 +1,10 @@
 //! What the organization that bootstrap makes is called.
 
 use super::{ObserveError, Waiting, Xr};
-use crate::{fieldpath::PathError, input::Organization, manifest::Manifest};
+use crate::{
+    input::Organization,
+    manifest::{Manifest, PathError},
+};
 
 /// The name that the input gives, or the one that the XR's field has, or the
 /// name of the claim or XR.

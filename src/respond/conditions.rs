@@ -7,7 +7,7 @@
 
 use crate::{
     act::Remembered,
-    observe::{Observation, Waiting, xr::PreviousConditions},
+    observe::{Observation, PreviousConditions, Waiting},
     plan::{Action, ConnectionSecret, Plan, Wait},
     problem::Problem,
     proto::v1::{Condition, Result as Event, Severity, Status, Target},

@@ -1,0 +1,68 @@
+//! The instance admin. Of the values here only an email is repeated in an error.
+
+use super::{
+    super::{Admin, EmailSource, NameSource, raw},
+    At, InputError, names,
+};
+use crate::secret::Email;
+
+pub(super) fn admin(at: &At, raw: raw::Admin) -> Result<Admin, InputError> {
+    let email = email(at, raw.email.as_deref(), raw.email_from_composite_field_path.as_deref())?;
+    match (raw.credentials, raw.secret_ref) {
+        (Some(_), Some(_)) => Err(at.both("credentials", "secretRef")),
+        (Some(name), None) => Ok(Admin::Credential { name: credential(at, name)?, email }),
+        (None, Some(secret)) => secret_ref(&at.field("secretRef"), secret, email),
+        (None, None) => email.map(|email| Admin::Generated { email }).ok_or_else(|| {
+            at.problem(
+                "has no email; write email or emailFromCompositeFieldPath, or credentials or secretRef",
+            )
+        }),
+    }
+}
+
+fn email(at: &At, email: Option<&str>, path: Option<&str>) -> Result<Option<EmailSource>, InputError> {
+    match (email, path) {
+        (None, None) => Ok(None),
+        (Some(email), None) => match Email::parse(email) {
+            Ok(email) => Ok(Some(EmailSource::Literal(email))),
+            Err(error) => Err(at.field("email").problem(format!(
+                "{email:?} is no email address: {error}; write one such as \"platform@example.org\""
+            ))),
+        },
+        (None, Some(path)) => {
+            let path = at.field("emailFromCompositeFieldPath").field_path(path)?;
+            Ok(Some(EmailSource::FromCompositeFieldPath(path)))
+        }
+        (Some(_), Some(_)) => Err(at.both("email", "emailFromCompositeFieldPath")),
+    }
+}
+
+fn credential(at: &At, name: String) -> Result<String, InputError> {
+    if name.is_empty() || name.contains(char::is_control) {
+        Err(at.field("credentials").problem("is no name; write that of a credential of the pipeline step"))
+    } else {
+        Ok(name)
+    }
+}
+
+fn secret_ref(at: &At, raw: raw::AdminSecretRef, email: Option<EmailSource>) -> Result<Admin, InputError> {
+    let name = match (raw.name, raw.name_from_composite_field_path) {
+        (Some(name), None) => NameSource::Literal(names::subdomain(&at.field("name"), name)?),
+        (None, Some(path)) => {
+            NameSource::FromCompositeFieldPath(at.field("nameFromCompositeFieldPath").field_path(&path)?)
+        }
+        (Some(_), Some(_)) => return Err(at.both("name", "nameFromCompositeFieldPath")),
+        (None, None) => return Err(at.problem("has no name; write name or nameFromCompositeFieldPath")),
+    };
+    let namespace = raw.namespace.map(|name| names::label(&at.field("namespace"), name)).transpose()?;
+    let key = |field, key: Option<String>, default: &str| {
+        key.map_or_else(|| Ok(default.to_owned()), |key| names::secret_key(&at.field(field), key))
+    };
+    Ok(Admin::SecretRef {
+        name,
+        namespace,
+        email_key: key("emailKey", raw.email_key, "email")?,
+        password_key: key("passwordKey", raw.password_key, "password")?,
+        email,
+    })
+}

@@ -1,0 +1,258 @@
+//! The instance: its readiness, its URL, its certificate.
+
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use url::Host;
+
+use super::{
+    super::{
+        CaKind, CaSource, EndpointSource, HostPattern, Instance, ReadinessCheck, Scheme, TlsSource, raw,
+        raw::CheckType,
+    },
+    At, InputError, names,
+};
+use crate::{endpoint::Origin, fieldpath::FieldPath};
+
+/// The key under which Kubernetes and cert-manager keep certificates.
+const DEFAULT_CA_KEY: &str = "ca.crt";
+
+/// The alternatives of an endpoint, in the order of the fields of the input.
+type RawSource = (Option<String>, Option<String>, Option<raw::FromComposedResource>, Option<raw::Service>);
+
+pub(super) fn instance(at: &At, raw: raw::Instance) -> Result<Instance, InputError> {
+    let raw::Instance { resource, readiness_checks, endpoint: raw_endpoint } = raw;
+    let resource = resource.map(|name| names::resource(&at.field("resource"), name)).transpose()?;
+    let readiness_checks = readiness_checks
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+        .map(|(index, check)| readiness_check(&at.field("readinessChecks").index(index), check))
+        .collect::<Result<Vec<_>, _>>()?;
+    if resource.is_none() && !readiness_checks.is_empty() {
+        return Err(at
+            .field("readinessChecks")
+            .problem("are of no use without resource; write that as well"));
+    }
+    let at = at.field("endpoint");
+    let raw::Endpoint { url, from_composite_field_path, from_composed_resource, service, tls, allowed_hosts } =
+        raw_endpoint;
+    let endpoint = endpoint(&at, (url, from_composite_field_path, from_composed_resource, service))?;
+    let tls = tls.map(|tls| tls_source(&at, tls, &endpoint)).transpose()?.unwrap_or_default();
+    let allowed_hosts = self::allowed_hosts(&at, allowed_hosts.unwrap_or_default(), &endpoint)?;
+    Ok(Instance { resource, readiness_checks, endpoint, tls, allowed_hosts })
+}
+
+fn readiness_check(at: &At, raw: raw::ReadinessCheck) -> Result<ReadinessCheck, InputError> {
+    let raw::ReadinessCheck { r#type, field_path, match_string, match_integer, match_condition } = raw;
+    refuse_what_is_not_of_the_type(
+        at,
+        r#type,
+        [
+            ("fieldPath", field_path.is_some()),
+            ("matchString", match_string.is_some()),
+            ("matchInteger", match_integer.is_some()),
+            ("matchCondition", match_condition.is_some()),
+        ],
+    )?;
+    let missing = |name| at.field(name).problem(format!("is missing; the type {} needs it", r#type.as_str()));
+    let path = || -> Result<FieldPath, InputError> {
+        let text = field_path.as_deref().ok_or_else(|| missing("fieldPath"))?;
+        at.field("fieldPath").field_path(text)
+    };
+    Ok(match r#type {
+        CheckType::None => ReadinessCheck::None,
+        CheckType::NonEmpty => ReadinessCheck::NonEmpty(path()?),
+        CheckType::MatchTrue => ReadinessCheck::MatchTrue(path()?),
+        CheckType::MatchFalse => ReadinessCheck::MatchFalse(path()?),
+        CheckType::MatchString => ReadinessCheck::MatchString {
+            path: path()?,
+            value: match_string.ok_or_else(|| missing("matchString"))?,
+        },
+        CheckType::MatchInteger => ReadinessCheck::MatchInteger {
+            path: path()?,
+            value: match_integer.ok_or_else(|| missing("matchInteger"))?,
+        },
+        CheckType::MatchCondition => {
+            let raw::MatchCondition { r#type: condition, status } =
+                match_condition.ok_or_else(|| missing("matchCondition"))?;
+            if condition.is_empty() || condition.contains(char::is_control) {
+                let at = at.field("matchCondition").field("type");
+                return Err(at.problem("is no type of a condition; write one such as \"Ready\""));
+            }
+            ReadinessCheck::MatchCondition { condition, status }
+        }
+    })
+}
+
+fn refuse_what_is_not_of_the_type(
+    at: &At,
+    r#type: CheckType,
+    fields: [(&str, bool); 4],
+) -> Result<(), InputError> {
+    let used: &[&str] = match r#type {
+        CheckType::None => &[],
+        CheckType::NonEmpty | CheckType::MatchTrue | CheckType::MatchFalse => &["fieldPath"],
+        CheckType::MatchString => &["fieldPath", "matchString"],
+        CheckType::MatchInteger => &["fieldPath", "matchInteger"],
+        CheckType::MatchCondition => &["matchCondition"],
+    };
+    match fields.iter().find(|(name, is_set)| *is_set && !used.contains(name)) {
+        Some((name, _)) => Err(at.useless(name, &format!("the type {}", r#type.as_str()))),
+        None => Ok(()),
+    }
+}
+
+fn endpoint(at: &At, raw: RawSource) -> Result<EndpointSource, InputError> {
+    at.at_most_one([
+        ("url", raw.0.is_some()),
+        ("fromCompositeFieldPath", raw.1.is_some()),
+        ("fromComposedResource", raw.2.is_some()),
+        ("service", raw.3.is_some()),
+    ])?;
+    match raw {
+        (Some(text), _, _, _) => url(&at.field("url"), &text),
+        (_, Some(path), _, _) => {
+            let path = at.field("fromCompositeFieldPath").field_path(&path)?;
+            Ok(EndpointSource::FromCompositeFieldPath(path))
+        }
+        (_, _, Some(composed), _) => from_composed_resource(&at.field("fromComposedResource"), composed),
+        (_, _, _, Some(raw)) => service(&at.field("service"), raw),
+        (None, None, None, None) => Err(at
+            .problem("has no url; write one of: url, fromCompositeFieldPath, fromComposedResource, service")),
+    }
+}
+
+fn url(at: &At, text: &str) -> Result<EndpointSource, InputError> {
+    Origin::parse(text).map(EndpointSource::Url).map_err(|error| at.problem(error.to_string()))
+}
+
+fn from_composed_resource(at: &At, raw: raw::FromComposedResource) -> Result<EndpointSource, InputError> {
+    let raw::FromComposedResource { resource, field_path } = raw;
+    Ok(EndpointSource::FromComposedResource {
+        resource: names::resource(&at.field("resource"), resource)?,
+        field_path: at.field("fieldPath").field_path(&field_path)?,
+    })
+}
+
+fn service(at: &At, raw: raw::Service) -> Result<EndpointSource, InputError> {
+    let raw::Service { resource, port, scheme } = raw;
+    let resource = names::resource(&at.field("resource"), resource)?;
+    match u16::try_from(port) {
+        Ok(port) if port > 0 => {
+            Ok(EndpointSource::Service { resource, port, scheme: scheme.unwrap_or_default() })
+        }
+        _ => Err(at.field("port").problem("is no port; write a number between 1 and 65535")),
+    }
+}
+
+fn tls_source(at: &At, raw: raw::Tls, endpoint: &EndpointSource) -> Result<TlsSource, InputError> {
+    match endpoint {
+        EndpointSource::Url(origin) if !origin.as_str().starts_with("https:") => {
+            return Err(at.useless("tls", "a url of http"));
+        }
+        EndpointSource::Service { scheme: Scheme::Http, .. } => {
+            return Err(at.useless("tls", "a service of scheme http"));
+        }
+        // What a field holds is known when it is read.
+        _ => {}
+    }
+    let at = at.field("tls");
+    let raw::Tls { ca_bundle, ca_bundle_from, server_name, insecure_skip_verify } = raw;
+    let ca = match (ca_bundle, ca_bundle_from) {
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(at.both("caBundle", "caBundleFrom")),
+        (Some(pem), None) => Some(inline_ca(&at.field("caBundle"), pem)?),
+        (None, Some(raw)) => Some(ca_from(&at.field("caBundleFrom"), raw)?),
+    };
+    let insecure_skip_verify = insecure_skip_verify.unwrap_or(false);
+    if let (Some(ca), true) = (&ca, insecure_skip_verify) {
+        let name = match ca {
+            CaSource::Inline(_) => "caBundle",
+            CaSource::From { .. } => "caBundleFrom",
+        };
+        return Err(at.both(name, "insecureSkipVerify"));
+    }
+    let server_name = server_name.map(|name| self::server_name(&at.field("serverName"), name)).transpose()?;
+    Ok(TlsSource { ca, server_name, insecure_skip_verify })
+}
+
+fn inline_ca(at: &At, pem: String) -> Result<CaSource, InputError> {
+    if is_certificate_bundle(&pem) {
+        Ok(CaSource::Inline(pem))
+    } else {
+        Err(at.problem("is no PEM; write certificates, each from \"-----BEGIN CERTIFICATE-----\" on"))
+    }
+}
+
+/// Whether a text is PEM with at least one certificate in it, and no other that
+/// is broken. Whether a certificate is a good one is seen when it is used.
+#[must_use]
+pub fn is_certificate_bundle(pem: &str) -> bool {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    certificates.is_ok_and(|certificates| !certificates.is_empty())
+}
+
+fn ca_from(at: &At, raw: raw::CaBundleFrom) -> Result<CaSource, InputError> {
+    let (kind, at, raw) = match (raw.config_map_ref, raw.secret_ref) {
+        (Some(raw), None) => (CaKind::ConfigMap, at.field("configMapRef"), raw),
+        (None, Some(raw)) => (CaKind::Secret, at.field("secretRef"), raw),
+        (Some(_), Some(_)) => return Err(at.both("configMapRef", "secretRef")),
+        (None, None) => return Err(at.problem("is empty; write one of: configMapRef, secretRef")),
+    };
+    let raw::KeyRef { name, namespace, key } = raw;
+    Ok(CaSource::From {
+        kind,
+        name: names::subdomain(&at.field("name"), name)?,
+        namespace: namespace.map(|name| names::label(&at.field("namespace"), name)).transpose()?,
+        key: key
+            .map_or_else(|| Ok(DEFAULT_CA_KEY.to_owned()), |key| names::secret_key(&at.field("key"), key))?,
+    })
+}
+
+fn server_name(at: &At, name: String) -> Result<String, InputError> {
+    match ServerName::try_from(name.as_str()) {
+        Ok(_) => Ok(name),
+        Err(_) => Err(at.problem("is no host; write one such as \"infisical.example.org\"")),
+    }
+}
+
+fn allowed_hosts(
+    at: &At,
+    hosts: Vec<String>,
+    endpoint: &EndpointSource,
+) -> Result<Vec<HostPattern>, InputError> {
+    let useless_with = match endpoint {
+        EndpointSource::Url(_) => Some("url"),
+        EndpointSource::Service { .. } => Some("service"),
+        EndpointSource::FromCompositeFieldPath(_) | EndpointSource::FromComposedResource { .. } => None,
+    };
+    match useless_with {
+        Some(with) if !hosts.is_empty() => return Err(at.useless("allowedHosts", with)),
+        _ => {}
+    }
+    if hosts.is_empty() && matches!(endpoint, EndpointSource::FromCompositeFieldPath(_)) {
+        // Who may write an XR is not who runs the platform, and the admin's
+        // password goes to whatever host is named there.
+        return Err(at.field("allowedHosts").problem(
+            "is missing; whoever writes the XR chooses where the admin's password is sent, so list the hosts \
+             that it may name, such as \"*.example.org\"",
+        ));
+    }
+    let at = at.field("allowedHosts");
+    hosts.iter().enumerate().map(|(index, host)| host_pattern(&at.index(index), host)).collect()
+}
+
+const NO_HOST: &str = "is no host; write one such as \"infisical.example.org\" or \"*.example.org\"";
+
+fn host_pattern(at: &At, text: &str) -> Result<HostPattern, InputError> {
+    let (wildcard, host) = match text.strip_prefix("*.") {
+        Some(domain) => ("*.", domain),
+        None => ("", text),
+    };
+    match Host::parse(host.strip_suffix('.').unwrap_or(host)) {
+        Ok(Host::Domain(domain)) if domain.contains('*') => Err(at.problem(NO_HOST)),
+        Ok(host @ Host::Domain(_)) => Ok(HostPattern(format!("{wildcard}{host}"))),
+        // Nothing is below an address.
+        Ok(host) if wildcard.is_empty() => Ok(HostPattern(host.to_string())),
+        _ => Err(at.problem(NO_HOST)),
+    }
+}

@@ -1,0 +1,565 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use prost::Message as _;
+use prost_types::{Struct, Value, value::Kind};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    fieldpath::FieldPath,
+    input::{
+        Admin, Bootstrap, CaKind, CaSource, ConnectionDetail, DetailValue, EmailSource, EndpointSource,
+        HostPattern, InputError, NameSource, Organization, ReadinessCheck, Scheme, SecretRef, TokenPolicy,
+        parse,
+    },
+    manifest::testing::{encode, encode_yaml},
+};
+
+/// In every value that an error must not repeat.
+const MARKER: &str = "marker-of-a-secret";
+
+/// The smallest useful input.
+fn smallest() -> Json {
+    json!({
+        "apiVersion": "infisical.fn.crossplane.io/v1beta1",
+        "kind": "Bootstrap",
+        "instance": {
+            "resource": "infisical",
+            "endpoint": { "service": { "resource": "service", "port": 8080 } },
+        },
+        "admin": { "email": "platform@example.org" },
+    })
+}
+
+/// Merges a patch, in which null takes a field away, into the smallest input.
+fn with(patch: &str) -> Json {
+    fn merge(into: &mut Json, patch: Json) {
+        match (into, patch) {
+            (Json::Object(into), Json::Object(patch)) => {
+                for (name, patch) in patch {
+                    if patch.is_null() {
+                        into.remove(&name);
+                    } else {
+                        merge(into.entry(name).or_insert(Json::Null), patch);
+                    }
+                }
+            }
+            (into, Json::Object(patch)) => {
+                *into = json!({});
+                merge(into, Json::Object(patch));
+            }
+            (into, patch) => *into = patch,
+        }
+    }
+    let mut input = smallest();
+    merge(&mut input, serde_saphyr::from_str(patch).unwrap());
+    input
+}
+
+fn parsed(patch: &str) -> Bootstrap {
+    parse(Some(&encode(&with(patch)))).unwrap_or_else(|error| panic!("{patch}: {error}"))
+}
+
+fn refused(patch: &str) -> String {
+    let error = parse(Some(&encode(&with(patch)))).expect_err(patch).to_string();
+    assert!(!error.contains(MARKER), "{error}");
+    assert!(!error.contains('\n'), "{error}");
+    error
+}
+
+fn path(text: &str) -> FieldPath {
+    text.parse().unwrap()
+}
+
+#[test]
+fn the_smallest_input_of_the_docs_is_enough() {
+    let input = parse(Some(&encode_yaml(
+        "
+        apiVersion: infisical.fn.crossplane.io/v1beta1
+        kind: Bootstrap
+        instance:
+          resource: infisical
+          endpoint: {service: {resource: service, port: 8080}}
+        admin: {email: Platform@example.org}
+        ",
+    )))
+    .unwrap();
+    let EndpointSource::Service { resource, port: 8080, scheme: Scheme::Http } = &input.instance.endpoint
+    else {
+        panic!("{:?}", input.instance.endpoint)
+    };
+    assert_eq!(resource.as_str(), "service");
+    assert_eq!(input.instance.resource.unwrap().as_str(), "infisical");
+    assert!(input.instance.readiness_checks.is_empty() && input.instance.allowed_hosts.is_empty());
+    let Admin::Generated { email: EmailSource::Literal(email) } = &input.admin else {
+        panic!("{:?}", input.admin)
+    };
+    assert_eq!(email.as_str(), "platform@example.org");
+    assert_eq!(input.organization, Organization::Default);
+    assert_eq!((input.connection_secret, input.status), (None, None));
+    assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_secs(600), renew_at: 1.0 / 3.0 });
+    let keys: Vec<_> = input.connection_details.iter().map(|detail| detail.name.as_str()).collect();
+    assert_eq!(
+        keys,
+        ["token", "host", "organizationId", "organizationSlug", "identityId", "expiresAt", "credentials"]
+    );
+}
+
+#[test]
+fn every_alternative_of_the_endpoint_is_read() {
+    let url = parsed("instance: {endpoint: {service: null, url: 'https://Infisical.example.org/'}}");
+    let EndpointSource::Url(origin) = url.instance.endpoint else { panic!("{:?}", url.instance.endpoint) };
+    assert_eq!(origin.as_str(), "https://infisical.example.org");
+
+    let composite = parsed(
+        "instance: {endpoint: {service: null, fromCompositeFieldPath: spec.url,
+         allowedHosts: ['*.Example.org', infisical, '10.0.0.1']}}",
+    );
+    assert_eq!(composite.instance.endpoint, EndpointSource::FromCompositeFieldPath(path("spec.url")));
+    let hosts: Vec<_> = composite.instance.allowed_hosts.iter().map(HostPattern::to_string).collect();
+    assert_eq!(hosts, ["*.example.org", "infisical", "10.0.0.1"]);
+
+    let composed = parsed(
+        "instance: {endpoint: {service: null,
+         fromComposedResource: {resource: ingress, fieldPath: 'status.hosts[0]'}}}",
+    );
+    let EndpointSource::FromComposedResource { resource, field_path } = composed.instance.endpoint else {
+        panic!("{:?}", composed.instance.endpoint)
+    };
+    assert_eq!((resource.as_str(), field_path), ("ingress", path("status.hosts[0]")));
+
+    let https = parsed("instance: {endpoint: {service: {scheme: https}}}");
+    assert!(matches!(https.instance.endpoint, EndpointSource::Service { scheme: Scheme::Https, .. }));
+}
+
+#[test]
+fn an_allowed_host_is_a_host_or_all_hosts_below_a_domain() {
+    let table = [
+        ("*.example.org", "a.example.org", true),
+        ("*.example.org", "a.b.example.org", true),
+        ("*.example.org", "a.example.org.", true),
+        ("*.example.org", "example.org", false),
+        ("*.example.org", ".example.org", false),
+        ("*.example.org", "aexample.org", false),
+        ("*.example.org", "a.example.org.evil.net", false),
+        ("example.org", "example.org", true),
+        ("example.org.", "example.org", true),
+        ("example.org", "a.example.org", false),
+        ("10.0.0.1", "10.0.0.1", true),
+        ("'[fd00::1]'", "[fd00::1]", true),
+    ];
+    for (pattern, host, expected) in table {
+        let input = parsed(&format!(
+            "instance: {{endpoint: {{service: null, fromCompositeFieldPath: a,
+             allowedHosts: [{}]}}}}",
+            if pattern.starts_with('*') { format!("'{pattern}'") } else { pattern.to_owned() }
+        ));
+        let matches = input.instance.allowed_hosts.iter().any(|pattern| pattern.matches(host));
+        assert_eq!(matches, expected, "{pattern} {host}");
+    }
+}
+
+#[test]
+fn tls_is_read() {
+    let from =
+        |patch| parsed(&format!("instance: {{endpoint: {{service: {{scheme: https}}, tls: {patch}}}}}"));
+    let tls = from("{serverName: vault.example.org, insecureSkipVerify: true}").instance.tls;
+    assert_eq!((tls.ca, tls.insecure_skip_verify), (None, true));
+    assert_eq!(tls.server_name.as_deref(), Some("vault.example.org"));
+
+    let tls = from("{caBundleFrom: {configMapRef: {name: ca}}}").instance.tls;
+    let expected = CaSource::From {
+        kind: CaKind::ConfigMap,
+        name: "ca".to_owned(),
+        namespace: None,
+        key: "ca.crt".to_owned(),
+    };
+    assert_eq!(tls.ca, Some(expected));
+
+    let tls = from("{caBundleFrom: {secretRef: {name: ca, namespace: team-a, key: tls.crt}}}").instance.tls;
+    assert!(matches!(
+        tls.ca,
+        Some(CaSource::From { kind: CaKind::Secret, namespace: Some(namespace), .. }) if namespace == "team-a"
+    ));
+
+    let certificate = rcgen::generate_simple_self_signed(["vault".to_owned()]).unwrap().cert.pem();
+    let mut input = with("instance: {endpoint: {service: {scheme: https}}}");
+    input["instance"]["endpoint"]["tls"] = json!({ "caBundle": certificate });
+    assert_eq!(parse(Some(&encode(&input))).unwrap().instance.tls.ca, Some(CaSource::Inline(certificate)));
+}
+
+#[test]
+fn every_readiness_check_is_read() {
+    let checks = parsed(
+        "instance: {readinessChecks: [
+           {type: MatchString, fieldPath: status.phase, matchString: Running},
+           {type: MatchInteger, fieldPath: status.n, matchInteger: -3},
+           {type: MatchTrue, fieldPath: a}, {type: MatchFalse, fieldPath: a}, {type: NonEmpty, fieldPath: a},
+           {type: MatchCondition, matchCondition: {type: Available, status: 'False'}}, {type: None}]}",
+    )
+    .instance
+    .readiness_checks;
+    assert_eq!(checks.len(), 7);
+    assert_eq!(checks[1], ReadinessCheck::MatchInteger { path: path("status.n"), value: -3 });
+    assert_eq!(checks[6], ReadinessCheck::None);
+}
+
+#[test]
+fn the_rest_of_the_input_is_read() {
+    let input = parsed(
+        "organization: ' Acme '
+writeConnectionSecretToRef: {name: infisical-token, namespace: team-a}
+connectionDetails: [{name: INFISICAL_TOKEN, value: Token}]
+token: {verifyInterval: 1h30m, renewAt: 1/4}
+status: status.infisical
+metadata: {name: anything, labels: {a: b}}",
+    );
+    assert_eq!(input.organization, Organization::Name("Acme".to_owned()));
+    let secret = SecretRef { name: Some("infisical-token".to_owned()), namespace: Some("team-a".to_owned()) };
+    assert_eq!(input.connection_secret, Some(secret));
+    let detail = ConnectionDetail { name: "INFISICAL_TOKEN".to_owned(), value: DetailValue::Token };
+    assert_eq!(input.connection_details, [detail]);
+    assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_secs(5400), renew_at: 0.25 });
+    assert_eq!(input.status, Some(path("status.infisical")));
+
+    let input = parsed("organizationFromCompositeFieldPath: metadata.name");
+    assert_eq!(input.organization, Organization::FromCompositeFieldPath(path("metadata.name")));
+}
+
+#[test]
+fn every_source_of_the_admin_is_read() {
+    let admin = |patch: &str| parsed(&format!("admin: {patch}")).admin;
+    assert_eq!(
+        admin("{email: null, emailFromCompositeFieldPath: spec.email}"),
+        Admin::Generated { email: EmailSource::FromCompositeFieldPath(path("spec.email")) }
+    );
+    assert_eq!(
+        admin("{email: null, credentials: admin}"),
+        Admin::Credential { name: "admin".to_owned(), email: None }
+    );
+    assert_eq!(
+        admin("{email: null, secretRef: {nameFromCompositeFieldPath: spec.secret, passwordKey: pw}}"),
+        Admin::SecretRef {
+            name: NameSource::FromCompositeFieldPath(path("spec.secret")),
+            namespace: None,
+            email_key: "email".to_owned(),
+            password_key: "pw".to_owned(),
+            email: None,
+        }
+    );
+    assert!(matches!(
+        admin("{secretRef: {name: admin}}"),
+        Admin::SecretRef { name: NameSource::Literal(_), email: Some(EmailSource::Literal(_)), .. }
+    ));
+}
+
+#[test]
+fn a_mistake_in_the_shape_names_the_field_and_what_to_write() {
+    let table = [
+        (
+            "apiVersion: v1",
+            r#"input.apiVersion: is not the one that this function reads; write "infisical.fn.crossplane.io/v1beta1""#,
+        ),
+        ("kind: Resources", r#"input.kind: is not the one that this function reads; write "Bootstrap""#),
+        ("kind: null", r#"input.kind: is not the one that this function reads; write "Bootstrap""#),
+        (
+            "instance: {endpont: {}}",
+            "input.instance.endpont: unknown field; write one of: resource, readinessChecks, endpoint",
+        ),
+        (
+            "instance: {'marker-of-a-secret or so': 1}",
+            "input.instance.?: unknown field; write one of: resource, readinessChecks, endpoint",
+        ),
+        (
+            "instance: {endpoint: null}",
+            "input.instance.endpoint: is missing; write one of: url, fromCompositeFieldPath, fromComposedResource, service",
+        ),
+        ("instance: null", "input.instance: is missing; write one with an endpoint"),
+        ("admin: null", "input.admin: is missing; write one with an email"),
+        ("instance: marker-of-a-secret", "input.instance: is a string, not an object"),
+        ("admin: [marker-of-a-secret]", "input.admin: is a list, not an object"),
+        ("admin: {email: {password: marker-of-a-secret}}", "input.admin.email: is an object, not a string"),
+        ("admin: {secretRef: marker-of-a-secret}", "input.admin.secretRef: is a string, not an object"),
+        (
+            "admin: {password: marker-of-a-secret}",
+            "input.admin.password: unknown field; write one of: email, emailFromCompositeFieldPath, credentials, secretRef",
+        ),
+        (
+            "instance: {endpoint: {service: {port: marker-of-a-secret}}}",
+            "input.instance.endpoint.service.port: is a string, not a number",
+        ),
+        (
+            "instance: {endpoint: {service: {port: 80.5}}}",
+            "input.instance.endpoint.service.port: is no whole number; write one",
+        ),
+        (
+            "instance: {endpoint: {service: {scheme: marker-of-a-secret}}}",
+            "input.instance.endpoint.service.scheme: is none of the words that it can be; write one of: http, https",
+        ),
+        (
+            "instance: {endpoint: {tls: {insecureSkipVerify: 'yes'}}}",
+            "input.instance.endpoint.tls.insecureSkipVerify: is a string, not a boolean",
+        ),
+        ("connectionDetails: {token: Token}", "input.connectionDetails: is an object, not a list"),
+        (
+            "connectionDetails: [{name: a, value: marker-of-a-secret}]",
+            "input.connectionDetails[0].value: is none of the words that it can be; write one of: Token, Host, OrganizationId, OrganizationSlug, IdentityId, ExpiresAt, Credentials",
+        ),
+        ("connectionDetails: [{value: Token}]", "input.connectionDetails[0].name: is missing; write it"),
+        (
+            "token: {renewAt: [marker-of-a-secret]}",
+            r#"input.token.renewAt: is a list, not a number or a fraction such as "1/3""#,
+        ),
+    ];
+    for (patch, expected) in table {
+        assert_eq!(refused(patch), expected, "{patch}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_instance_names_the_field_and_what_to_write() {
+    let table = [
+        (
+            "{endpoint: {service: null}}",
+            "endpoint: has no url; write one of: url, fromCompositeFieldPath, fromComposedResource, service",
+        ),
+        ("{endpoint: {url: 'http://a'}}", "endpoint: both url and service are set; keep one of them"),
+        (
+            "{endpoint: {service: null, url: infisical}}",
+            r#"endpoint.url: it is no URL; write one such as "https://infisical.example.org""#,
+        ),
+        (
+            "{endpoint: {service: null, url: 'https://marker-of-a-secret:x@a'}}",
+            "endpoint.url: it has a user name or password in it; take them out",
+        ),
+        (
+            "{endpoint: {service: null, fromComposedResource: {resource: a, fieldPath: spec..host}}}",
+            r#"endpoint.fromComposedResource.fieldPath: "spec..host" is no field path: there is an unexpected "." at position 5; write one such as "spec.host""#,
+        ),
+        (
+            "{endpoint: {service: null, fromCompositeFieldPath: spec.url}}",
+            "endpoint.allowedHosts: is missing; whoever writes the XR chooses where the admin's password is sent, so list the hosts that it may name, such as \"*.example.org\"",
+        ),
+        (
+            "{endpoint: {service: null, fromCompositeFieldPath: spec.url, allowedHosts: ['*']}}",
+            r#"endpoint.allowedHosts[0]: is no host; write one such as "infisical.example.org" or "*.example.org""#,
+        ),
+        (
+            "{endpoint: {service: null, fromCompositeFieldPath: spec.url, allowedHosts: ['*.10.0.0.1']}}",
+            r#"endpoint.allowedHosts[0]: is no host; write one such as "infisical.example.org" or "*.example.org""#,
+        ),
+        (
+            "{endpoint: {service: null, fromCompositeFieldPath: spec.url, allowedHosts: ['https://a']}}",
+            r#"endpoint.allowedHosts[0]: is no host; write one such as "infisical.example.org" or "*.example.org""#,
+        ),
+        ("{endpoint: {allowedHosts: [a]}}", "endpoint.allowedHosts: is of no use with service; leave it out"),
+        (
+            "{endpoint: {service: {port: 0}}}",
+            "endpoint.service.port: is no port; write a number between 1 and 65535",
+        ),
+        (
+            "{endpoint: {service: {port: 65536}}}",
+            "endpoint.service.port: is no port; write a number between 1 and 65535",
+        ),
+        (
+            "{endpoint: {service: {resource: ''}}}",
+            "endpoint.service.resource: is no name; write that of a composed resource in the pipeline",
+        ),
+        (
+            "{endpoint: {tls: {serverName: a}}}",
+            "endpoint.tls: is of no use with a service of scheme http; leave it out",
+        ),
+        (
+            "{endpoint: {service: null, url: 'http://a', tls: {}}}",
+            "endpoint.tls: is of no use with a url of http; leave it out",
+        ),
+        (
+            "{endpoint: {service: {scheme: https}, tls: {caBundle: marker-of-a-secret}}}",
+            r#"endpoint.tls.caBundle: is no PEM; write certificates, each from "-----BEGIN CERTIFICATE-----" on"#,
+        ),
+        (
+            "{endpoint: {service: {scheme: https}, tls: {caBundleFrom: {}}}}",
+            "endpoint.tls.caBundleFrom: is empty; write one of: configMapRef, secretRef",
+        ),
+        (
+            "{endpoint: {service: {scheme: https}, tls: {caBundle: a, caBundleFrom: {}}}}",
+            "endpoint.tls: both caBundle and caBundleFrom are set; keep one of them",
+        ),
+        (
+            "{endpoint: {service: {scheme: https}, tls: {caBundleFrom: {secretRef: {name: a}}, insecureSkipVerify: true}}}",
+            "endpoint.tls: both caBundleFrom and insecureSkipVerify are set; keep one of them",
+        ),
+        (
+            "{endpoint: {service: {scheme: https}, tls: {serverName: 'a b'}}}",
+            r#"endpoint.tls.serverName: is no host; write one such as "infisical.example.org""#,
+        ),
+        (
+            "{resource: null, readinessChecks: [{type: None}]}",
+            "readinessChecks: are of no use without resource; write that as well",
+        ),
+        (
+            "{readinessChecks: [{type: None}, {type: MatchString, fieldPath: a}]}",
+            "readinessChecks[1].matchString: is missing; the type MatchString needs it",
+        ),
+        (
+            "{readinessChecks: [{type: MatchTrue}]}",
+            "readinessChecks[0].fieldPath: is missing; the type MatchTrue needs it",
+        ),
+        (
+            "{readinessChecks: [{type: MatchTrue, fieldPath: a, matchString: b}]}",
+            "readinessChecks[0].matchString: is of no use with the type MatchTrue; leave it out",
+        ),
+        (
+            "{readinessChecks: [{type: MatchCondition}]}",
+            "readinessChecks[0].matchCondition: is missing; the type MatchCondition needs it",
+        ),
+        (
+            "{readinessChecks: [{type: MatchCondition, matchCondition: {type: '', status: 'True'}}]}",
+            r#"readinessChecks[0].matchCondition.type: is no type of a condition; write one such as "Ready""#,
+        ),
+    ];
+    for (patch, expected) in table {
+        assert_eq!(refused(&format!("instance: {patch}")), format!("input.instance.{expected}"), "{patch}");
+    }
+}
+
+#[test]
+fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
+    let table = [
+        (
+            "admin: {email: not-an-email}",
+            r#"admin.email: "not-an-email" is no email address: it has no name before an "@"; write one such as "platform@example.org""#,
+        ),
+        (
+            "admin: {email: null}",
+            "admin: has no email; write email or emailFromCompositeFieldPath, or credentials or secretRef",
+        ),
+        (
+            "admin: {emailFromCompositeFieldPath: a}",
+            "admin: both email and emailFromCompositeFieldPath are set; keep one of them",
+        ),
+        (
+            "admin: {credentials: a, secretRef: {name: b}}",
+            "admin: both credentials and secretRef are set; keep one of them",
+        ),
+        (
+            "admin: {credentials: ''}",
+            "admin.credentials: is no name; write that of a credential of the pipeline step",
+        ),
+        ("admin: {secretRef: {}}", "admin.secretRef: has no name; write name or nameFromCompositeFieldPath"),
+        (
+            "admin: {secretRef: {name: Marker-of-a-secret}}",
+            r#"admin.secretRef.name: is no name of an object; write lower-case letters, digits, "-" and "." only"#,
+        ),
+        (
+            "admin: {secretRef: {name: a, passwordKey: 'a b'}}",
+            r#"admin.secretRef.passwordKey: is no key of a Secret; write letters, digits, "-", "_" and "." only"#,
+        ),
+        ("organization: ''", "organization: is no name; write one, or leave it out to use the XR's"),
+        (
+            "{organization: a, organizationFromCompositeFieldPath: b}",
+            ": both organization and organizationFromCompositeFieldPath are set; keep one of them",
+        ),
+        (
+            "writeConnectionSecretToRef: {name: -a}",
+            r#"writeConnectionSecretToRef.name: is no name of an object; write lower-case letters, digits, "-" and "." only"#,
+        ),
+        (
+            "writeConnectionSecretToRef: {namespace: a.b}",
+            r#"writeConnectionSecretToRef.namespace: is no name of a namespace; write lower-case letters, digits and "-" only"#,
+        ),
+        (
+            "connectionDetails: [{name: host, value: Host}]",
+            "connectionDetails: has no token; add one such as {name: token, value: Token}",
+        ),
+        (
+            "connectionDetails: [{name: a, value: Token}, {name: a, value: Host}]",
+            r#"connectionDetails[1].name: "a" is taken by another connection detail; rename one"#,
+        ),
+        (
+            "connectionDetails: [{name: '..', value: Token}]",
+            r#"connectionDetails[0].name: is no key of a Secret; write letters, digits, "-", "_" and "." only"#,
+        ),
+        ("token: {verifyInterval: 10}", "token.verifyInterval: is a number, not a string"),
+        (
+            "token: {verifyInterval: '10'}",
+            r#"token.verifyInterval: is no duration; write one such as "90s", "10m" or "1h30m""#,
+        ),
+        (
+            "token: {verifyInterval: 9s}",
+            r#"token.verifyInterval: is out of bounds; write a duration between "10s" and "24h""#,
+        ),
+        (
+            "token: {verifyInterval: 25h}",
+            r#"token.verifyInterval: is out of bounds; write a duration between "10s" and "24h""#,
+        ),
+        (
+            "token: {renewAt: 1}",
+            r#"token.renewAt: is no fraction between 0 and 1; write one such as 0.25 or "1/3""#,
+        ),
+        (
+            "token: {renewAt: 0/0}",
+            r#"token.renewAt: is no fraction between 0 and 1; write one such as 0.25 or "1/3""#,
+        ),
+        (
+            "status: spec.infisical",
+            r#"status: is no field of the XR's status; write one such as "status.infisical""#,
+        ),
+        ("status: status", r#"status: is no field of the XR's status; write one such as "status.infisical""#),
+        (
+            "status: 'status.list[0]'",
+            r#"status: is no field of the XR's status; write one such as "status.infisical""#,
+        ),
+    ];
+    for (patch, expected) in table {
+        let dot = if expected.starts_with(':') { "" } else { "." };
+        assert_eq!(refused(patch), format!("input{dot}{expected}"), "{patch}");
+    }
+}
+
+#[test]
+fn what_is_no_input_at_all_is_refused() {
+    assert_eq!(
+        parse(None).unwrap_err().to_string(),
+        "input: is missing; write one with apiVersion \"infisical.fn.crossplane.io/v1beta1\", kind \
+         \"Bootstrap\", instance.endpoint and admin.email"
+    );
+    assert_eq!(parse(Some(b"\x0a\x05")), Err(InputError::Undecodable));
+    assert!(matches!(parse(Some(b"")), Err(InputError::AnotherKind { field: "apiVersion", .. })));
+
+    let mut deep = smallest();
+    deep["metadata"] = (0..1000).fold(json!(1), |inner, _| json!({ "a": inner }));
+    let encoded = encode(&deep);
+    // Dropping what serde_json nested as deep is not what is tested here.
+    assert_eq!(parse(Some(&encoded)), Err(InputError::Undecodable));
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_refused() {
+    for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let mut input = Struct::decode(&*encode(&smallest())).unwrap();
+        let token = Struct {
+            fields: [("renewAt".to_owned(), Value { kind: Some(Kind::NumberValue(number)) })].into(),
+        };
+        input.fields.insert("token".to_owned(), Value { kind: Some(Kind::StructValue(token)) });
+        let error = parse(Some(&input.encode_to_vec())).unwrap_err();
+        assert_eq!(error.to_string(), "input.token.renewAt: is not finite; write a number");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = parse(Some(&bytes));
+    }
+
+    #[test]
+    fn an_input_with_any_byte_changed_is_answered_in_one_line(at in any::<prop::sample::Index>(), byte: u8) {
+        let mut encoded = encode(&smallest());
+        let at = at.index(encoded.len());
+        encoded[at] = byte;
+        if let Err(error) = parse(Some(&encoded)) {
+            prop_assert!(!error.to_string().contains(char::is_control), "{}", error);
+        }
+    }
+}
