@@ -22,5 +22,8 @@ pub mod v1beta1 {
     tonic::include_proto!("apiextensions.r#fn.proto.v1beta1");
 }
 
+/// A manifest or a value in a message.
+pub use bytes::Bytes;
+
 /// The descriptors of both versions, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));

@@ -82,7 +82,7 @@ impl Establish {
 }
 
 /// Gets a token that the server accepts, or the problem that is in the way.
-pub async fn establish(connect: &dyn Connect, work: &Establish) -> Outcome {
+pub(super) async fn establish(connect: &dyn Connect, work: &Establish) -> Outcome {
     let infisical = match connect.connect(&work.endpoint) {
         Ok(infisical) => infisical,
         Err(error) => {

@@ -14,9 +14,9 @@ use crate::{
 const SECRET_REQUIREMENT: &str = "infisical-admin-credentials";
 
 /// The keys of the admin Secret that this function composes.
-pub const EMAIL_KEY: &str = "email";
+const EMAIL_KEY: &str = "email";
 /// See [`EMAIL_KEY`].
-pub const PASSWORD_KEY: &str = "password";
+const PASSWORD_KEY: &str = "password";
 
 /// Where the admin's email and password come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,28 +5,85 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use prost_types::{Struct, Value, value::Kind};
 
-use crate::{act::Remembered, desired::Desired, fieldpath::Segment, observe::Observation};
+use crate::{
+    act::Remembered,
+    desired::Desired,
+    fieldpath::{FieldPath, Segment},
+    input::DetailValue,
+    observe::Observation,
+};
 
-/// Writes to the field that the input names, if it names one. It is left alone
-/// while nothing is known, and so is everything else of the XR.
+/// Writes to the field that the input names, if it names one. Of the XR's
+/// manifest nothing but that field is changed, and nothing while nothing is
+/// known.
 pub(super) fn write(desired: &mut Desired, observation: &Observation, remembered: &Remembered) {
     let Some(path) = &observation.status else { return };
-    let known = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
-    let mut fields = BTreeMap::new();
-    let mut set = |name: &str, value: String| {
-        if !value.is_empty() {
-            fields.insert(name.to_owned(), text(value));
-        }
-    };
-    if let Some(connection) = known {
-        set("host", connection.origin.to_string());
-        set("organizationId", connection.organization_id.clone());
-        set("identityId", connection.identity_id.clone().unwrap_or_default());
-        set("tokenExpiresAt", connection.expires_at.map(|at| at.to_string()).unwrap_or_default());
+    let known = fields(observation, remembered);
+    if known.is_empty() {
+        return;
     }
-    let _ = (path, desired, Struct::default().encode_to_vec(), Segment::Index(0));
+    // What an earlier step wants of the status came through the decoder of the
+    // request as bytes; where they are no Struct, they are left alone.
+    let Ok(mut manifest) = Struct::decode(desired.composite_manifest().unwrap_or_default()) else { return };
+    set(&mut manifest, path, object(known));
+    desired.set_composite_manifest(&manifest.encode_to_vec().into());
+}
+
+fn fields(observation: &Observation, remembered: &Remembered) -> BTreeMap<String, Value> {
+    let accepted = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
+    let observed = |value: DetailValue| {
+        let detail = observation.wanted.iter().find(|detail| detail.value == value)?;
+        observation.connection.as_ref()?.data.text(&detail.name).map(str::to_owned)
+    };
+    let known = [
+        ("host", accepted.map(|it| it.origin.to_string()), DetailValue::Host),
+        ("organizationId", accepted.map(|it| it.organization_id.clone()), DetailValue::OrganizationId),
+        ("identityId", accepted.and_then(|it| it.identity_id.clone()), DetailValue::IdentityId),
+        (
+            "tokenExpiresAt",
+            accepted.and_then(|it| it.expires_at).map(|at| at.to_string()),
+            DetailValue::ExpiresAt,
+        ),
+    ];
+    let mut fields: BTreeMap<String, Value> = known
+        .into_iter()
+        .filter_map(|(name, value, detail)| Some((name.to_owned(), text(value.or_else(|| observed(detail))?))))
+        .collect();
+    if !fields.is_empty() {
+        let name = &observation.connection_secret;
+        let mut reference = BTreeMap::from([("name".to_owned(), text(name.name.clone()))]);
+        if let Some(namespace) = name.namespace.as_deref().or(observation.xr.namespace()) {
+            reference.insert("namespace".to_owned(), text(namespace.to_owned()));
+        }
+        fields.insert("connectionSecretRef".to_owned(), object(reference));
+    }
+    fields
+}
+
+/// Sets the value at a path of fields, making objects on the way. The input's
+/// validation refuses a path with an index.
+fn set(manifest: &mut Struct, path: &FieldPath, value: Value) {
+    let mut names = path.segments().iter().filter_map(|segment| match segment {
+        Segment::Field(name) => Some(name),
+        Segment::Index(_) => None,
+    });
+    let Some(last) = names.next_back() else { return };
+    let mut at = manifest;
+    for name in names {
+        let next = at.fields.entry(name.clone()).or_default();
+        if !matches!(next.kind, Some(Kind::StructValue(_))) {
+            next.kind = Some(Kind::StructValue(Struct::default()));
+        }
+        let Some(Kind::StructValue(object)) = &mut next.kind else { return };
+        at = object;
+    }
+    at.fields.insert(last.clone(), value);
 }
 
 fn text(value: String) -> Value {
     Value { kind: Some(Kind::StringValue(value)) }
+}
+
+fn object(fields: BTreeMap<String, Value>) -> Value {
+    Value { kind: Some(Kind::StructValue(Struct { fields })) }
 }

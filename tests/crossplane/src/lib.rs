@@ -1,0 +1,388 @@
+//! The part that Crossplane plays around one step of a pipeline.
+//!
+//! A [`Crossplane`] is a control plane with one XR in it: it makes the requests
+//! that the step is called with out of what is in the cluster, and applies the
+//! responses as Crossplane does. It knows what was measured of the real one:
+//! a response to open requirements is thrown away, a composed resource that is
+//! not in the response is deleted, `desired.composite.ready` decides over the
+//! composed resources, a namespaced XR fills in its namespace, a legacy XR's
+//! connection details come back with the next request.
+//!
+//! It has no I/O and no clock. Who calls the function, when, and what is lost on
+//! the way is up to the caller, so that a test can play every order of events.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use function_infisical::proto::v1::{
+    Capability, Credentials, CredentialData, Ready, RequestMeta, Resource, ResourceSelector, Resources,
+    RunFunctionRequest, RunFunctionResponse, Severity, State, Status, credentials::Source,
+    resource_selector::Match,
+};
+use prost::Message as _;
+use serde_json::{Value, json};
+
+pub mod structs;
+
+use structs::{decode, encode};
+
+/// How often Crossplane calls a step in one reconcile until its requirements
+/// are stable (`maxRequirementsIterations` of its function runner).
+const REQUIREMENT_ROUNDS: usize = 5;
+
+/// A control plane with one XR.
+#[derive(Clone)]
+pub struct Crossplane {
+    /// The XR as the API server has it.
+    pub xr: Value,
+    /// The input of the step.
+    pub input: Value,
+    /// What earlier steps of the pipeline want, by name in the pipeline.
+    pub earlier: BTreeMap<String, Earlier>,
+    /// The composed resources as the API server has them.
+    pub composed: BTreeMap<String, Value>,
+    /// Objects that are there for other reasons, and can be required.
+    pub others: Vec<Value>,
+    /// The step's credentials: Secret data by name.
+    pub credentials: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// A legacy XR's own connection details.
+    pub connection_details: BTreeMap<String, Vec<u8>>,
+    /// What happened, oldest first.
+    pub events: Vec<Event>,
+    /// Seconds after which the step wants to be called again.
+    pub ttl: Option<i64>,
+    uids: u32,
+}
+
+/// What an earlier step wants of one composed resource.
+#[derive(Clone)]
+pub struct Earlier {
+    /// Its manifest.
+    pub manifest: Value,
+    /// What the step said of its readiness.
+    pub ready: Ready,
+}
+
+/// An event of the XR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `Warning` or `Normal`.
+    pub severity: &'static str,
+    /// The reason, where it has one.
+    pub reason: String,
+    /// The text.
+    pub message: String,
+}
+
+/// What came of a reconcile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reconciled {
+    /// The response was applied; whether anything in the cluster changed, which
+    /// makes Crossplane reconcile again at once.
+    Applied {
+        /// Whether anything changed.
+        changed: bool,
+    },
+    /// The step returned a fatal result: nothing was applied.
+    Fatal(String),
+    /// The step's requirements did not come to rest.
+    Unstable,
+}
+
+impl Crossplane {
+    /// A control plane with an XR in it, to which the API server gives a UID.
+    #[must_use]
+    pub fn new(mut xr: Value, input: Value) -> Self {
+        if xr["metadata"]["uid"].is_null() {
+            xr["metadata"]["uid"] = json!("6d2f6c5e-0000-4000-8000-000000000001");
+        }
+        Self {
+            xr,
+            input,
+            earlier: BTreeMap::new(),
+            composed: BTreeMap::new(),
+            others: Vec::new(),
+            credentials: BTreeMap::new(),
+            connection_details: BTreeMap::new(),
+            events: Vec::new(),
+            ttl: None,
+            uids: 0,
+        }
+    }
+
+    /// Adds what an earlier step of the pipeline composes.
+    #[must_use]
+    pub fn composing(mut self, name: &str, manifest: Value) -> Self {
+        self.earlier.insert(name.to_owned(), Earlier { manifest, ready: Ready::Unspecified });
+        self
+    }
+
+    /// The request of the first call of a reconcile, out of what is in the
+    /// cluster now.
+    #[must_use]
+    pub fn request(&self) -> RunFunctionRequest {
+        let composite = Resource {
+            resource: Some(encode(&self.xr)),
+            connection_details: bytes_of(&self.connection_details),
+            ready: Ready::Unspecified.into(),
+        };
+        let observed = |(name, manifest): (&String, &Value)| {
+            (name.clone(), Resource { resource: Some(encode(manifest)), ..Resource::default() })
+        };
+        let desired = |(name, earlier): (&String, &Earlier)| {
+            let (resource, ready) = (Some(encode(&earlier.manifest)), earlier.ready.into());
+            (name.clone(), Resource { resource, ready, ..Resource::default() })
+        };
+        let desired = State { composite: None, resources: self.earlier.iter().map(desired).collect() };
+        let credentials = self.credentials.iter().map(|(name, data)| {
+            let data = CredentialData { data: bytes_of(data) };
+            (name.clone(), Credentials { source: Some(Source::CredentialData(data)) })
+        });
+        RunFunctionRequest {
+            meta: Some(RequestMeta {
+                tag: "tag".to_owned(),
+                capabilities: vec![
+                    Capability::Capabilities.into(),
+                    Capability::RequiredResources.into(),
+                    Capability::Credentials.into(),
+                    Capability::Conditions.into(),
+                ],
+            }),
+            observed: Some(State {
+                composite: Some(composite),
+                resources: self.composed.iter().map(observed).collect(),
+            }),
+            // What is on the wire is the same for both types.
+            desired: RunFunctionRequest::decode(
+                RunFunctionRequestOfState { desired: Some(desired) }.encode_to_vec().as_slice(),
+            )
+            .ok()
+            .and_then(|request| request.desired),
+            input: Some(encode(&self.input)),
+            credentials: credentials.collect(),
+            ..RunFunctionRequest::default()
+        }
+    }
+
+    /// Brings what a response requires into the next request of the reconcile.
+    /// `false` when it was all there, and the response counts.
+    pub fn bring(&self, response: &RunFunctionResponse, request: &mut RunFunctionRequest) -> bool {
+        let Some(requirements) = &response.requirements else { return false };
+        let mut brought = false;
+        for (name, selector) in &requirements.resources {
+            if !request.required_resources.contains_key(name) {
+                brought = true;
+                let found = self.others.iter().filter(|object| selects(selector, object));
+                let items = found.map(|object| Resource {
+                    resource: Some(encode(object)),
+                    ..Resource::default()
+                });
+                request.required_resources.insert(name.clone(), Resources { items: items.collect() });
+            }
+        }
+        brought
+    }
+
+    /// One reconcile: calls the step until its requirements are stable, and
+    /// applies its last response.
+    ///
+    /// # Errors
+    /// What the call failed with.
+    pub async fn reconcile<E>(
+        &mut self,
+        mut call: impl AsyncFnMut(RunFunctionRequest) -> Result<RunFunctionResponse, E>,
+    ) -> Result<Reconciled, E> {
+        let mut request = self.request();
+        for _ in 0..REQUIREMENT_ROUNDS {
+            let response = call(request.clone()).await?;
+            if !self.bring(&response, &mut request) {
+                return Ok(self.apply(&response));
+            }
+        }
+        Ok(Reconciled::Unstable)
+    }
+
+    /// Applies a response as Crossplane does.
+    pub fn apply(&mut self, response: &RunFunctionResponse) -> Reconciled {
+        self.ttl = response.meta.as_ref().and_then(|meta| meta.ttl).map(|ttl| ttl.seconds);
+        self.record(response);
+        let fatal = response.results.iter().find(|result| result.severity() == Severity::Fatal);
+        if let Some(fatal) = fatal {
+            return Reconciled::Fatal(fatal.message.clone());
+        }
+        let before = (self.xr.clone(), self.composed.clone(), self.connection_details.clone());
+        let encoded = response.desired.as_ref().map(prost::Message::encode_to_vec).unwrap_or_default();
+        let desired = State::decode(encoded.as_slice()).unwrap_or_default();
+
+        self.composed.retain(|name, _| desired.resources.contains_key(name));
+        for (name, resource) in &desired.resources {
+            let manifest = resource.resource.as_deref().map(decode).unwrap_or_default();
+            self.apply_composed(name, manifest);
+        }
+        self.set_conditions(response);
+        self.set_ready(&desired);
+        if let Some(composite) = &desired.composite {
+            for (key, value) in &composite.connection_details {
+                self.connection_details.insert(key.clone(), value.to_vec());
+            }
+            let status = composite.resource.as_deref().map(decode).unwrap_or_default();
+            merge(&mut self.xr["status"], &status["status"]);
+        }
+        let after = (&self.xr, &self.composed, &self.connection_details);
+        Reconciled::Applied { changed: after != (&before.0, &before.1, &before.2) }
+    }
+
+    /// Sets fields of a composed resource, as its controller would.
+    pub fn update(&mut self, name: &str, fields: &Value) {
+        if let Some(object) = self.composed.get_mut(name) {
+            merge(object, fields);
+        }
+    }
+
+    /// Marks a composed Deployment as available.
+    pub fn make_available(&mut self, name: &str) {
+        self.update(
+            name,
+            &json!({"status": {
+                "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1,
+                "readyReplicas": 1, "availableReplicas": 1,
+                "conditions": [
+                    {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
+                    {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+                ],
+            }}),
+        );
+    }
+
+    /// The decoded data of a composed Secret.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        let data = self.composed.get(name)?["data"].as_object()?;
+        let text = |value: &Value| {
+            let bytes = STANDARD.decode(value.as_str().unwrap_or_default()).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        Some(data.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+    }
+
+    /// Status, reason and message of a condition of the XR.
+    #[must_use]
+    pub fn condition(&self, condition_type: &str) -> Option<(&str, &str, &str)> {
+        let conditions = self.xr["status"]["conditions"].as_array()?;
+        let condition = conditions.iter().find(|condition| condition["type"] == condition_type)?;
+        let text = |name: &str| condition[name].as_str().unwrap_or_default();
+        Some((text("status"), text("reason"), text("message")))
+    }
+
+    /// Whether the XR is ready.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.condition("Ready").is_some_and(|(status, ..)| status == "True")
+    }
+
+    fn apply_composed(&mut self, name: &str, mut manifest: Value) {
+        if manifest["metadata"]["namespace"].is_null() {
+            manifest["metadata"]["namespace"] = self.xr["metadata"]["namespace"].clone();
+        }
+        match self.composed.get_mut(name) {
+            Some(object) => merge(object, &manifest),
+            None => {
+                self.uids += 1;
+                manifest["metadata"]["uid"] = json!(format!("composed-{}", self.uids));
+                manifest["metadata"]["generation"] = json!(1);
+                self.composed.insert(name.to_owned(), manifest);
+            }
+        }
+    }
+
+    fn record(&mut self, response: &RunFunctionResponse) {
+        for result in &response.results {
+            self.events.push(Event {
+                severity: if result.severity() == Severity::Normal { "Normal" } else { "Warning" },
+                reason: result.reason.clone().unwrap_or_default(),
+                message: result.message.clone(),
+            });
+        }
+    }
+
+    fn set_conditions(&mut self, response: &RunFunctionResponse) {
+        for condition in &response.conditions {
+            let status = match condition.status() {
+                Status::ConditionTrue => "True",
+                Status::ConditionFalse => "False",
+                Status::ConditionUnknown | Status::ConditionUnspecified => "Unknown",
+            };
+            let message = condition.message.as_deref().unwrap_or_default();
+            self.set_condition(&condition.r#type, status, &condition.reason, message);
+        }
+    }
+
+    fn set_ready(&mut self, desired: &State) {
+        let said = desired.composite.as_ref().map_or(Ready::Unspecified, Resource::ready);
+        let is_ready = match said {
+            Ready::True => true,
+            Ready::False => false,
+            // What function-auto-ready would say of the rest is not played here.
+            Ready::Unspecified => desired.resources.values().all(|resource| resource.ready() != Ready::False),
+        };
+        let (status, reason) = if is_ready { ("True", "Available") } else { ("False", "Creating") };
+        self.set_condition("Ready", status, reason, "");
+    }
+
+    fn set_condition(&mut self, condition_type: &str, status: &str, reason: &str, message: &str) {
+        let fresh =
+            json!({"type": condition_type, "status": status, "reason": reason, "message": message});
+        let conditions = &mut self.xr["status"]["conditions"];
+        if let Value::Array(conditions) = conditions {
+            conditions.retain(|condition| condition["type"] != condition_type);
+            conditions.push(fresh);
+            conditions.sort_by_key(|condition| condition["type"].to_string());
+        } else {
+            *conditions = json!([fresh]);
+        }
+    }
+}
+
+/// The part of a request that is desired state, with all of it decoded.
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
+struct RunFunctionRequestOfState {
+    #[prost(message, optional, tag = "3")]
+    desired: Option<State>,
+}
+
+fn bytes_of<V: AsRef<[u8]>>(
+    data: &BTreeMap<String, V>,
+) -> BTreeMap<String, function_infisical::proto::Bytes> {
+    let copied = |value: &V| function_infisical::proto::Bytes::copy_from_slice(value.as_ref());
+    data.iter().map(|(key, value)| (key.clone(), copied(value))).collect()
+}
+
+fn selects(selector: &ResourceSelector, object: &Value) -> bool {
+    let name_matches = match &selector.r#match {
+        Some(Match::MatchName(name)) => object["metadata"]["name"] == name.as_str(),
+        Some(Match::MatchLabels(labels)) => labels
+            .labels
+            .iter()
+            .all(|(key, value)| object["metadata"]["labels"][key] == value.as_str()),
+        None => false,
+    };
+    name_matches
+        && object["apiVersion"] == selector.api_version.as_str()
+        && object["kind"] == selector.kind.as_str()
+        && selector.namespace.as_ref().is_none_or(|it| object["metadata"]["namespace"] == it.as_str())
+}
+
+/// Server-side apply, as far as it matters here: what is given is set, and what
+/// is not given stays.
+fn merge(object: &mut Value, fields: &Value) {
+    match (object, fields) {
+        (_, Value::Null) => {}
+        (Value::Object(object), Value::Object(fields)) => {
+            for (name, value) in fields {
+                merge(object.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (object, fields) => *object = fields.clone(),
+    }
+}
