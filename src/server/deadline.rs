@@ -45,13 +45,13 @@ mod tests {
     #[test]
     fn a_deadline_is_read_in_every_unit_and_an_unreadable_one_is_none() {
         let table = [
-            ("2H", Some(Duration::from_secs(7200))),
-            ("3M", Some(Duration::from_secs(180))),
+            ("2H", Some(Duration::from_hours(2))),
+            ("3M", Some(Duration::from_mins(3))),
             ("119S", Some(Duration::from_secs(119))),
             ("119987m", Some(Duration::from_millis(119_987))),
             ("5u", Some(Duration::from_micros(5))),
             ("99999999n", Some(Duration::from_nanos(99_999_999))),
-            ("99999999H", Some(Duration::from_secs(359_999_996_400))),
+            ("99999999H", Some(Duration::from_hours(99_999_999))),
             ("", None),
             ("S", None),
             ("5", None),

@@ -1,1 +1,11 @@
-//! tests
+//! Everything that needs more than one module.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected, and so do its helpers"
+)]
+
+mod server;

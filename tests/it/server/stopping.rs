@@ -1,0 +1,52 @@
+//! How a server ends.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use function_infisical::{
+    proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1,
+    server::{Ending, Security},
+};
+use tokio::{net::TcpStream, task::JoinSet};
+
+use super::support::{Running, WAIT, mk_config, mk_request, soon, until};
+
+/// A server with one call under way.
+async fn busy(grace: Option<Duration>) -> (Running, JoinSet<bool>) {
+    let mut config = mk_config(Security::Insecure);
+    config.shutdown_grace = grace.unwrap_or(config.shutdown_grace);
+    let server = Running::start(config).await;
+    let mut client = ClientV1::new(server.channel().await);
+    let mut call = JoinSet::new();
+    call.spawn(async move { client.run_function(mk_request(WAIT)).await.is_ok() });
+    server.function.until_entered(1).await;
+    (server, call)
+}
+
+#[tokio::test]
+async fn a_drain_takes_no_new_connections_and_finishes_what_is_under_way() {
+    let (server, mut call) = busy(None).await;
+    server.stop().await;
+    until("the port is closed", async || TcpStream::connect(server.addr).await.is_err()).await;
+    assert!(!server.function.drained.load(Ordering::SeqCst), "calls come before detached work");
+
+    let function = server.function.clone();
+    function.gate.add_permits(1);
+    assert!(soon(call.join_next()).await.unwrap().unwrap(), "the call got its answer");
+    assert_eq!(server.ending().await, Ending::Drained);
+    assert!(function.drained.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_drain_ends_with_its_grace_period() {
+    let (server, _call) = busy(Some(Duration::from_millis(1))).await;
+    server.stop().await;
+    assert_eq!(server.ending().await, Ending::GraceExpired);
+}
+
+#[tokio::test]
+async fn a_second_reason_to_stop_ends_it_at_once() {
+    let (server, _call) = busy(None).await;
+    server.stop().await;
+    server.stop().await;
+    assert_eq!(server.ending().await, Ending::StoppedTwice);
+}
