@@ -357,7 +357,7 @@ pub struct TokenPolicy {
 
 impl Default for TokenPolicy {
     fn default() -> Self {
-        Self { verify_interval: Duration::from_secs(600), renew_at: 1.0 / 3.0 }
+        Self { verify_interval: Duration::from_mins(10), renew_at: 1.0 / 3.0 }
     }
 }
 
@@ -407,5 +407,5 @@ pub fn parse(input: Option<&[u8]>) -> Result<Bootstrap, InputError> {
             return Err(InputError::AnotherKind { field, expected });
         }
     }
-    validate::bootstrap(decode::decode(manifest)?)
+    validate::bootstrap(decode::decode(&manifest)?)
 }

@@ -5,11 +5,17 @@ use std::{alloc::System, error::Error, io::Write as _, process::ExitCode, sync::
 use clap::Parser as _;
 use function_infisical::{
     args::{Args, Parts},
+    clock::SystemClock,
     function::Function,
+    infisical::client::Connector,
     server::{Ending, Server, signals::signals},
     telemetry,
 };
 use prometheus_client::registry::Registry;
+use rand::{
+    SeedableRng as _,
+    rngs::{StdRng, SysRng},
+};
 use zeroizing_alloc::ZeroAlloc;
 
 /// Freed memory is zeroed: the only way to reach what libraries copied.
@@ -46,7 +52,9 @@ fn run(args: Args) -> Result<Ending, Box<dyn Error>> {
     let ended = runtime.block_on(async {
         let stop = signals()?;
         let server = Server::bind(server, Registry::default()).await?;
-        Ok(server.serve(Arc::new(Function), stop).await?)
+        let rng = StdRng::try_from_rng(&mut SysRng)?;
+        let function = Function::new(Arc::new(Connector::default()), Arc::new(SystemClock), rng);
+        Ok(server.serve(Arc::new(function), stop).await?)
     });
     // What is still under way was given its time.
     runtime.shutdown_timeout(Duration::ZERO);

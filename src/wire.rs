@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn fields_are_read_until_the_first_that_is_malformed() {
-        let table: [(&str, &[u8], &[Option<u32>]); 14] = [
+        type Row = (&'static str, &'static [u8], &'static [Option<u32>]);
+        let table: [Row; 14] = [
             ("nothing", &[], &[]),
             ("a varint", &[0x08, 0x96, 0x01], &[Some(1)]),
             ("fixed64", &[0x09, 0, 0, 0, 0, 0, 0, 0, 0], &[Some(1)]),

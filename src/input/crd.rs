@@ -58,16 +58,26 @@ fn schema() -> Value {
 
 /// Leaves what a structural schema of Kubernetes may have.
 fn make_structural(schema: &mut schemars::Schema) {
+    merge_null(schema);
     merge_words(schema);
     schema.remove("title");
     // Kubernetes prunes what a schema does not name; saying so as well is an error.
     schema.remove("additionalProperties");
     // Leaving a field out says the same.
     schema.remove("nullable");
-    let is_single_line_break =
-        |text: &str| text.split("\n\n").map(|p| p.replace('\n', " ")).collect::<Vec<_>>();
-    if let Some(Value::String(text)) = schema.get_mut("description") {
-        *text = is_single_line_break(text).join("\n\n");
+}
+
+/// Turns "one of these words, or null" into the words.
+fn merge_null(schema: &mut schemars::Schema) {
+    let Some(Value::Array(alternatives)) = schema.get("anyOf") else { return };
+    if let [Value::Object(words), null] = alternatives.as_slice()
+        && null["enum"] == json!([Value::Null])
+    {
+        let words = words.clone();
+        schema.remove("anyOf");
+        for (key, value) in words.into_iter().filter(|(key, _)| key != "description") {
+            schema.insert(key, value);
+        }
     }
 }
 

@@ -27,23 +27,19 @@ pub(super) fn manifest(encoded: &[u8]) -> Result<Value, InputError> {
 }
 
 /// Deserializes a decoded input.
-pub(super) fn decode<T: DeserializeOwned>(manifest: Value) -> Result<T, InputError> {
-    serde_path_to_error::deserialize(Node(&manifest)).map_err(|error| {
+pub(super) fn decode<T: DeserializeOwned>(manifest: &Value) -> Result<T, InputError> {
+    serde_path_to_error::deserialize(Node(manifest)).map_err(|error| {
         let path = path(error.path());
         error.into_inner().at(path)
     })
 }
 
 fn path(path: &Path) -> String {
-    let mut text = "input".to_owned();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
-            Segment::Map { key } => text.push_str(&format!(".{}", name_of(key))),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    text
+    path.iter().fold("input".to_owned(), |before, segment| match segment {
+        Segment::Seq { index } => format!("{before}[{index}]"),
+        Segment::Map { key } => format!("{before}.{}", name_of(key)),
+        Segment::Enum { .. } | Segment::Unknown => before,
+    })
 }
 
 /// What is wrong with one value.

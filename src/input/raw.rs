@@ -2,6 +2,7 @@
 //!
 //! Every alternative is optional here, and every name a string: what may stand
 //! together and what a string must look like is in `input::validate`.
+#![expect(clippy::doc_markdown, reason = "the CRD's descriptions are no Markdown")]
 
 use std::fmt;
 
@@ -35,7 +36,9 @@ pub(super) struct Bootstrap {
     pub(super) organization: Option<String>,
     /// The field of the XR that holds the name of the organization.
     pub(super) organization_from_composite_field_path: Option<String>,
-    /// The instance admin, who is made when the instance is bootstrapped.
+    /// The instance admin, who is made when the instance is bootstrapped. Write
+    /// email or emailFromCompositeFieldPath, unless credentials or secretRef hold
+    /// an email.
     pub(super) admin: Admin,
     /// The Secret that the connection is written to. What the XR's author writes
     /// into spec.writeConnectionSecretToRef comes first.
@@ -134,7 +137,7 @@ pub(super) struct MatchCondition {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Endpoint {
-    /// The URL, such as <https://infisical.example.org>.
+    /// The URL, such as `https://infisical.example.org`.
     pub(super) url: Option<String>,
     /// The field of the XR that holds the URL. Needs allowedHosts.
     pub(super) from_composite_field_path: Option<String>,
@@ -212,8 +215,7 @@ pub(super) struct KeyRef {
     pub(super) key: Option<String>,
 }
 
-/// The instance admin. Write email or emailFromCompositeFieldPath, unless
-/// credentials or secretRef hold an email.
+/// The instance admin.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Admin {

@@ -37,7 +37,7 @@ pub(super) fn instance(at: &At, raw: raw::Instance) -> Result<Instance, InputErr
         raw_endpoint;
     let endpoint = endpoint(&at, (url, from_composite_field_path, from_composed_resource, service))?;
     let tls = tls.map(|tls| tls_source(&at, tls, &endpoint)).transpose()?.unwrap_or_default();
-    let allowed_hosts = self::allowed_hosts(&at, allowed_hosts.unwrap_or_default(), &endpoint)?;
+    let allowed_hosts = self::allowed_hosts(&at, &allowed_hosts.unwrap_or_default(), &endpoint)?;
     Ok(Instance { resource, readiness_checks, endpoint, tls, allowed_hosts })
 }
 
@@ -217,7 +217,7 @@ fn server_name(at: &At, name: String) -> Result<String, InputError> {
 
 fn allowed_hosts(
     at: &At,
-    hosts: Vec<String>,
+    hosts: &[String],
     endpoint: &EndpointSource,
 ) -> Result<Vec<HostPattern>, InputError> {
     let useless_with = match endpoint {
@@ -241,6 +241,7 @@ fn allowed_hosts(
     hosts.iter().enumerate().map(|(index, host)| host_pattern(&at.index(index), host)).collect()
 }
 
+/// The same for all that is wrong with one, because the remedy is the same.
 const NO_HOST: &str = "is no host; write one such as \"infisical.example.org\" or \"*.example.org\"";
 
 fn host_pattern(at: &At, text: &str) -> Result<HostPattern, InputError> {

@@ -97,7 +97,7 @@ fn the_smallest_input_of_the_docs_is_enough() {
     assert_eq!(email.as_str(), "platform@example.org");
     assert_eq!(input.organization, Organization::Default);
     assert_eq!((input.connection_secret, input.status), (None, None));
-    assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_secs(600), renew_at: 1.0 / 3.0 });
+    assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_mins(10), renew_at: 1.0 / 3.0 });
     let keys: Vec<_> = input.connection_details.iter().map(|detail| detail.name.as_str()).collect();
     assert_eq!(
         keys,
@@ -219,7 +219,7 @@ metadata: {name: anything, labels: {a: b}}",
     assert_eq!(input.connection_secret, Some(secret));
     let detail = ConnectionDetail { name: "INFISICAL_TOKEN".to_owned(), value: DetailValue::Token };
     assert_eq!(input.connection_details, [detail]);
-    assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_secs(5400), renew_at: 0.25 });
+    assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_mins(90), renew_at: 0.25 });
     assert_eq!(input.status, Some(path("status.infisical")));
 
     let input = parsed("organizationFromCompositeFieldPath: metadata.name");
@@ -317,7 +317,7 @@ fn a_mistake_in_the_shape_names_the_field_and_what_to_write() {
 }
 
 #[test]
-fn a_mistake_in_the_instance_names_the_field_and_what_to_write() {
+fn a_mistake_in_the_endpoint_names_the_field_and_what_to_write() {
     let table = [
         (
             "{endpoint: {service: null}}",
@@ -393,6 +393,15 @@ fn a_mistake_in_the_instance_names_the_field_and_what_to_write() {
             "{endpoint: {service: {scheme: https}, tls: {serverName: 'a b'}}}",
             r#"endpoint.tls.serverName: is no host; write one such as "infisical.example.org""#,
         ),
+    ];
+    for (patch, expected) in table {
+        assert_eq!(refused(&format!("instance: {patch}")), format!("input.instance.{expected}"), "{patch}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_readiness_check_names_the_field_and_what_to_write() {
+    let table = [
         (
             "{resource: null, readinessChecks: [{type: None}]}",
             "readinessChecks: are of no use without resource; write that as well",

@@ -10,7 +10,7 @@ use super::{
 /// Below this a server would be asked all the time.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 /// Beyond this a revoked token would go unnoticed for days.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_INTERVAL: Duration = Duration::from_hours(24);
 
 pub(super) fn policy(at: &At, raw: Option<raw::Token>) -> Result<TokenPolicy, InputError> {
     let default = TokenPolicy::default();
