@@ -96,6 +96,8 @@ pub struct ObservedConnection {
     pub token: Option<AccessToken>,
     /// What is under the wanted names.
     pub data: SecretData,
+    /// Whether the token is where the input wants it.
+    pub in_place: bool,
     /// Whether every wanted name has a value or is there empty.
     pub complete: bool,
 }
@@ -108,7 +110,8 @@ impl ObservedConnection {
     #[must_use]
     pub fn read(data: &SecretData, wanted: &[ConnectionDetail]) -> Self {
         let named = wanted.iter().find(|detail| detail.value == DetailValue::Token);
-        let token = named.and_then(|detail| data.text(&detail.name)).or_else(|| data.text("token"));
+        let in_place = named.and_then(|detail| data.text(&detail.name));
+        let token = in_place.or_else(|| data.text("token"));
         let mut kept = SecretData::default();
         let mut complete = true;
         for detail in wanted {
@@ -117,7 +120,7 @@ impl ObservedConnection {
                 None => complete = false,
             }
         }
-        Self { token: token.map(AccessToken::new), data: kept, complete }
+        Self { token: token.map(AccessToken::new), data: kept, in_place: in_place.is_some(), complete }
     }
 }
 
@@ -173,6 +176,6 @@ mod tests {
         let before = connection().data(&details(&[("token", DetailValue::Token)]));
         let observed = ObservedConnection::read(&before, &details(&[("TOKEN", DetailValue::Token)]));
         assert_eq!(observed.token, Some(AccessToken::new("marker-token")));
-        assert!(!observed.complete);
+        assert!(!observed.in_place && !observed.complete);
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn connection(
             let token = details.token?;
             // Only the token is of use: the Secret has to be written again.
             let data = secret.map(|secret| secret.data).unwrap_or_default();
-            Some(ObservedConnection { token: Some(token), data, complete: false })
+            Some(ObservedConnection { token: Some(token), data, in_place: false, complete: false })
         }
     }
 }

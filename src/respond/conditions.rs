@@ -90,7 +90,7 @@ fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan)
     let observed = observation.connection.as_ref();
     match plan.connection {
         ConnectionSecret::None => false,
-        ConnectionSecret::Observed => observed.is_some_and(|connection| connection.complete),
+        ConnectionSecret::Observed => observed.is_some_and(|connection| connection.in_place),
         ConnectionSecret::Remembered => {
             let connection = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
             let data = connection.map(|connection| connection.data(&observation.wanted));

@@ -8,5 +8,6 @@
     reason = "a test ends where something is not as expected, and so do its helpers"
 )]
 
+mod recordings;
 mod server;
 mod crd;
