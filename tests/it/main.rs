@@ -1,1 +1,4 @@
-//! tests
+//! The integration tests, as one binary.
+
+mod client;
+mod contract;
