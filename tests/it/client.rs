@@ -384,7 +384,7 @@ fn authority(name: &str, year: i32) -> Authority {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    ca.distinguished_name.push(rcgen::DnType::CommonName, "test authority");
+    ca.distinguished_name.push(rcgen::DnType::CommonName, format!("authority of {name}"));
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let key = rcgen::KeyPair::generate().unwrap();
     let mut server = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -427,6 +427,7 @@ async fn a_certificate_is_accepted_or_the_error_says_what_is_wrong_with_it() {
     let fake = strict().await;
     let good = authority("localhost", 4000);
     let named = authority("infisical.example.org", 4000);
+    let namesake = authority("localhost", 4000);
     let expired = authority("localhost", 2020);
     let trust = |authority: &Authority| Tls { ca_bundle: Some(authority.ca_pem.clone()), ..Tls::default() };
     let server_name = |name: &str| Tls { server_name: Some(name.to_owned()), ..trust(&named) };
@@ -434,6 +435,12 @@ async fn a_certificate_is_accepted_or_the_error_says_what_is_wrong_with_it() {
     let table = [
         ("its own authority", &good, trust(&good), None),
         ("another authority", &good, trust(&named), Some("the certificate's issuer is not trusted")),
+        (
+            "another authority of the same name",
+            &good,
+            trust(&namesake),
+            Some("the certificate is not signed with its issuer's key"),
+        ),
         ("public authorities", &good, Tls::default(), Some("the certificate's issuer is not trusted")),
         ("another name", &named, trust(&named), Some("the certificate is not valid for \"localhost\"")),
         ("that name asked for", &named, server_name("infisical.example.org"), None),
