@@ -8,6 +8,8 @@
     reason = "a test ends where something is not as expected, and so do its helpers"
 )]
 
+mod client;
+mod contract;
+mod crd;
 mod recordings;
 mod server;
-mod crd;

@@ -154,7 +154,8 @@ fn sends_a_session(operation: Operation) -> bool {
 }
 
 fn is_json(response: &Response) -> bool {
-    let media_type = response.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default();
+    let media_type =
+        response.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default();
     media_type.trim().eq_ignore_ascii_case("application/json")
 }
 

@@ -167,7 +167,8 @@ struct Resolver;
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| ResolveError::NotFound)?;
+            let found =
+                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| ResolveError::NotFound)?;
             Ok(allowed(found)?)
         })
     }
@@ -230,7 +231,9 @@ mod tests {
         assert_eq!(connector.kept.lock().unwrap().len(), 1);
         for number in 0..2 * KEPT_CLIENTS {
             let server_name = Some(format!("n{number}.example.org"));
-            connector.client(&endpoint("https://a.example.org", Tls { server_name, ..skip.clone() })).unwrap();
+            connector
+                .client(&endpoint("https://a.example.org", Tls { server_name, ..skip.clone() }))
+                .unwrap();
         }
         assert_eq!(connector.kept.lock().unwrap().len(), KEPT_CLIENTS);
     }

@@ -10,11 +10,7 @@ use async_trait::async_trait;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use zeroize::Zeroizing;
 
-use super::{
-    Exchange, Limits, Operation, Request, Response,
-    connect::ResolveError,
-    tls,
-};
+use super::{Exchange, Limits, Operation, Request, Response, connect::ResolveError, tls};
 use crate::{
     endpoint::Origin,
     infisical::{ErrorKind, error::Transport},
@@ -55,10 +51,8 @@ impl HttpExchange {
 impl Exchange for HttpExchange {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
         let url = format!("{}{}", self.origin, request.path);
-        let mut builder = self
-            .client
-            .request(request.operation.method(), url)
-            .timeout(self.limit(request.operation));
+        let mut builder =
+            self.client.request(request.operation.method(), url).timeout(self.limit(request.operation));
         if let Some(authorization) = request.authorization {
             builder = builder.header(AUTHORIZATION, authorization);
         }

@@ -151,8 +151,8 @@ impl Request {
 
     fn with_token(mut self, token: &str) -> Result<Self, ErrorKind> {
         let text = Zeroizing::new(format!("Bearer {token}"));
-        let mut header = HeaderValue::from_str(&text)
-            .map_err(|_| ErrorKind::TokenRefused(TokenRefusal::Malformed))?;
+        let mut header =
+            HeaderValue::from_str(&text).map_err(|_| ErrorKind::TokenRefused(TokenRefusal::Malformed))?;
         header.set_sensitive(true);
         self.authorization = Some(header);
         Ok(self)
@@ -169,7 +169,8 @@ impl Request {
 
 /// Whether a text can be an id: Infisical's are UUIDs.
 pub(super) fn is_id(text: &str) -> bool {
-    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 #[derive(Serialize)]
@@ -243,7 +244,11 @@ pub(super) fn mint_token(session: &UserToken, identity_id: &str, name: &str) -> 
     as_user(Operation::MintToken, session)?.with_id(identity_id)?.with_body(&MintBody { name })
 }
 
-pub(super) fn list_tokens(session: &UserToken, identity_id: &str, offset: usize) -> Result<Request, ErrorKind> {
+pub(super) fn list_tokens(
+    session: &UserToken,
+    identity_id: &str,
+    offset: usize,
+) -> Result<Request, ErrorKind> {
     let request = as_user(Operation::ListTokens, session)?.with_id(identity_id)?;
     Ok(request.with_query(&format!("offset={offset}&limit={PAGE}")))
 }

@@ -164,7 +164,7 @@ pub(super) fn describe(error: &rustls::Error) -> String {
                 "the certificate is not valid yet"
             }
             Certificate::Revoked => "the certificate is revoked",
-            Certificate::BadSignature => "the certificate's signature is wrong",
+            Certificate::BadSignature => "the certificate is not signed with its issuer's key",
             Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
                 "the certificate is not one of a server"
             }

@@ -1,1 +1,28 @@
-//! In-process Infisical.
+//! An Infisical that runs inside a test.
+//!
+//! [`Instance`] is the server without I/O: state, and one function from a
+//! request and a time to an answer. [`FakeInfisical`] puts HTTP around it, and
+//! [`Fault`]s between. It answers as the recorded exchanges of a real server
+//! do; what was not recorded says so where it stands.
+//!
+//! It is never part of the function itself. Its tokens and passwords are of no
+//! worth, and yet nothing prints them: a test that looks for leaked secrets
+//! must not find the fake's.
+
+mod fault;
+mod instance;
+mod journal;
+mod jwt;
+mod message;
+mod route;
+mod server;
+
+pub use fault::{Fault, On, Times};
+pub use instance::{
+    Instance, LivingToken, Settings, Snapshot, Variant,
+    bootstrap::{BootstrapRun, Transaction},
+};
+pub use journal::{Bootstraps, Entry};
+pub use message::{Request, Response};
+pub use route::Route;
+pub use server::{FakeInfisical, Options, Time};

@@ -48,7 +48,9 @@ use crate::secret::{AccessToken, UserToken};
 fn read(operation: Operation, response: &Response) -> Result<Read, ErrorKind> {
     match operation {
         Operation::Status => decode::<wire::Status>(operation, response).map(|a| Read::Status(a.into())),
-        Operation::Config => decode::<wire::ConfigAnswer>(operation, response).map(|a| Read::Config(a.into())),
+        Operation::Config => {
+            decode::<wire::ConfigAnswer>(operation, response).map(|a| Read::Config(a.into()))
+        }
         Operation::Bootstrap => {
             decode::<wire::BootstrapAnswer>(operation, response).map(|a| Read::Bootstrapped(a.into()))
         }
@@ -111,7 +113,11 @@ fn every_recorded_answer_is_read_as_what_it_means() {
     let all = recorded();
     let access = |name: &str, pointer: &str| AccessToken::new(token_in(&all[name], pointer));
     let user = |name: &str, pointer: &str| UserToken::new(token_in(&all[name], pointer));
-    let acme = |id: &str, slug: &str| Organization { id: id.to_owned(), name: "Acme".to_owned(), slug: slug.to_owned() };
+    let acme = |id: &str, slug: &str| Organization {
+        id: id.to_owned(),
+        name: "Acme".to_owned(),
+        slug: slug.to_owned(),
+    };
     let strict_acme = || acme("9c84fd60-6a8a-4a07-8a83-4dbff9db9ee6", "acme-p-l20");
     let lenient_acme = || acme("09c59f29-0e89-406c-9842-b066de790cc2", "acme-qk-qx");
     let identity = "87266607-1f58-44e4-86bc-c39f76c96dbe";
@@ -157,11 +163,7 @@ fn every_recorded_answer_is_read_as_what_it_means() {
         ("strict login-unknown-user", O::Login, Err(ErrorKind::InvalidCredentials)),
         ("strict login-wrong-password", O::Login, Err(ErrorKind::InvalidCredentials)),
         ("strict login-ok", O::Login, Ok(Read::Session(user("strict login-ok", "/accessToken")))),
-        (
-            "strict admin-identities-without-organization",
-            O::AdminIdentities,
-            refused(TokenRefusal::Other),
-        ),
+        ("strict admin-identities-without-organization", O::AdminIdentities, refused(TokenRefusal::Other)),
         ("strict list-organizations", O::Organizations, Ok(Read::Organizations(vec![strict_acme()]))),
         ("strict list-organizations-as-identity", O::Organizations, Err(ErrorKind::Forbidden)),
         (
@@ -186,7 +188,11 @@ fn every_recorded_answer_is_read_as_what_it_means() {
                 revoked: false,
             }])),
         ),
-        ("strict mint-token", O::MintToken, minted("strict mint-token", "3c3165d0-67ec-4929-b244-b83086bc215e")),
+        (
+            "strict mint-token",
+            O::MintToken,
+            minted("strict mint-token", "3c3165d0-67ec-4929-b244-b83086bc215e"),
+        ),
         (
             "strict mint-token-2",
             O::MintToken,
@@ -271,7 +277,12 @@ fn refusals_that_are_not_recorded_are_told_apart_as_the_source_words_them() {
         ),
         ("locked", O::Login, json_answer(403, "UserLocked", locked), ErrorKind::UserLocked),
         ("locked, 2024", O::Login, json_answer(401, "User Locked", locked), ErrorKind::UserLocked),
-        ("locked, second factor", O::SelectOrganization, json_answer(403, "UserLocked", locked), ErrorKind::UserLocked),
+        (
+            "locked, second factor",
+            O::SelectOrganization,
+            json_answer(403, "UserLocked", locked),
+            ErrorKind::UserLocked,
+        ),
         ("another 400", O::Login, json_answer(400, "BadRequest", "?"), ErrorKind::Unexpected { status: 400 }),
         (
             "single sign-on",
@@ -331,7 +342,11 @@ fn answers_that_no_infisical_gives_are_named_without_their_content() {
         ("an empty token", empty_token, wrong_json),
         ("a redirect", redirect, ErrorKind::Redirected { to: Some("https://sso.example.org".to_owned()) }),
         ("429", limited("7"), ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(7)) }),
-        ("429 with a date", limited("Tue, 24 Nov 2026 08:00:00 GMT"), ErrorKind::RateLimited { retry_after: None }),
+        (
+            "429 with a date",
+            limited("Tue, 24 Nov 2026 08:00:00 GMT"),
+            ErrorKind::RateLimited { retry_after: None },
+        ),
     ];
     for (name, response, expected) in table {
         let error = decode::<wire::LoginAnswer>(Operation::Login, &response).map(|_| ()).unwrap_err();

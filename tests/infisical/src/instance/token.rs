@@ -1,0 +1,220 @@
+//! Machine tokens: minting, listing, renewing, revoking, and whose one is.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    Identity, Instance, Token,
+    auth::{Actor, text},
+    time, validate,
+};
+use crate::{Request, Response, jwt};
+
+impl Instance {
+    pub(super) fn mint_token(
+        &mut self,
+        now: Timestamp,
+        request: &Request,
+        identity_id: &str,
+    ) -> Result<Response, Response> {
+        let actor = self.actor_in_organization(now, request)?;
+        let [name] = validate::texts(request, ["name"])?;
+        let identity = self.identity(identity_id)?.clone();
+        self.may_touch(&actor, identity_id)?;
+        let token = self.new_token(now, &identity, Some(name), "token-auth", self.settings.max_token_ttl);
+        let jwt = self.sign_token(now, &identity, &token, (0, ""));
+        let body = json!({
+            "accessToken": jwt,
+            "expiresIn": 0,
+            "accessTokenMaxTTL": 0,
+            "tokenType": "Bearer",
+            "tokenData": token_body(&token),
+        });
+        self.database.tokens.push(token);
+        Ok(Response::ok(&body))
+    }
+
+    /// Only an instance admin may touch one.
+    fn may_touch(&self, actor: &Actor, identity_id: &str) -> Result<(), Response> {
+        let is_admin = self.database.instance_admins.iter().any(|admin| admin == identity_id);
+        if !is_admin || self.is_super_admin(actor) {
+            return Ok(());
+        }
+        let message = "You are attempting to modify an instance admin identity. This requires elevated instance admin privileges";
+        Err(Response::refusal(403, "ForbiddenError", message))
+    }
+
+    pub(super) fn new_token(
+        &mut self,
+        now: Timestamp,
+        identity: &Identity,
+        name: Option<String>,
+        auth_method: &'static str,
+        ttl: i64,
+    ) -> Token {
+        Token {
+            id: self.id(),
+            identity_id: identity.id.clone(),
+            name,
+            auth_method,
+            created_at: now,
+            renewed_at: None,
+            revoked: false,
+            ttl,
+            sub_organization_id: None,
+            expires_at: Some(now.as_second() + ttl),
+        }
+    }
+
+    /// The JWT of a token; with the TTL and client secret that it claims.
+    pub(super) fn sign_token(
+        &self,
+        now: Timestamp,
+        identity: &Identity,
+        token: &Token,
+        (claimed_ttl, client_secret_id): (i64, &str),
+    ) -> String {
+        jwt::sign(
+            &self.key,
+            &json!({
+                "identityId": identity.id,
+                "identityName": identity.name,
+                "authMethod": token.auth_method,
+                "orgId": identity.organization_id,
+                "rootOrgId": identity.organization_id,
+                "parentOrgId": identity.organization_id,
+                "clientSecretId": client_secret_id,
+                "identityAccessTokenId": token.id,
+                "ipRestrictionEnabled": true,
+                "accessTokenTTL": claimed_ttl,
+                "accessTokenMaxTTL": claimed_ttl,
+                "accessTokenPeriod": 0,
+                "creationEpoch": now.as_second(),
+                "authTokenType": "identityAccessToken",
+                "identityAuth": {},
+                "iat": now.as_second(),
+                "exp": now.as_second() + token.ttl,
+                "jti": token.id,
+            }),
+        )
+    }
+
+    pub(super) fn list_tokens(
+        &self,
+        now: Timestamp,
+        request: &Request,
+        identity_id: &str,
+    ) -> Result<Response, Response> {
+        let actor = self.actor_in_organization(now, request)?;
+        self.identity(identity_id)?;
+        self.may_touch(&actor, identity_id)?;
+        let all = self.database.tokens.iter();
+        let its = all.filter(|token| token.identity_id == identity_id && token.auth_method == "token-auth");
+        let page = its.skip(request.query("offset").unwrap_or(0)).take(request.query("limit").unwrap_or(20));
+        let list: Vec<Value> = page.map(token_body).collect();
+        Ok(Response::ok(&json!({ "tokens": list })))
+    }
+
+    pub(super) fn revoke_token(
+        &mut self,
+        now: Timestamp,
+        request: &Request,
+        id: &str,
+    ) -> Result<Response, Response> {
+        let actor = self.actor_in_organization(now, request)?;
+        let found = self.database.tokens.iter().find(|token| token.id == id);
+        // Not recorded.
+        let not_found = || Response::refusal(404, "NotFound", &format!("Token with ID {id} not found"));
+        let identity_id = found.ok_or_else(not_found)?.identity_id.clone();
+        self.may_touch(&actor, &identity_id)?;
+        for token in self.database.tokens.iter_mut().filter(|token| token.id == id) {
+            token.revoked = true;
+        }
+        Ok(Response::ok(&json!({ "message": "Successfully revoked access token" })))
+    }
+
+    pub(super) fn renew_token(&mut self, now: Timestamp, request: &Request) -> Result<Response, Response> {
+        let [given] = validate::texts(request, ["accessToken"])?;
+        let claims = self.verify_identity_token(now, &given)?;
+        let identity = self.identity(text(&claims, "identityId"))?.clone();
+        let id = text(&claims, "identityAccessTokenId").to_owned();
+        let claimed = claims.get("accessTokenTTL").and_then(Value::as_i64).unwrap_or_default();
+        let ttl = if claimed > 0 { claimed } else { self.settings.max_token_ttl };
+        let exp = now.as_second() + ttl;
+        let mut renewed = if claims.get("jti").is_some() { claims } else { completed(&claims, &identity) };
+        jwt::set(&mut renewed, "iat", now.as_second());
+        jwt::set(&mut renewed, "exp", exp);
+        for token in self.database.tokens.iter_mut().filter(|token| token.id == id) {
+            token.renewed_at = Some(now);
+            token.expires_at = token.expires_at.max(Some(exp));
+        }
+        Ok(Response::ok(&json!({
+            "accessToken": jwt::sign(&self.key, &renewed),
+            "expiresIn": ttl,
+            "accessTokenMaxTTL": claimed,
+            "tokenType": "Bearer",
+        })))
+    }
+
+    pub(super) fn identity_details(&self, now: Timestamp, request: &Request) -> Result<Response, Response> {
+        let Actor::Identity { id } = self.actor(now, request)? else {
+            let error = format!("Forbidden access to {}", request.path);
+            return Err(Response::refusal(403, &error, "You are not allowed to access this resource"));
+        };
+        let identity = self.identity(&id)?;
+        let organization = self.database.organizations.iter().find(|o| o.id == identity.organization_id);
+        let Some(organization) = organization else {
+            return Err(Response::refusal(404, "NotFound", "Organization not found"));
+        };
+        Ok(Response::ok(&json!({ "identityDetails": { "organization": {
+            "id": organization.id,
+            "name": organization.name,
+            "slug": organization.slug,
+        }}})))
+    }
+}
+
+/// The claims of a renewed token that had few. They come from the database,
+/// where numbers of this size are texts (recorded).
+fn completed(claims: &Value, identity: &Identity) -> Value {
+    let id = text(claims, "identityAccessTokenId");
+    json!({
+        "identityId": identity.id,
+        "identityName": identity.name,
+        "authMethod": "token-auth",
+        "orgId": identity.organization_id,
+        "rootOrgId": identity.organization_id,
+        "parentOrgId": identity.organization_id,
+        "clientSecretId": "",
+        "identityAccessTokenId": id,
+        "ipRestrictionEnabled": false,
+        "accessTokenTTL": "0",
+        "accessTokenMaxTTL": "0",
+        "accessTokenPeriod": "0",
+        "creationEpoch": claims.get("iat"),
+        "authTokenType": "identityAccessToken",
+        "identityAuth": {},
+        "jti": id,
+    })
+}
+
+fn token_body(token: &Token) -> Value {
+    json!({
+        "id": token.id,
+        "accessTokenTTL": token.ttl,
+        "accessTokenMaxTTL": 0,
+        "accessTokenNumUses": 0,
+        "accessTokenNumUsesLimit": 0,
+        "accessTokenLastUsedAt": null,
+        "accessTokenLastRenewedAt": token.renewed_at.map(time),
+        "isAccessTokenRevoked": token.revoked,
+        "identityUAClientSecretId": null,
+        "identityId": token.identity_id,
+        "createdAt": time(token.created_at),
+        "updatedAt": time(token.created_at),
+        "name": token.name,
+        "authMethod": token.auth_method,
+        "accessTokenPeriod": 0,
+        "subOrganizationId": token.sub_organization_id,
+    })
+}

@@ -1,0 +1,163 @@
+//! Requests and answers as the fake sees them, whoever carries them.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// A request.
+#[derive(Clone, Default)]
+pub struct Request {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// `User-Agent`, without which nobody logs in.
+    pub user_agent: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Authorization`.
+    pub authorization: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Request {
+    /// A request without a body.
+    #[must_use]
+    pub fn new(method: &str, path: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            user_agent: Some("fake-infisical".to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// The same with a JSON body.
+    #[must_use]
+    pub fn json(mut self, body: &Value) -> Self {
+        self.content_type = Some("application/json".to_owned());
+        self.body = body.to_string().into_bytes();
+        self
+    }
+
+    /// The same with a token.
+    #[must_use]
+    pub fn bearer(mut self, token: &str) -> Self {
+        self.authorization = Some(format!("Bearer {token}"));
+        self
+    }
+
+    pub(crate) fn declares_json(&self) -> bool {
+        self.content_type.as_deref().is_some_and(|value| value.starts_with("application/json"))
+    }
+
+    /// The body, or the recorded 500 for one that is no JSON.
+    pub(crate) fn value(&self) -> Result<Value, Response> {
+        if self.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&self.body).map_err(|_| Response::server_error())
+    }
+
+    /// A number of the query.
+    pub(crate) fn query(&self, name: &str) -> Option<usize> {
+        let (_, query) = self.path.split_once('?')?;
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok())
+    }
+}
+
+/// An answer.
+#[derive(Clone)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl Response {
+    fn new(status: u16, content_type: &str, body: String) -> Self {
+        let content_type = content_type.to_owned();
+        Self { status, content_type, headers: Vec::new(), body: body.into_bytes() }
+    }
+
+    fn of_json(status: u16, body: &Value) -> Self {
+        Self::new(status, "application/json; charset=utf-8", body.to_string())
+    }
+
+    /// 200 with a body.
+    #[must_use]
+    pub fn ok(body: &Value) -> Self {
+        Self::of_json(200, body)
+    }
+
+    /// A refusal in the shape that all of them have.
+    #[must_use]
+    pub fn refusal(status: u16, error: &str, message: &str) -> Self {
+        Self::of_json(status, &refusal_body(status, error, &Value::from(message)))
+    }
+
+    pub(crate) fn unprocessable(issues: Vec<Value>) -> Self {
+        Self::of_json(422, &refusal_body(422, "ValidationFailure", &Value::from(issues)))
+    }
+
+    /// 500, in the words for everything that nobody expected.
+    #[must_use]
+    pub fn server_error() -> Self {
+        Self::refusal(500, "InternalServerError", "Something went wrong")
+    }
+
+    /// 429 (read in the server's source, not recorded).
+    #[must_use]
+    pub fn rate_limited(retry_after: Option<u64>) -> Self {
+        let message = "Rate limit exceeded. Please try again later";
+        let mut response = Self::refusal(429, "RateLimitExceeded", message);
+        response.headers.extend(retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+        response
+    }
+
+    /// The page of a proxy in front.
+    #[must_use]
+    pub fn page(status: u16) -> Self {
+        Self::new(status, "text/html", "<html><body>A proxy's page</body></html>".to_owned())
+    }
+
+    /// A redirect.
+    #[must_use]
+    pub fn redirect(location: &str) -> Self {
+        let mut response = Self::new(302, "text/plain", String::new());
+        response.headers.push(("location", location.to_owned()));
+        response
+    }
+
+    /// JSON that is longer than any answer.
+    #[must_use]
+    pub fn oversized(bytes: usize) -> Self {
+        Self::ok(&json!({ "padding": "x".repeat(bytes) }))
+    }
+}
+
+fn refusal_body(status: u16, error: &str, message: &Value) -> Value {
+    json!({ "reqId": "req-00000000000000", "statusCode": status, "message": message, "error": error })
+}

@@ -1,0 +1,473 @@
+//! The client against the fake, over real HTTP and TLS: the life of a token,
+//! every refusal, and everything that can go wrong on the way.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use fake_infisical::{
+    FakeInfisical, Fault, On, Options, Request, Route, Settings, Times, Transaction, Variant,
+};
+use function_infisical::{
+    endpoint::{Endpoint, Origin, Tls},
+    infisical::{
+        AdminIdentity, Connect as _, ErrorKind, Infisical, Organization,
+        client::{Connector, Limits},
+        error::{TokenRefusal, Transport},
+    },
+    secret::{AccessToken, Credentials, Email, Password, UserToken},
+};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde_json::json;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+const NINETY_DAYS: i64 = 90 * 24 * 60 * 60;
+
+fn endpoint(url: &str, tls: Tls) -> Endpoint {
+    Endpoint::new(Origin::parse(url).unwrap(), tls)
+}
+
+fn client(url: &str) -> Arc<dyn Infisical> {
+    Connector::default().connect(&endpoint(url, Tls::default())).unwrap()
+}
+
+/// A client that gives up soon, for servers that never answer.
+fn impatient(url: &str) -> Arc<dyn Infisical> {
+    let limits = Limits { request: Duration::from_millis(200), ..Limits::default() };
+    Connector::new(limits).connect(&endpoint(url, Tls::default())).unwrap()
+}
+
+async fn start(settings: Settings) -> FakeInfisical {
+    FakeInfisical::start(Options { settings, ..Options::default() }).await.unwrap()
+}
+
+async fn strict() -> FakeInfisical {
+    start(Settings::default()).await
+}
+
+fn admin() -> Credentials {
+    Credentials {
+        email: Email::parse("Admin@Example.com").unwrap(),
+        password: Password::new("marker-password"),
+    }
+}
+
+/// A session in the admin's organization.
+async fn session(client: &dyn Infisical) -> UserToken {
+    let user = client.login(&admin()).await.unwrap();
+    let organizations = client.organizations(&user).await.unwrap();
+    client.select_organization(&user, &organizations[0].id).await.unwrap().token
+}
+
+async fn minted(client: &dyn Infisical) -> AccessToken {
+    let session = session(client).await;
+    let identities = client.admin_identities(&session).await.unwrap();
+    client.mint_token(&session, &identities[0].id, "test").await.unwrap().token
+}
+
+#[tokio::test]
+async fn a_token_lives_its_whole_life_on_every_variant() {
+    let table = [
+        (Variant::Strict, Err(ErrorKind::TokenRefused(TokenRefusal::ExceededMaxAge))),
+        (Variant::Lenient, Ok(())),
+        (Variant::Fixed, Ok(())),
+    ];
+    for (variant, first_token) in table {
+        let fake = start(Settings { variant, ..Settings::default() }).await;
+        let client = client(&fake.url());
+        assert!(!client.config().await.unwrap().initialized);
+        let ttl = client.status().await.unwrap().max_access_token_ttl.map(|ttl| ttl.as_secs());
+        assert_eq!(ttl, u64::try_from(NINETY_DAYS).ok());
+
+        let done = client.bootstrap(&admin(), "Acme").await.unwrap();
+        assert!(client.config().await.unwrap().initialized);
+        let verified = client.identity_details(&done.token).await.map(|_| ()).map_err(|error| error.kind);
+        assert_eq!(verified, first_token, "{variant:?}");
+
+        let session = session(&*client).await;
+        let identities = client.admin_identities(&session).await.unwrap();
+        let expected = AdminIdentity {
+            id: done.identity_id.clone(),
+            name: "Instance Admin Identity".to_owned(),
+            is_instance_admin: true,
+        };
+        assert_eq!(identities, [expected]);
+        live(&*client, &fake, &session, &done.identity_id, &done.organization).await;
+    }
+}
+
+/// Minted, verified, renewed, listed, revoked.
+async fn live(
+    client: &dyn Infisical,
+    fake: &FakeInfisical,
+    session: &UserToken,
+    identity_id: &str,
+    organization: &Organization,
+) {
+    let minted = client.mint_token(session, identity_id, "crossplane").await.unwrap();
+    assert_eq!(&client.identity_details(&minted.token).await.unwrap(), organization);
+
+    fake.advance(Duration::from_secs(60 * 24 * 60 * 60));
+    let renewed = client.renew_token(&minted.token).await.unwrap();
+    fake.advance(Duration::from_secs(60 * 24 * 60 * 60));
+    let expired = client.identity_details(&minted.token).await.unwrap_err();
+    assert_eq!(expired.kind, ErrorKind::TokenRefused(TokenRefusal::Expired));
+    assert_eq!(&client.identity_details(&renewed).await.unwrap(), organization);
+
+    // The session ended in the meantime.
+    let ended = client.list_tokens(session, identity_id).await.unwrap_err();
+    assert_eq!(ended.kind, ErrorKind::TokenRefused(TokenRefusal::Expired));
+    let session = self::session(client).await;
+    let listed = client.list_tokens(&session, identity_id).await.unwrap();
+    let names: Vec<_> = listed.iter().map(|token| (token.name.as_str(), token.revoked)).collect();
+    assert_eq!(names, [("Instance Admin Token", false), ("crossplane", false)]);
+    assert_eq!(listed[1].id, minted.id);
+
+    client.revoke_token(&session, &minted.id).await.unwrap();
+    let revoked = client.identity_details(&renewed).await.unwrap_err();
+    assert_eq!(revoked.kind, ErrorKind::TokenRefused(TokenRefusal::Revoked));
+    let listed = client.list_tokens(&session, identity_id).await.unwrap();
+    assert!(listed[1].revoked);
+}
+
+#[tokio::test]
+async fn the_bootstrap_token_of_a_fixed_server_works_for_ninety_days() {
+    let fake = start(Settings { variant: Variant::Fixed, ..Settings::default() }).await;
+    let client = client(&fake.url());
+    let token = client.bootstrap(&admin(), "Acme").await.unwrap().token;
+    fake.advance(Duration::from_secs(89 * 24 * 60 * 60));
+    client.identity_details(&token).await.unwrap();
+    fake.advance(Duration::from_secs(24 * 60 * 60));
+    let error = client.identity_details(&token).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TokenRefused(TokenRefusal::Expired));
+}
+
+#[tokio::test]
+async fn refusals_of_bootstrap_are_told_apart() {
+    let fake = strict().await;
+    let client = client(&fake.url());
+    let blank = Credentials { password: Password::new("  "), ..admin() };
+    let error = client.bootstrap(&blank, " ").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidRequest { fields: vec!["password".to_owned()] });
+    client.bootstrap(&admin(), "Acme").await.unwrap();
+    let again = client.bootstrap(&admin(), "Acme").await.unwrap_err();
+    assert_eq!(again.kind, ErrorKind::AlreadySetUp);
+    assert_eq!(again.to_string(), "cannot bootstrap the instance: the instance has already been set up");
+}
+
+#[tokio::test]
+async fn a_bootstrap_that_crashed_leaves_what_its_transactions_wrote() {
+    use Transaction::{Identity, Initialized, Organization, User};
+    let table = [
+        (User, ErrorKind::UserAlreadyExists, 0),
+        (Organization, ErrorKind::UserAlreadyExists, 1),
+        (Identity, ErrorKind::UserAlreadyExists, 1),
+    ];
+    for (last, expected, organizations) in table {
+        let fake = strict().await;
+        let client = client(&fake.url());
+        fake.inject(On::Route(Route::Bootstrap), Times::Next(1), Fault::CrashAfter(last));
+        let crash = client.bootstrap(&admin(), "Acme").await.unwrap_err();
+        assert_eq!(crash.kind, ErrorKind::Unreachable(Transport::Broken), "{last:?}");
+        assert!(crash.effect_is_unknown());
+        assert!(!client.config().await.unwrap().initialized);
+        assert_eq!(client.bootstrap(&admin(), "Acme").await.unwrap_err().kind, expected, "{last:?}");
+        let user = client.login(&admin()).await.unwrap();
+        assert_eq!(client.organizations(&user).await.unwrap().len(), organizations, "{last:?}");
+    }
+    assert!(Initialized > Identity);
+}
+
+#[tokio::test]
+async fn refusals_of_login_are_told_apart() {
+    let fake = strict().await;
+    let client = client(&fake.url());
+    client.bootstrap(&admin(), "Acme").await.unwrap();
+    let wrong = Credentials { password: Password::new("wrong"), ..admin() };
+    let unknown = Credentials { email: Email::parse("nobody@example.com").unwrap(), ..admin() };
+    for credentials in [&wrong, &unknown] {
+        assert_eq!(client.login(credentials).await.unwrap_err().kind, ErrorKind::InvalidCredentials);
+    }
+    type Switch = fn(&mut Settings);
+    let table: [(Switch, ErrorKind); 3] = [
+        (|settings| settings.captcha_after = Some(1), ErrorKind::CaptchaRequired),
+        (|settings| settings.password_login = false, ErrorKind::PasswordLoginDisabled),
+        (|settings| settings.users_locked = true, ErrorKind::UserLocked),
+    ];
+    for (switch, expected) in table {
+        fake.configure(switch);
+        assert_eq!(client.login(&admin()).await.unwrap_err().kind, expected);
+        fake.configure(|settings| *settings = Settings::default());
+    }
+    client.login(&admin()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_factor_is_reported_with_the_session() {
+    let fake = strict().await;
+    let client = client(&fake.url());
+    let organization = client.bootstrap(&admin(), "Acme").await.unwrap().organization;
+    fake.configure(|settings| settings.second_factor = true);
+    let user = client.login(&admin()).await.unwrap();
+    assert!(client.select_organization(&user, &organization.id).await.unwrap().mfa_required);
+}
+
+#[tokio::test]
+async fn tokens_of_others_are_refused_with_the_reason() {
+    let fake = strict().await;
+    let client = client(&fake.url());
+    client.bootstrap(&admin(), "Acme").await.unwrap();
+    let token = minted(&*client).await;
+    let other = FakeInfisical::start(Options { seed: 1, ..Options::default() }).await.unwrap();
+    let elsewhere = self::client(&other.url());
+    for token in [token.clone(), AccessToken::new("none")] {
+        let refusals = [
+            elsewhere.identity_details(&token).await.map(|_| ()),
+            elsewhere.renew_token(&token).await.map(|_| ()),
+        ];
+        for refusal in refusals {
+            assert_eq!(refusal.unwrap_err().kind, ErrorKind::TokenRefused(TokenRefusal::Malformed));
+        }
+    }
+    fake.reset_database();
+    let error = client.identity_details(&token).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TokenRefused(TokenRefusal::Other));
+}
+
+#[tokio::test]
+async fn the_admin_api_is_forbidden_to_whoever_is_no_admin() {
+    let fake = strict().await;
+    let client = client(&fake.url());
+    client.bootstrap(&admin(), "Acme").await.unwrap();
+    let token = minted(&*client).await;
+    fake.revoke_instance_admin();
+    // The route takes a machine's token as well as a session.
+    let as_session = UserToken::new(token.expose());
+    assert_eq!(client.admin_identities(&as_session).await.unwrap_err().kind, ErrorKind::Forbidden);
+    let without_organization = client.login(&admin()).await.unwrap();
+    let error = client.admin_identities(&without_organization).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TokenRefused(TokenRefusal::Other));
+    let session = session(&*client).await;
+    let missing = client.mint_token(&session, "00000000-0000-4000-8000-000000000000", "x").await.unwrap_err();
+    assert_eq!(missing.kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn lists_are_read_to_their_last_page() {
+    let fake = strict().await;
+    let client = client(&fake.url());
+    let identity_id = client.bootstrap(&admin(), "Acme").await.unwrap().identity_id;
+    let session = session(&*client).await;
+    for number in 0..199 {
+        let body = json!({ "name": format!("n{number}"), "organizationId": "o" });
+        let request = Request::new("POST", "/api/v1/identities").bearer(session.expose()).json(&body);
+        assert_eq!(fake.ask(&request).status, 200);
+        let path = format!("/api/v1/auth/token-auth/identities/{identity_id}/tokens");
+        let mint = Request::new("POST", &path).bearer(session.expose()).json(&json!({ "name": "n" }));
+        assert_eq!(fake.ask(&mint).status, 200);
+    }
+    // Two full pages: only the empty third one says that this is all.
+    assert_eq!(client.admin_identities(&session).await.unwrap().len(), 200);
+    assert_eq!(fake.count(Route::AdminIdentities), 3);
+    assert_eq!(client.list_tokens(&session, &identity_id).await.unwrap().len(), 200);
+    assert_eq!(fake.count(Route::ListTokens), 3);
+}
+
+#[tokio::test]
+async fn every_request_says_who_asks_and_only_a_body_has_a_content_type() {
+    let fake = strict().await;
+    let client = client(&fake.url());
+    client.bootstrap(&admin(), "Acme").await.unwrap();
+    let token = minted(&*client).await;
+    client.identity_details(&token).await.unwrap();
+    for entry in fake.log() {
+        let user_agent = entry.user_agent.unwrap();
+        assert!(user_agent.starts_with("function-infisical/"), "{user_agent}");
+        let has_body =
+            !matches!(entry.route, Route::Organizations | Route::AdminIdentities | Route::IdentityDetails);
+        assert_eq!(entry.content_type.is_some(), has_body, "{:?}", entry.route);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_of_no_use_are_told_apart() {
+    let fake = strict().await;
+    let client = client(&fake.url());
+    let not_json = |status| ErrorKind::NotInfisical { status, what: "it is not JSON" };
+    let table = [
+        (Fault::FailBefore(500), ErrorKind::ServerError { status: 500 }),
+        (Fault::FailAfter(503), ErrorKind::ServerError { status: 503 }),
+        (Fault::RateLimit(Some(7)), ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(7)) }),
+        (Fault::RateLimit(None), ErrorKind::RateLimited { retry_after: None }),
+        (Fault::Page(200), not_json(200)),
+        (Fault::Page(404), not_json(404)),
+        (Fault::Oversized(1024 * 1024), ErrorKind::NotInfisical { status: 200, what: "it is too large" }),
+        (
+            Fault::Oversized(1024),
+            ErrorKind::NotInfisical { status: 200, what: "its JSON is not that of the route" },
+        ),
+        (Fault::CloseBefore, ErrorKind::Unreachable(Transport::Broken)),
+        (Fault::CloseAfter, ErrorKind::Unreachable(Transport::Broken)),
+    ];
+    for (fault, expected) in table {
+        fake.inject(On::Any, Times::Next(1), fault.clone());
+        assert_eq!(client.config().await.unwrap_err().kind, expected, "{fault:?}");
+    }
+    client.config().await.unwrap();
+    assert_eq!(fake.count(Route::Config), 11, "nothing is sent twice");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_nothing_is_sent_to_its_target() {
+    let fake = strict().await;
+    let target = strict().await;
+    let location = format!("{}/api/v3/auth/login?state=marker", target.url());
+    fake.inject(On::Any, Times::Always, Fault::Redirect(location));
+    let client = client(&fake.url());
+    let expected = ErrorKind::Redirected { to: Some(target.url()) };
+    assert_eq!(client.login(&admin()).await.unwrap_err().kind, expected);
+    let error = client.identity_details(&AccessToken::new("marker")).await.unwrap_err();
+    assert_eq!(error.kind, expected);
+    assert_eq!(target.log(), []);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up_at_the_limit() {
+    let fake = strict().await;
+    let client = impatient(&fake.url());
+    for fault in [Fault::Hang, Fault::Delay(Duration::from_secs(60))] {
+        fake.inject(On::Route(Route::Config), Times::Next(1), fault);
+        let error = client.config().await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unreachable(Transport::TimedOut));
+    }
+    // Bootstrap has a limit of its own.
+    fake.inject(On::Route(Route::Bootstrap), Times::Next(1), Fault::Delay(Duration::from_millis(400)));
+    client.bootstrap(&admin(), "Acme").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_server_took_up_it_does_although_nobody_waits() {
+    let fake = strict().await;
+    let limits = Limits { bootstrap: Duration::from_millis(200), ..Limits::default() };
+    let client = Connector::new(limits).connect(&endpoint(&fake.url(), Tls::default())).unwrap();
+    fake.inject(On::Route(Route::Bootstrap), Times::Next(1), Fault::HangAfter);
+    let error = client.bootstrap(&admin(), "Acme").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unreachable(Transport::TimedOut));
+    assert!(client.config().await.unwrap().initialized);
+    assert_eq!(fake.bootstraps().successful, 1);
+}
+
+#[tokio::test]
+async fn a_port_where_nothing_listens_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = client(&format!("http://{address}")).status().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unreachable(Transport::Refused));
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_is_a_matter_of_dns() {
+    let error = client("http://infisical.invalid").status().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unreachable(Transport::Dns));
+}
+
+/// A certificate authority, and a server certificate of it for a name.
+struct Authority {
+    ca_pem: String,
+    certificate: rcgen::Certificate,
+    key: rcgen::KeyPair,
+}
+
+fn authority(name: &str, year: i32) -> Authority {
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    ca.distinguished_name.push(rcgen::DnType::CommonName, format!("authority of {name}"));
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut server = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    server.not_after = rcgen::date_time_ymd(year, 1, 1);
+    let certificate = server.signed_by(&key, &rcgen::Issuer::new(ca, ca_key)).unwrap();
+    Authority { ca_pem, certificate, key }
+}
+
+/// Puts TLS in front of the fake. Ends with the returned set.
+async fn tls_in_front(of: SocketAddr, authority: &Authority) -> (String, JoinSet<()>) {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(authority.key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![authority.certificate.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            connections.spawn(async move {
+                let Ok(mut outside) = acceptor.accept(stream).await else { return };
+                let mut inside = TcpStream::connect(of).await.unwrap();
+                drop(tokio::io::copy_bidirectional(&mut outside, &mut inside).await);
+            });
+        }
+    });
+    (url, tasks)
+}
+
+#[tokio::test]
+async fn a_certificate_is_accepted_or_the_error_says_what_is_wrong_with_it() {
+    let fake = strict().await;
+    let good = authority("localhost", 4000);
+    let named = authority("infisical.example.org", 4000);
+    let namesake = authority("localhost", 4000);
+    let expired = authority("localhost", 2020);
+    let trust = |authority: &Authority| Tls { ca_bundle: Some(authority.ca_pem.clone()), ..Tls::default() };
+    let server_name = |name: &str| Tls { server_name: Some(name.to_owned()), ..trust(&named) };
+    let skip = Tls { insecure_skip_verify: true, ..Tls::default() };
+    let table = [
+        ("its own authority", &good, trust(&good), None),
+        ("another authority", &good, trust(&named), Some("the certificate's issuer is not trusted")),
+        (
+            "another authority of the same name",
+            &good,
+            trust(&namesake),
+            Some("the certificate is not signed with its issuer's key"),
+        ),
+        ("public authorities", &good, Tls::default(), Some("the certificate's issuer is not trusted")),
+        ("another name", &named, trust(&named), Some("the certificate is not valid for \"localhost\"")),
+        ("that name asked for", &named, server_name("infisical.example.org"), None),
+        (
+            "a third name asked for",
+            &named,
+            server_name("x.example.org"),
+            Some("the certificate is not valid for \"x.example.org\""),
+        ),
+        ("an old one", &expired, trust(&expired), Some("the certificate is expired")),
+        ("any will do", &expired, skip, None),
+    ];
+    for (name, authority, tls, problem) in table {
+        let (url, _tasks) = tls_in_front(fake.address(), authority).await;
+        let client = Connector::default().connect(&endpoint(&url, tls)).unwrap();
+        let outcome = client.config().await.map(|_| ()).map_err(|error| error.kind);
+        let tls_error = |words: &str| ErrorKind::Unreachable(Transport::Tls(words.to_owned()));
+        assert_eq!(outcome, problem.map_or(Ok(()), |words| Err(tls_error(words))), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_named_as_such() {
+    let fake = strict().await;
+    let url = fake.url().replace("http:", "https:");
+    let tls = Tls { insecure_skip_verify: true, ..Tls::default() };
+    let client = Connector::default().connect(&endpoint(&url, tls)).unwrap();
+    let expected = Transport::Tls("the server does not speak TLS".to_owned());
+    assert_eq!(client.config().await.unwrap_err().kind, ErrorKind::Unreachable(expected));
+}
