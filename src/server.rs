@@ -277,16 +277,8 @@ impl Server {
         tracing::info!(reason, grace_seconds = grace.as_secs(), "draining");
         health.drain().await;
         draining.cancel();
-        let drained = timeout(grace, async {
-            let served = tokio::select! {
-                served = serving => served.map_err(ServeError::Transport),
-                () = idle(under_way) => Ok(()),
-            };
-            function.drain().await;
-            served
-        });
         let ending = tokio::select! {
-            drained = drained => match drained {
+            drained = timeout(grace, drain(serving, under_way, &*function)) => match drained {
                 Ok(served) => served.map(|()| Ending::Drained)?,
                 Err(_) => Ending::GraceExpired,
             },
@@ -365,6 +357,20 @@ async fn accept(listener: TcpListener, connections: mpsc::Sender<io::Result<TcpS
             return;
         }
     }
+}
+
+/// Waits for the calls, and then for what they left behind.
+async fn drain(
+    serving: Serving,
+    under_way: TaskTracker,
+    function: &impl RunFunction,
+) -> Result<(), ServeError> {
+    let served = tokio::select! {
+        served = serving => served.map_err(ServeError::Transport),
+        () = idle(under_way) => Ok(()),
+    };
+    function.drain().await;
+    served
 }
 
 /// Returns when no call is under way, and none came while connections closed.
