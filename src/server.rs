@@ -32,10 +32,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     Status,
     transport::server::{Router, Server as Transport},
@@ -81,6 +81,10 @@ const HEADERS: u32 = 16 << 10;
 
 /// Connections that wait to be served; more wait in their handshake.
 const ACCEPTED: usize = 16;
+
+/// For how long connections may close once no call is under way. Crossplane's
+/// close within a round trip; one whose peer is gone never does.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// The function, as the server knows it.
 #[async_trait::async_trait]
@@ -260,6 +264,7 @@ impl Server {
         // Dropped, and with it every task, when this function returns.
         let mut tasks = JoinSet::new();
         let draining = CancellationToken::new();
+        let under_way = self.call_metrics.under_way();
         let mut serving = self.start(router, &mut tasks, draining.clone());
 
         let mut stop = pin!(stop);
@@ -272,13 +277,8 @@ impl Server {
         tracing::info!(reason, grace_seconds = grace.as_secs(), "draining");
         health.drain().await;
         draining.cancel();
-        let drained = timeout(grace, async {
-            let served = serving.await.map_err(ServeError::Transport);
-            function.drain().await;
-            served
-        });
         let ending = tokio::select! {
-            drained = drained => match drained {
+            drained = timeout(grace, drain(serving, under_way, &*function)) => match drained {
                 Ok(served) => served.map(|()| Ending::Drained)?,
                 Err(_) => Ending::GraceExpired,
             },
@@ -354,6 +354,32 @@ async fn accept(listener: TcpListener, connections: mpsc::Sender<io::Result<TcpS
             stream = listen::accept(&listener) => stream,
         };
         if connections.send(Ok(accepted)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Waits for the calls, and then for what they left behind.
+async fn drain(
+    serving: Serving,
+    under_way: TaskTracker,
+    function: &impl RunFunction,
+) -> Result<(), ServeError> {
+    let served = tokio::select! {
+        served = serving => served.map_err(ServeError::Transport),
+        () = idle(under_way) => Ok(()),
+    };
+    function.drain().await;
+    served
+}
+
+/// Returns when no call is under way, and none came while connections closed.
+async fn idle(under_way: TaskTracker) {
+    under_way.close();
+    loop {
+        under_way.wait().await;
+        sleep(LINGER).await;
+        if under_way.is_empty() {
             return;
         }
     }

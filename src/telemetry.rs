@@ -4,9 +4,9 @@
 //! A panic is logged as the place that it came from and nothing more: its
 //! message may hold what must not be printed (Rule 11).
 
-use std::{io, panic};
+use std::{env, io, panic};
 
-use tracing_subscriber::{EnvFilter, filter::LevelFilter, util::SubscriberInitExt as _};
+use tracing_subscriber::{EnvFilter, util::SubscriberInitExt as _};
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -35,8 +35,9 @@ pub fn init(format: LogFormat, debug: bool) {
 /// frames and handshakes, and drowns what the function says.
 fn filter(debug: bool) -> EnvFilter {
     let default = if debug { "info,function_infisical=debug" } else { "info" };
-    match EnvFilter::try_from_default_env() {
-        Ok(from_env) => from_env,
-        Err(_) => EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(default),
+    // An empty variable is what a manifest leaves behind that unsets it.
+    match env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(directives) if !directives.is_empty() => EnvFilter::new(directives),
+        _ => EnvFilter::new(default),
     }
 }

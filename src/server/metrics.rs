@@ -3,7 +3,8 @@
 //!
 //! A layer around all services. Only the methods that this server has are
 //! counted: a label never holds what a client sent. A call that is dropped
-//! before its status was sent counts as cancelled, or as past its deadline.
+//! before its status was sent counts as cancelled, or as past its deadline. The
+//! same bookkeeping tells a drain when no call is under way any more.
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +21,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use tokio::time::Instant;
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
@@ -30,11 +32,14 @@ use crate::proto::{v1, v1beta1};
 /// which Crossplane gives a reconcile up.
 const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 
+/// The type of a method with one request and one response.
+const UNARY: &str = "unary";
+
 /// Every method of this server: service, method, type.
 const METHODS: [[&str; 3]; 6] = [
-    [v1::function_runner_service_server::SERVICE_NAME, "RunFunction", "unary"],
-    [v1beta1::function_runner_service_server::SERVICE_NAME, "RunFunction", "unary"],
-    ["grpc.health.v1.Health", "Check", "unary"],
+    [v1::function_runner_service_server::SERVICE_NAME, "RunFunction", UNARY],
+    [v1beta1::function_runner_service_server::SERVICE_NAME, "RunFunction", UNARY],
+    ["grpc.health.v1.Health", "Check", UNARY],
     ["grpc.health.v1.Health", "Watch", "server_stream"],
     ["grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", "bidi_stream"],
     ["grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", "bidi_stream"],
@@ -76,9 +81,12 @@ pub(super) fn register_build_info(registry: &mut Registry) {
 #[derive(Clone)]
 pub(super) struct CallMetrics {
     by_path: Arc<BTreeMap<String, Arc<MethodMetrics>>>,
+    under_way: TaskTracker,
 }
 
 struct MethodMetrics {
+    /// Whether a drain waits for calls of it. A stream has no end of its own.
+    unary: bool,
     started: Counter,
     handled: [Counter; CODES.len()],
     handling_seconds: Histogram,
@@ -105,6 +113,7 @@ impl CallMetrics {
                 [("grpc_type", kind), ("grpc_service", service), ("grpc_method", method)];
             let labels = [of_type, of_service, of_method];
             let metrics = MethodMetrics {
+                unary: kind == UNARY,
                 started: started.get_or_create_owned(&labels),
                 handled: CODES.map(|code| {
                     handled.get_or_create_owned(&[of_type, of_service, of_method, ("grpc_code", code)])
@@ -115,7 +124,12 @@ impl CallMetrics {
             };
             (format!("/{service}/{method}"), Arc::new(metrics))
         });
-        Self { by_path: Arc::new(BTreeMap::from(by_path)) }
+        Self { by_path: Arc::new(BTreeMap::from(by_path)), under_way: TaskTracker::new() }
+    }
+
+    /// The calls under way, to be waited for.
+    pub(super) fn under_way(&self) -> TaskTracker {
+        self.under_way.clone()
     }
 }
 
@@ -152,7 +166,7 @@ where
         let Some(metrics) = self.metrics.by_path.get(request.uri().path()) else {
             return Box::pin(self.inner.call(request));
         };
-        let mut call = Call::start(metrics, request.headers());
+        let mut call = Call::start(metrics, &self.metrics.under_way, request.headers());
         let received = metrics.received.clone();
         let request =
             request.map(|inner| Body::new(Watched { inner, messages: Messages::new(received), call: None }));
@@ -174,16 +188,18 @@ struct Call {
     start: Instant,
     deadline: Option<Duration>,
     ended: bool,
+    _under_way: Option<TaskTrackerToken>,
 }
 
 impl Call {
-    fn start(metrics: &Arc<MethodMetrics>, headers: &HeaderMap) -> Self {
+    fn start(metrics: &Arc<MethodMetrics>, under_way: &TaskTracker, headers: &HeaderMap) -> Self {
         metrics.started.inc();
         Self {
             metrics: Arc::clone(metrics),
             start: Instant::now(),
             deadline: deadline::parse(headers),
             ended: false,
+            _under_way: metrics.unary.then(|| under_way.token()),
         }
     }
 
@@ -294,6 +310,8 @@ impl Messages {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
 
     #[test]
@@ -318,6 +336,27 @@ mod tests {
         let mut messages = Messages::new(Counter::default());
         messages.pass(&[0, 0, 0, 0, 2, 9]);
         assert_eq!(messages.counter.get(), 0);
+    }
+
+    /// What a call counts as whose future is dropped.
+    async fn counted_when_dropped(timeout: Option<&'static str>) -> Vec<&'static str> {
+        let metrics = CallMetrics::register(&mut Registry::default());
+        let method = metrics.by_path.values().next().unwrap();
+        let headers = HeaderMap::from_iter(
+            timeout.map(|text| (HeaderName::from_static("grpc-timeout"), HeaderValue::from_static(text))),
+        );
+        let call = Call::start(method, &metrics.under_way, &headers);
+        tokio::task::yield_now().await;
+        drop(call);
+        let counters = CODES.into_iter().zip(&method.handled);
+        counters.filter(|(_, counter)| counter.get() > 0).map(|(code, _)| code).collect()
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_dropped_was_cancelled_or_past_its_deadline() {
+        assert_eq!(counted_when_dropped(None).await, ["Canceled"]);
+        assert_eq!(counted_when_dropped(Some("1H")).await, ["Canceled"]);
+        assert_eq!(counted_when_dropped(Some("1n")).await, ["DeadlineExceeded"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use function_infisical::{
     proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1,
     server::{Ending, Security},
 };
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinSet};
 
 use super::support::{Running, WAIT, mk_config, mk_request, soon, until};
 
@@ -49,4 +49,19 @@ async fn a_second_reason_to_stop_ends_it_at_once() {
     server.stop().await;
     server.stop().await;
     assert_eq!(server.ending().await, Ending::StoppedTwice);
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_do_not_hold_a_drain_up() {
+    let server = Running::insecure().await;
+    let mut silent = Vec::new();
+    for said in [&b""[..], b"PRI * HT", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        silent.push(stream);
+    }
+    // Connections are accepted in order, so those above are the server's by now.
+    soon(ClientV1::new(server.channel().await).run_function(mk_request(""))).await.ok().unwrap();
+    server.stop().await;
+    assert_eq!(server.ending().await, Ending::Drained);
 }
