@@ -11,5 +11,7 @@
 mod client;
 mod contract;
 mod crd;
+mod flows;
 mod recordings;
 mod server;
+mod world;
