@@ -1,7 +1,12 @@
 //! The client against the fake, over real HTTP and TLS: the life of a token,
 //! every refusal, and everything that can go wrong on the way.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use fake_infisical::{
     FakeInfisical, Fault, On, Options, Request, Route, Settings, Times, Transaction, Variant,
@@ -285,6 +290,45 @@ async fn every_request_says_who_asks_and_only_a_body_has_a_content_type() {
             !matches!(entry.route, Route::Organizations | Route::AdminIdentities | Route::IdentityDetails);
         assert_eq!(entry.content_type.is_some(), has_body, "{:?}", entry.route);
     }
+}
+
+/// Where a test's log lines go.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_of_log_without_ids_and_secrets() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let fake = strict().await;
+    let client = client(&fake.url());
+    let done = client.bootstrap(&admin(), "Acme").await.unwrap();
+    let token = minted(&*client).await;
+    client.identity_details(&token).await.unwrap();
+    drop(guard);
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for secret in ["marker", "eyJ", done.identity_id.as_str(), "admin@example.com"] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+    let ours = log.lines().filter(|line| line.contains("Infisical answered")).count();
+    assert_eq!(ours, fake.log().len(), "{log}");
+    assert!(log.contains(r#"route="/api/v1/auth/token-auth/identities/{id}/tokens" status=200"#), "{log}");
 }
 
 #[tokio::test]
