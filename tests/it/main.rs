@@ -11,6 +11,7 @@
 mod client;
 mod contract;
 mod crd;
+mod direct;
 mod flows;
 mod recordings;
 mod server;
