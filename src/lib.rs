@@ -7,5 +7,6 @@ pub mod infisical;
 pub mod input;
 pub mod manifest;
 pub mod proto;
+pub mod readiness;
 pub mod secret;
 mod wire;
