@@ -77,6 +77,8 @@ pub enum ProblemKind {
         /// Whether the instance is set up; if not, a new password will do.
         initialized: bool,
     },
+    /// The token of `input.adopt` is dead, and there is no password either.
+    AdoptedTokenRefused,
     /// The server refuses what it was given (422).
     InvalidRequest {
         /// The fields that it names.
@@ -116,7 +118,12 @@ impl Problem {
                 _ => Retry::Soon,
             },
             // Another replica's bootstrap looks the same while it is under way.
-            ProblemKind::PartiallyBootstrapped { .. } | ProblemKind::AdminSecretMissing { .. } => Retry::Soon,
+            ProblemKind::PartiallyBootstrapped { .. }
+            | ProblemKind::AdminSecretMissing { initialized: false } => Retry::Soon,
+            // Another token or password is tried at once.
+            ProblemKind::AdminSecretMissing { initialized: true } | ProblemKind::AdoptedTokenRefused => {
+                Retry::Rarely
+            }
             ProblemKind::BootstrappedElsewhere { .. }
             | ProblemKind::AdminLoginRefused { .. }
             | ProblemKind::MfaRequired { .. }
@@ -168,6 +175,7 @@ impl Problem {
             ProblemKind::NoInstanceAdmin => "NoInstanceAdmin",
             ProblemKind::MintedTokenRefused(_) => "MintedTokenRefused",
             ProblemKind::AdminSecretMissing { .. } => "AdminSecretMissing",
+            ProblemKind::AdoptedTokenRefused => "AdoptedTokenRefused",
             ProblemKind::InvalidRequest { .. } => "InvalidRequest",
             ProblemKind::NoOrganization { .. } => "NoOrganization",
         }
@@ -231,6 +239,11 @@ impl Problem {
             ProblemKind::AdminSecretMissing { initialized: false } => {
                 format!("Infisical at {origin} is empty; a new admin password is made for it")
             }
+            ProblemKind::AdoptedTokenRefused => format!(
+                "Infisical at {origin} refuses the token of input.adopt.secretRef, and there is no password to get \
+                 another with. Put a token of an instance admin into that Secret, or supply the admin's email and \
+                 password with input.admin.credentials or input.admin.secretRef"
+            ),
             ProblemKind::InvalidRequest { fields } => format!(
                 "Infisical at {origin} refuses what it was given for {}. Change it in the input",
                 fields.join(", ")

@@ -14,5 +14,6 @@ mod crd;
 mod direct;
 mod flows;
 mod recordings;
+mod repair;
 mod server;
 mod world;
