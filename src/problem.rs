@@ -15,6 +15,32 @@ use crate::{
     secret::Email,
 };
 
+/// The reasons that a problem gives to a condition. `docs/conditions.md` has an
+/// entry for each.
+pub const REASONS: &[&str] = &[
+    "Unreachable",
+    "TLSFailed",
+    "AddressForbidden",
+    "RateLimited",
+    "ServerError",
+    "Redirected",
+    "NotInfisical",
+    "UnexpectedAnswer",
+    "BootstrappedElsewhere",
+    "AdminLoginRefused",
+    "PartiallyBootstrapped",
+    "MFARequired",
+    "CaptchaRequired",
+    "AdminLocked",
+    "PasswordLoginDisabled",
+    "NotServerAdmin",
+    "NoInstanceAdmin",
+    "MintedTokenRefused",
+    "AdminSecretMissing",
+    "InvalidRequest",
+    "NoOrganization",
+];
+
 /// Why there is no working token, and of which server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -276,5 +302,26 @@ fn request_remedy(kind: &ErrorKind) -> &'static str {
         }
         ErrorKind::NotInfisical { .. } => ". Check whether the endpoint is Infisical's, and what is in front of it",
         _ => ". What is persisted stands, and it is tried again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The matches are exhaustive, so a list of their words is complete.
+    #[test]
+    fn the_reasons_are_those_of_the_matches() {
+        let source = include_str!("problem.rs");
+        let (_, matches) = source.split_once("pub fn reason(").unwrap();
+        let (matches, _) = matches.split_once("pub fn message(").unwrap();
+        let (_, requests) = source.split_once("fn request_reason(").unwrap();
+        let (requests, _) = requests.split_once("fn request_remedy(").unwrap();
+        let words = [matches, requests].concat();
+        let mut given: Vec<&str> = words.split('"').skip(1).step_by(2).collect();
+        let mut listed = REASONS.to_vec();
+        given.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(given, listed);
     }
 }

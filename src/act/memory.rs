@@ -28,11 +28,11 @@ use crate::{
 
 /// For how long a token is held after it was seen in observed: longer than any
 /// stale read.
-const HELD_AFTER_SEEN: Duration = Duration::from_secs(10 * 60);
+const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(26 * 60 * 60);
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(26);
 
 /// How many tokens of an XR are recognised: the present one's predecessors and
 /// those of other replicas.
@@ -158,12 +158,13 @@ impl Memory {
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
         entry.remembered.working = entry.is_working();
-        if let Some(accepted) = &mut entry.remembered.accepted {
-            if observed == Some(accepted.token) && accepted.connection.is_some() {
-                let seen_at = *accepted.seen_at.get_or_insert(now);
-                if timing::later(seen_at, HELD_AFTER_SEEN) <= now {
-                    accepted.connection = None;
-                }
+        if let Some(accepted) = &mut entry.remembered.accepted
+            && observed == Some(accepted.token)
+            && accepted.connection.is_some()
+        {
+            let seen_at = *accepted.seen_at.get_or_insert(now);
+            if timing::later(seen_at, HELD_AFTER_SEEN) <= now {
+                accepted.connection = None;
             }
         }
         entry.remembered.clone()
