@@ -3,9 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::CommandFactory as _;
-use function_infisical::{
-    args::Args, input::crd::custom_resource_definition, problem, respond::conditions,
-};
+use function_infisical::{args::Args, input::crd::custom_resource_definition, problem, respond::conditions};
 use serde_json::Value;
 
 /// The reason of the event of a fatal result, which is no condition's.
@@ -113,8 +111,7 @@ fn leaves(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
 fn the_table_of_flags_has_every_flag() {
     let command = Args::command();
     let flags = command.get_arguments().filter(|flag| !flag.is_hide_set());
-    let flags: BTreeSet<String> =
-        flags.filter_map(|flag| Some(format!("--{}", flag.get_long()?))).collect();
+    let flags: BTreeSet<String> = flags.filter_map(|flag| Some(format!("--{}", flag.get_long()?))).collect();
     assert_eq!(first_column(&read("README.md"), "Flags"), flags);
 }
 
