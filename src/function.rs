@@ -20,7 +20,6 @@ use crate::{
     plan::{Action, AdminSecret, Plan, plan},
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
     respond,
-    secret::AccessToken,
     server::RunFunction,
 };
 
@@ -90,9 +89,7 @@ impl Function {
 
     fn plan(&self, observation: &Observation) -> (Plan, Remembered) {
         let now = self.clock.now();
-        let token = observation.connection.as_ref().and_then(|connection| connection.token.as_ref());
-        let observed = token.map(AccessToken::fingerprint);
-        let remembered = self.memory.recall(&observation.xr.key, observed, now);
+        let remembered = self.memory.recall(&observation.xr.key, observation.connection.as_ref(), now);
         (plan(observation, &remembered, now), remembered)
     }
 }

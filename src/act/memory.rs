@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::{Establish, Login, Outcome};
 use crate::{
-    connection::Connection,
+    connection::{Connection, ObservedConnection},
     endpoint::Origin,
     observe::XrKey,
     plan::timing,
@@ -29,6 +29,10 @@ use crate::{
 /// For how long a token is held after it was seen in observed: longer than any
 /// stale read.
 const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
+
+/// A token that an earlier try has left alive is revoked when it is older than
+/// this, so this long after a token was minted one is sure to find them all.
+pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
@@ -71,6 +75,8 @@ pub struct Remembered {
     pub login_refused: Option<LoginRefused>,
     /// An email that an interrupted bootstrap has used up.
     pub burnt: Option<Email>,
+    /// When to look for tokens that earlier tries have left alive.
+    pub sweep_at: Option<Timestamp>,
     /// Whether work is under way.
     pub working: bool,
     /// Counts what has happened, so that a plan made on an older state is not
@@ -151,19 +157,20 @@ impl Remembered {
 }
 
 impl Memory {
-    /// What is remembered of an XR. Notes that it was called, and that `token`
-    /// was seen in observed.
-    pub fn recall(&self, key: &XrKey, observed: Option<Fingerprint>, now: Timestamp) -> Remembered {
+    /// What is remembered of an XR. Notes that it was called, and which
+    /// connection was seen in observed.
+    pub fn recall(&self, key: &XrKey, observed: Option<&ObservedConnection>, now: Timestamp) -> Remembered {
+        let token = observed.and_then(|observed| observed.token.as_ref()).map(AccessToken::fingerprint);
+        let complete = observed.is_some_and(|observed| observed.complete);
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
         entry.remembered.working = entry.is_working();
         if let Some(accepted) = &mut entry.remembered.accepted
-            && observed == Some(accepted.token)
-            && accepted.connection.is_some()
+            && token == Some(accepted.token)
         {
             let seen_at = *accepted.seen_at.get_or_insert(now);
-            if timing::later(seen_at, HELD_AFTER_SEEN) <= now {
+            if complete && timing::later(seen_at, HELD_AFTER_SEEN) <= now {
                 accepted.connection = None;
             }
         }
@@ -174,7 +181,8 @@ impl Memory {
     pub fn generate(&self, key: &XrKey, email: Email, rng: &mut impl CryptoRng) {
         let mut entries = self.lock();
         let remembered = &mut entries.entry(key.clone()).or_default().remembered;
-        if remembered.admin.is_none() {
+        let is_burnt = |admin: &Credentials| remembered.burnt.as_ref() == Some(&admin.email);
+        if remembered.admin.as_ref().is_none_or(is_burnt) {
             remembered.admin = Some(Credentials { email, password: Password::generate(rng) });
             remembered.revision += 1;
         }
@@ -253,6 +261,10 @@ impl Remembered {
     fn absorb(&mut self, key: &XrKey, work: &Establish, outcome: Outcome, now: Timestamp) {
         self.revision += 1;
         self.untested = outcome.untested;
+        if work.sweep {
+            let again = timing::later(now, SWEPT_AFTER);
+            self.sweep_at = if outcome.swept { None } else { Some(again) };
+        }
         if let Some(refused) = outcome.refused {
             self.learn(refused);
             self.refused = Some(refused);
@@ -278,6 +290,10 @@ impl Remembered {
             self.learn(tried.fingerprint());
         }
         let before = self.accepted.take();
+        if before.as_ref().is_none_or(|before| before.token != token) {
+            self.sweep_at = Some(timing::later(now, SWEPT_AFTER));
+        }
+        let seen_at = before.as_ref().filter(|before| before.token == token).and_then(|it| it.seen_at);
         if let Some(before) = &before {
             self.learn(before.token);
         }
@@ -291,7 +307,7 @@ impl Remembered {
             issued_at: connection.issued_at,
             expires_at: connection.expires_at,
             connection: Some(connection),
-            seen_at: None,
+            seen_at,
         };
         self.accepted = Some(match before {
             // Of two that work, every replica prefers the same one, so that they

@@ -285,6 +285,14 @@ impl Crossplane {
             manifest["metadata"]["namespace"] = self.xr["metadata"]["namespace"].clone();
         }
         match self.composed.get_mut(name) {
+            // The API server refuses to change the data of an immutable Secret.
+            Some(object) if object["immutable"] == true && object["data"] != manifest["data"] => {
+                self.events.push(Event {
+                    severity: "Warning",
+                    reason: "ComposeResources".to_owned(),
+                    message: format!("cannot apply composed resource \"{name}\": data is immutable"),
+                });
+            }
             Some(object) => merge(object, &manifest),
             None => {
                 self.uids += 1;
