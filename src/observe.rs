@@ -28,7 +28,7 @@ mod xr;
 pub use admin::AdminSource;
 pub use requirements::Required;
 pub use secrets::{ADMIN_RESOURCE, CONNECTION_RESOURCE};
-pub use xr::{PreviousConditions, Xr, XrKey};
+pub use xr::{Claim, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
 
 /// What a call is about, in values of its own.
 #[derive(Clone, Debug)]

@@ -18,6 +18,8 @@ use crate::{
     secret::{AccessToken, Credentials, Email},
 };
 
+#[cfg(test)]
+mod tests;
 pub mod timing;
 
 /// What one call does.

@@ -8,7 +8,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,6 +41,9 @@ pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(26);
 
+/// Seconds between two looks for XRs to forget.
+const FORGET_EVERY: i64 = 60 * 60;
+
 /// How many tokens of an XR are recognised: the present one's predecessors and
 /// those of other replicas.
 const KNOWN_TOKENS: usize = 8;
@@ -46,6 +52,8 @@ const KNOWN_TOKENS: usize = 8;
 #[derive(Default)]
 pub struct Memory {
     entries: Mutex<BTreeMap<XrKey, Entry>>,
+    /// The hour in which XRs were forgotten last.
+    forgot_in: AtomicI64,
 }
 
 #[derive(Default)]
@@ -162,6 +170,7 @@ impl Memory {
     pub fn recall(&self, key: &XrKey, observed: Option<&ObservedConnection>, now: Timestamp) -> Remembered {
         let token = observed.and_then(|observed| observed.token.as_ref()).map(AccessToken::fingerprint);
         let complete = observed.is_some_and(|observed| observed.complete);
+        self.forget(now);
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
@@ -224,8 +233,13 @@ impl Memory {
         entry.remembered.absorb(key, work, outcome, now);
     }
 
-    /// Forgets XRs that were not called for longer than any `ttl`.
-    pub fn forget(&self, now: Timestamp) {
+    /// Forgets XRs that were not called for longer than any `ttl`. Looks for them
+    /// once an hour, so that a call costs the same however many there are.
+    fn forget(&self, now: Timestamp) {
+        let hour = now.as_second() / FORGET_EVERY;
+        if self.forgot_in.swap(hour, Ordering::Relaxed) == hour {
+            return;
+        }
         self.lock().retain(|_, entry| {
             let forgotten = entry.last_called.is_some_and(|at| timing::later(at, FORGOTTEN_AFTER) < now);
             entry.is_working() || !forgotten
@@ -354,5 +368,24 @@ impl Accepted {
             && self.origin == other.origin
             && self.token != other.token
             && rank(self) > rank(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_xr_that_is_called_no_more_is_forgotten_after_a_day() {
+        let memory = Memory::default();
+        let at = |hours: i64| Timestamp::from_second(1_800_000_000 + hours * 3600).unwrap();
+        memory.recall(&XrKey::test("gone"), None, at(0));
+        memory.recall(&XrKey::test("alive"), None, at(0));
+        for hour in 1..=26 {
+            memory.recall(&XrKey::test("alive"), None, at(hour));
+        }
+        assert_eq!(memory.len(), 2, "one may be called again as late as this");
+        memory.recall(&XrKey::test("alive"), None, at(27));
+        assert_eq!(memory.len(), 1);
     }
 }
