@@ -209,12 +209,12 @@ impl Problem {
             }
             ProblemKind::BootstrappedElsewhere { email } => format!(
                 "Infisical at {origin} was set up by somebody else: it does not know the generated password of {email}. \
-                 Supply the admin's email and password with input.admin.credentials or input.admin.secretRef, or put \
-                 a token of an instance admin into the connection Secret"
+                 Supply the admin's email and password with input.admin.credentials or input.admin.secretRef, or a \
+                 token of an instance admin with input.adopt"
             ),
             ProblemKind::AdminLoginRefused { email } => format!(
-                "Infisical at {origin} refuses the email {email} with the password that is kept for it. Put the \
-                 present password where input.admin says, or into the admin Secret"
+                "Infisical at {origin} refuses the email {email} with the password that is kept for it. Supply the \
+                 present password with input.admin.credentials or input.admin.secretRef"
             ),
             ProblemKind::PartiallyBootstrapped { email } => format!(
                 "A bootstrap of Infisical at {origin} was interrupted: the user {email} exists, but the instance is \
@@ -223,7 +223,7 @@ impl Problem {
             ),
             ProblemKind::MfaRequired { email } => format!(
                 "Infisical at {origin} asks {email} for a second factor. Switch MFA off for that user and for the \
-                 organization, or put a token of an instance admin into the connection Secret"
+                 organization, or supply a token of an instance admin, with input.adopt or in the connection Secret"
             ),
             ProblemKind::CaptchaRequired { email } => format!(
                 "Infisical at {origin} asks {email} for a captcha after failed logins. Log in once in its web \
@@ -235,7 +235,7 @@ impl Problem {
             ),
             ProblemKind::PasswordLoginDisabled => format!(
                 "Infisical at {origin} does not allow login by email and password. Allow it in the server admin's \
-                 settings, or put a token of an instance admin into the connection Secret"
+                 settings, or supply a token of an instance admin, with input.adopt or in the connection Secret"
             ),
             ProblemKind::NotServerAdmin { email } => format!(
                 "The user {email} is not a server admin of Infisical at {origin}. Make it one, or supply the email \
