@@ -32,7 +32,7 @@ use crate::{
 
 /// For how long a token is held after it was seen in observed: longer than any
 /// stale read.
-const HELD_AFTER_SEEN: Duration = Duration::from_secs(10 * 60);
+const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
 
 /// A token that an earlier try has left alive is revoked when it is older than
 /// this, so this long after a token was minted one is sure to find them all.
@@ -40,7 +40,7 @@ pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(26 * 60 * 60);
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(26);
 
 /// Seconds between two looks for XRs to forget.
 const FORGET_EVERY: i64 = 60 * 60;

@@ -11,6 +11,8 @@
 //! It has no I/O and no clock. Who calls the function, when, and what is lost on
 //! the way is up to the caller, so that a test can play every order of events.
 
+#![expect(clippy::indexing_slicing, reason = "what is missing in a JSON value is null")]
+
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
