@@ -290,7 +290,12 @@ fn work(
 fn sweep_at(observation: &Observation, remembered: &Remembered) -> Option<Timestamp> {
     let accepted = remembered.accepted.as_ref()?;
     let is_observed = observed_token(observation).map(AccessToken::fingerprint) == Some(accepted.token);
-    let can_log_in = usable_admin(observation, remembered).is_some() && remembered.login_refused.is_none();
+    // A login that was refused is not repeated for this: a token more that is
+    // alive for a while does no harm, a locked user does.
+    let can_log_in = usable_admin(observation, remembered).is_some_and(|admin| {
+        let refused = remembered.login_refused.as_ref();
+        refused.is_none_or(|refused| refused.credentials != admin.fingerprint())
+    });
     if is_observed && can_log_in { remembered.sweep_at } else { None }
 }
 
@@ -341,7 +346,10 @@ fn connected_before(observation: &Observation, remembered: &Remembered) -> bool 
     let previous = observation.xr.previous.of_type(crate::respond::conditions::BOOTSTRAPPED);
     observed_token(observation).is_some()
         || remembered.accepted.is_some()
-        || previous.is_some_and(|condition| condition.status == "True")
+        // And a password that once worked goes on being one that did.
+        || previous.is_some_and(|condition| {
+            condition.status == "True" || condition.reason == "AdminLoginRefused"
+        })
 }
 
 fn renewal_is_due(

@@ -37,6 +37,7 @@ pub const REASONS: &[&str] = &[
     "NoInstanceAdmin",
     "MintedTokenRefused",
     "AdminSecretMissing",
+    "AdoptedTokenRefused",
     "InvalidRequest",
     "NoOrganization",
 ];
@@ -168,21 +169,6 @@ impl Problem {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         matches!(self.kind, ProblemKind::Request(_))
-    }
-
-    /// Whether the server refused to let the admin in, and too many tries make
-    /// it ask for a captcha or lock the user.
-    #[must_use]
-    pub fn is_refused_login(&self) -> bool {
-        matches!(
-            self.kind,
-            ProblemKind::BootstrappedElsewhere { .. }
-                | ProblemKind::AdminLoginRefused { .. }
-                | ProblemKind::CaptchaRequired { .. }
-                | ProblemKind::AdminLocked { .. }
-                | ProblemKind::PasswordLoginDisabled
-                | ProblemKind::MfaRequired { .. }
-        )
     }
 
     /// The reason of the condition.

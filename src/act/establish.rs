@@ -74,6 +74,8 @@ pub struct Outcome {
     pub untested: Option<AccessToken>,
     /// Whether tokens that earlier tries have left alive are gone.
     pub swept: bool,
+    /// What came of logging in, if it was tried.
+    pub login: Option<Result<(), Problem>>,
     /// Whether the instance was empty and was bootstrapped.
     pub bootstrapped: bool,
     /// How the token was had, for the log.
@@ -111,15 +113,23 @@ pub(super) async fn establish(connect: &dyn Connect, work: &Establish) -> Outcom
             return Outcome { problem: Some(problem), ..Outcome::default() };
         }
     };
-    let mut attempt =
-        Run { infisical, work, refused: Vec::new(), untested: None, swept: false, bootstrapped: false };
+    let mut attempt = Run {
+        infisical,
+        work,
+        refused: Vec::new(),
+        untested: None,
+        swept: false,
+        login: None,
+        bootstrapped: false,
+    };
     let result = attempt.run().await;
-    let Run { refused, untested, swept, bootstrapped, .. } = attempt;
+    let Run { refused, untested, swept, login, bootstrapped, .. } = attempt;
+    let login = login.map(|login| login.map_err(|kind| Problem::new(work.endpoint.origin(), kind)));
     let (connection, problem, how) = match result {
         Ok(Success { connection, problem, how }) => (Some(connection), problem, how),
         Err(kind) => (None, Some(Problem::new(work.endpoint.origin(), kind)), ""),
     };
-    Outcome { connection, problem, refused, untested, swept, bootstrapped, how }
+    Outcome { connection, problem, refused, untested, swept, login, bootstrapped, how }
 }
 
 struct Run<'a> {
@@ -128,6 +138,7 @@ struct Run<'a> {
     refused: Vec<Fingerprint>,
     untested: Option<AccessToken>,
     swept: bool,
+    login: Option<Result<(), ProblemKind>>,
     bootstrapped: bool,
 }
 
@@ -257,13 +268,17 @@ impl Run<'_> {
     /// outcome was lost, or replaced by the present one. That one was seen in
     /// observed and works, so breaking comes after making. `None` where it has to
     /// be done again; a token more that is alive is no problem of the XR's.
-    async fn sweep(&self, connection: &Connection) -> Option<()> {
+    async fn sweep(&mut self, connection: &Connection) -> Option<()> {
         let (admin, identity) = (self.work.admin.as_ref()?, connection.identity_id.as_ref()?);
         // Not knowing which is ours is a reason to leave them all alone.
         let present = Claims::of(&connection.token).token_id?;
-        let session = self.infisical.login(admin).await.ok()?;
+        let session = self.log_in(admin).await.ok()?;
         let selected =
             self.infisical.select_organization(&session, &connection.organization_id).await.ok()?;
+        if selected.mfa_required {
+            self.login = Some(Err(ProblemKind::MfaRequired { email: admin.email.clone() }));
+            return None;
+        }
         for token in self.infisical.list_tokens(&selected.token, identity).await.ok()? {
             let is_old = timing::later(token.created_at, SWEPT_AFTER) <= self.work.now;
             if token.name == self.work.token_name && token.id != present && is_old && !token.revoked {
@@ -289,9 +304,12 @@ impl Run<'_> {
         if let Login::Refused(problem) = &self.work.login {
             return Err(problem.kind.clone());
         }
-        let session =
-            self.infisical.login(&admin).await.map_err(|error| self.login_problem(&admin, error))?;
-        let token = self.mint(&admin, &session).await?;
+        let session = self.log_in(&admin).await?;
+        let token = self.mint(&admin, &session).await.inspect_err(|kind| {
+            if matches!(kind, ProblemKind::MfaRequired { .. }) {
+                self.login = Some(Err(kind.clone()));
+            }
+        })?;
         match self.accept(token.clone()).await {
             Ok(connection) => Ok(Success { connection, problem: None, how: "minted" }),
             Err(Refusal::Token(error)) => Err(match error.kind {
@@ -303,6 +321,18 @@ impl Run<'_> {
                 Err(ProblemKind::Request(error))
             }
         }
+    }
+
+    /// Notes what came of it: too many tries make the server ask for a captcha,
+    /// so one that is refused is not repeated soon, whatever it was for.
+    async fn log_in(&mut self, admin: &Credentials) -> Result<UserToken, ProblemKind> {
+        let session = self.infisical.login(admin).await.map_err(|error| self.login_problem(admin, error));
+        self.login = match &session {
+            Ok(_) => Some(Ok(())),
+            Err(ProblemKind::Request(_)) => None,
+            Err(kind) => Some(Err(kind.clone())),
+        };
+        session
     }
 
     fn login_problem(&self, admin: &Credentials, error: Error) -> ProblemKind {

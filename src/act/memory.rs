@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use rand::CryptoRng;
 use tokio::sync::watch;
 
-use super::{Establish, Login, Outcome};
+use super::{Establish, Outcome};
 use crate::{
     connection::{Connection, ObservedConnection},
     endpoint::Origin,
@@ -302,13 +302,23 @@ impl Remembered {
             self.bootstrapped_again = again.then(|| connection.token.fingerprint());
             self.accept(work, connection, now);
         }
+        if let Some(login) = outcome.login {
+            self.note_login(key, work, login, now);
+        }
         match outcome.problem {
             Some(problem) => self.hold(key, work, problem, now),
-            None => {
-                self.held = None;
-                self.login_refused = None;
-            }
+            None => self.held = None,
         }
+    }
+
+    fn note_login(&mut self, key: &XrKey, work: &Establish, login: Result<(), Problem>, now: Timestamp) {
+        let Some(credentials) = work.admin.as_ref().map(Credentials::fingerprint) else { return };
+        self.login_refused = login.err().map(|problem| {
+            let again = self.login_refused.as_ref().filter(|refused| refused.credentials == credentials);
+            let attempts = again.map_or(1, |refused| refused.attempts.saturating_add(1));
+            let retry_at = timing::later(now, timing::pause(problem.retry(), attempts, key));
+            LoginRefused { credentials, problem, attempts, retry_at }
+        });
     }
 
     fn accept(&mut self, work: &Establish, connection: Connection, now: Timestamp) {
@@ -355,16 +365,6 @@ impl Remembered {
             self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
         let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
         let retry_at = timing::later(now, timing::pause(retry, attempts, key));
-        // A login that was held back was not refused again.
-        if let (Some(credentials), true, Login::Allowed) =
-            (attempt.credentials, problem.is_refused_login(), &work.login)
-        {
-            let again = self.login_refused.as_ref().filter(|refused| refused.credentials == credentials);
-            let attempts = again.map_or(1, |refused| refused.attempts.saturating_add(1));
-            let retry_at = timing::later(now, timing::pause(retry, attempts, key));
-            self.login_refused =
-                Some(LoginRefused { credentials, problem: problem.clone(), attempts, retry_at });
-        }
         self.held = Some(Held { problem, attempt, attempts, retry_at });
     }
 }

@@ -35,6 +35,8 @@ pub const REASONS: &[&str] = &[
     "Verifying",
     "TokenRefused",
     "NoToken",
+    "AdminSecretMissing",
+    "BootstrappedAgain",
 ];
 
 /// What a response says of the state of things.

@@ -368,9 +368,7 @@ async fn an_instance_that_somebody_else_bootstrapped_is_logged_in_to_once_and_th
     assert_eq!(world.conditions()[1], ("False".to_owned(), "NoToken".to_owned()));
     assert_eq!(world.asked(0), [Config, Login]);
     let message = world.message("InfisicalBootstrapped");
-    for part in
-        ["platform@example.org", "input.admin.credentials", "input.admin.secretRef", "connection Secret"]
-    {
+    for part in ["platform@example.org", "input.admin.credentials", "input.admin.secretRef", "input.adopt"] {
         assert!(message.contains(part), "{part}: {message}");
     }
     world.live(DAY).await;
