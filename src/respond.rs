@@ -10,7 +10,7 @@ use prost_types::Duration;
 use crate::{
     act::Remembered,
     composed_secret::{self, SecretData, SecretKind},
-    observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation, ObserveError},
+    observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
     proto::v1::{
         Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
@@ -21,6 +21,8 @@ use crate::{
 
 pub mod conditions;
 mod status;
+
+pub use conditions::bounded;
 
 /// The admin Secret is written once. Two replicas that both find none may each
 /// draw a password; the API server keeps the first, whatever they apply later,
@@ -89,11 +91,11 @@ pub fn respond(
 
 /// Answers a call that only a person can mend.
 #[must_use]
-pub fn fatal(request: RunFunctionRequest, error: &ObserveError) -> RunFunctionResponse {
+pub fn fatal(request: RunFunctionRequest, message: String) -> RunFunctionResponse {
     let mut response = pass_through(request, TTL_CLUSTER);
     response.results = vec![Event {
         severity: Severity::Fatal.into(),
-        message: error.to_string(),
+        message,
         reason: Some("InvalidInput".to_owned()),
         target: Some(Target::CompositeAndClaim.into()),
     }];

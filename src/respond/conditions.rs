@@ -39,6 +39,9 @@ pub const REASONS: &[&str] = &[
     "BootstrappedAgain",
 ];
 
+/// Bytes of a message: the API server takes no more in an event's `note`.
+const MESSAGE_LONGEST: usize = 1024;
+
 /// What a response says of the state of things.
 pub(super) struct Verdict {
     /// Both conditions.
@@ -73,7 +76,7 @@ struct Says {
 /// Says what a plan means for the two conditions and for readiness.
 pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Verdict {
     let token = token(observation, remembered, plan);
-    let problem = problem(remembered, plan);
+    let problem = problem(observation, remembered, plan);
     let bootstrapped = bootstrapped(observation, plan, &token, problem);
     let token_valid = token_valid(observation, plan, &token, problem);
     let token_is_persisted = is_persisted(observation, remembered, plan);
@@ -127,12 +130,16 @@ fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan)
     }
 }
 
-/// The problem that stands, also while it is being tried again.
-fn problem<'a>(remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem> {
+/// The problem that stands, also while it is being tried again. One with another
+/// place than the present endpoint does not.
+fn problem<'a>(observation: &Observation, remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem> {
+    let is_here = |problem: &&Problem| {
+        observation.endpoint.as_ref().is_ok_and(|endpoint| *endpoint.origin() == problem.origin)
+    };
     match &plan.action {
         Action::Hold { problem, .. } => Some(problem),
         Action::Await | Action::Start(_) | Action::Keep { .. } | Action::HandOut => {
-            remembered.held.as_ref().map(|held| &held.problem)
+            remembered.held.as_ref().map(|held| &held.problem).filter(is_here)
         }
         Action::Wait(_) => None,
     }
@@ -267,13 +274,25 @@ fn not_asked(observation: &Observation, plan: &Plan) -> Says {
     Says { status: Status::ConditionUnknown, reason, message }
 }
 
+/// Cuts a message to what an event can have. Names and values out of the cluster
+/// are in some, and may be of any length.
+#[must_use]
+pub fn bounded(mut message: String) -> String {
+    if message.len() > MESSAGE_LONGEST {
+        let end = message.floor_char_boundary(MESSAGE_LONGEST - "…".len());
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
 fn condition(condition_type: &str, says: Says) -> Condition {
     let Says { status, reason, message } = says;
     Condition {
         r#type: condition_type.to_owned(),
         status: status.into(),
         reason: reason.to_owned(),
-        message: Some(message),
+        message: Some(bounded(message)),
         target: Some(Target::CompositeAndClaim.into()),
     }
 }

@@ -14,20 +14,20 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// What is wrong with the way to the server.
 #[derive(Clone, Debug)]
-enum Wrong {
+pub(crate) enum Wrong {
     /// The server, or what is in front of it.
     Answer(Fault),
     /// The endpoint, given the address of the fake.
     Endpoint(fn(&str) -> String),
 }
 
-struct Row {
-    wrong: Wrong,
+pub(crate) struct Row {
+    pub(crate) wrong: Wrong,
     reason: &'static str,
     says: &'static str,
 }
 
-fn table() -> Vec<Row> {
+pub(crate) fn table() -> Vec<Row> {
     let row = |wrong, reason, says| Row { wrong, reason, says };
     let answer = Wrong::Answer;
     vec![
@@ -63,7 +63,7 @@ fn closed_port() -> String {
 }
 
 impl Wrong {
-    fn begin(&self, world: &mut World) {
+    pub(crate) fn begin(&self, world: &mut World) {
         match self {
             Self::Answer(fault) => world.fake.inject(On::Any, Times::Always, fault.clone()),
             Self::Endpoint(change) => {
@@ -73,7 +73,7 @@ impl Wrong {
         }
     }
 
-    fn end(&self, world: &mut World) {
+    fn end(world: &mut World) {
         world.fake.clear_faults();
         world.crossplane.input["instance"]["endpoint"]["url"] = json!(world.fake.url());
     }
@@ -95,7 +95,7 @@ async fn before_there_is_a_connection_the_fault_is_the_reason_of_the_condition()
         assert!(world.crossplane.ttl.is_some_and(|ttl| (2..=10).contains(&ttl)), "{wrong:?}");
         assert_eq!(world.fake.count(Route::Bootstrap), 0, "{wrong:?}");
 
-        wrong.end(&mut world);
+        Wrong::end(&mut world);
         world.live(MINUTE).await;
         assert!(world.crossplane.is_ready() && world.token_works(), "{wrong:?} {}", world.story());
     }
@@ -121,7 +121,7 @@ async fn once_there_is_a_connection_a_fault_changes_nothing_but_the_condition() 
         assert!(world.message("InfisicalTokenValid").contains(says), "{wrong:?}");
         assert_eq!(world.events(events), [reason], "{wrong:?}");
 
-        wrong.end(&mut world);
+        Wrong::end(&mut world);
         world.live(MINUTE).await;
         assert_eq!(world.conditions()[1], ("True".to_owned(), "Accepted".to_owned()), "{wrong:?}");
         assert!(world.crossplane.composed == before.0, "{wrong:?}");

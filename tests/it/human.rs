@@ -17,9 +17,9 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Something that a human has switched on the server.
-struct Row {
+pub(crate) struct Row {
     reason: &'static str,
-    happens: fn(&World),
+    pub(crate) happens: fn(&World),
     mended: fn(&World),
     /// What is asked in vain, each time.
     asked: &'static [Route],
@@ -27,7 +27,7 @@ struct Row {
     says: &'static [&'static str],
 }
 
-const TABLE: &[Row] = &[
+pub(crate) const TABLE: &[Row] = &[
     Row {
         reason: "MFARequired",
         happens: |world| world.fake.configure(|settings| settings.second_factor = true),
@@ -79,7 +79,7 @@ const TABLE: &[Row] = &[
 ];
 
 /// A world whose token is gone, so that another has to be had.
-async fn in_need(row: &Row) -> World {
+pub(crate) async fn in_need(row: &Row) -> World {
     let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
     (row.happens)(&world);
     world.restart();
@@ -137,7 +137,7 @@ async fn a_token_put_by_hand_helps_at_once_whatever_the_reason() {
 
 #[tokio::test]
 async fn a_token_that_works_is_kept_whatever_a_human_has_to_mend() {
-    for row in TABLE.iter().take(5) {
+    for row in TABLE {
         let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
         let before = world.token();
         world.live(30 * MINUTE).await;
