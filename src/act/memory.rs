@@ -413,7 +413,14 @@ impl Accepted {
 
 #[cfg(test)]
 mod tests {
+    use rand::{SeedableRng as _, rngs::StdRng};
+
     use super::*;
+    use crate::{
+        endpoint::{Endpoint, Tls},
+        infisical::Organization,
+        input::{DetailValue, TokenPolicy},
+    };
 
     #[test]
     fn an_xr_that_is_called_no_more_is_forgotten_after_a_day() {
@@ -427,5 +434,195 @@ mod tests {
         assert_eq!(memory.len(), 2, "one may be called again as late as this");
         memory.recall(&XrKey::test("alive"), None, &[], at(27));
         assert_eq!(memory.len(), 1);
+    }
+
+    const WANTED: [ConnectionDetail; 0] = [];
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn wanted() -> Vec<ConnectionDetail> {
+        vec![ConnectionDetail { name: "token".to_owned(), value: DetailValue::Token }]
+    }
+
+    fn mk_connection(token: &str, expires: i64) -> Connection {
+        let organization = Organization { id: "o".to_owned(), name: "o".to_owned(), slug: "o".to_owned() };
+        let origin = Origin::parse("http://infisical:8080").unwrap();
+        let mut connection = Connection::new(AccessToken::new(token), origin, organization, None);
+        (connection.issued_at, connection.expires_at) = (Some(at(0)), Some(at(expires)));
+        connection
+    }
+
+    fn mk_observed(token: &str) -> ObservedConnection {
+        let mut data = crate::composed_secret::SecretData::default();
+        data.insert("token", token);
+        ObservedConnection::read(&data, &wanted())
+    }
+
+    fn mk_admin(password: &str) -> Credentials {
+        Credentials { email: Email::parse("a@example.org").unwrap(), password: Password::new(password) }
+    }
+
+    fn mk_work(token: &str) -> Establish {
+        let origin = Origin::parse("http://infisical:8080").unwrap();
+        Establish {
+            endpoint: Endpoint::new(origin, Tls::default()),
+            token: Some(AccessToken::new(token)),
+            others: Vec::new(),
+            renew: false,
+            sweep: false,
+            admin: Some(mk_admin("marker-password")),
+            admin_is_generated: true,
+            adopts: false,
+            connected_before: true,
+            login: super::super::Login::Allowed,
+            organization: "o".to_owned(),
+            token_name: "name".to_owned(),
+            token_policy: TokenPolicy::default(),
+            now: at(0),
+        }
+    }
+
+    fn accepting(token: &str, expires: i64) -> Outcome {
+        Outcome { connection: Some(mk_connection(token, expires)), ..Outcome::default() }
+    }
+
+    /// The token that is handed out.
+    fn held(memory: &Memory, key: &XrKey, now: i64) -> Option<AccessToken> {
+        let remembered = memory.recall(key, None, &WANTED, at(now));
+        remembered.accepted?.connection.map(|connection| connection.token)
+    }
+
+    #[test]
+    fn of_two_tokens_that_work_the_one_that_lives_longer_is_preferred_in_either_order() {
+        let (short, long) = (("a", 60), ("b", 90));
+        for order in [[short, long], [long, short]] {
+            let (memory, key) = (Memory::default(), XrKey::test("xr"));
+            for (token, expires) in order {
+                memory.finish(&key, &mk_work(token), accepting(token, expires), at(0));
+            }
+            assert_eq!(held(&memory, &key, 1), Some(AccessToken::new("b")));
+            let remembered = memory.recall(&key, None, &WANTED, at(1));
+            for (token, _) in order {
+                assert!(remembered.knows(AccessToken::new(token).fingerprint()), "{token} is not strange");
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_that_live_as_long_every_replica_prefers_the_same() {
+        let mut preferred = Vec::new();
+        for order in [["a", "b"], ["b", "a"]] {
+            let (memory, key) = (Memory::default(), XrKey::test("xr"));
+            for token in order {
+                memory.finish(&key, &mk_work(token), accepting(token, 60), at(0));
+            }
+            preferred.push(held(&memory, &key, 1));
+        }
+        assert!(preferred[0].is_some() && preferred[0] == preferred[1]);
+    }
+
+    #[test]
+    fn a_token_is_held_until_ten_minutes_after_it_was_seen() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        memory.finish(&key, &mk_work("a"), accepting("a", 9000), at(0));
+        let see = |observed: Option<&ObservedConnection>, now| {
+            memory.recall(&key, observed, &wanted(), at(now)).accepted.unwrap().connection.is_some()
+        };
+        assert!(see(None, 5000), "as long as it was not seen");
+        assert!(see(Some(&mk_observed("a")), 5001), "it is seen first");
+        assert!(see(Some(&mk_observed("a")), 5600));
+        assert!(see(Some(&mk_observed("other")), 5700), "a stale read starts it anew");
+        assert!(see(Some(&mk_observed("a")), 5701));
+        assert!(see(Some(&mk_observed("a")), 6300));
+        assert!(!see(Some(&mk_observed("a")), 6301));
+        let remembered = memory.recall(&key, None, &wanted(), at(6400));
+        assert!(remembered.knows(AccessToken::new("a").fingerprint()), "a fingerprint stays");
+    }
+
+    #[test]
+    fn only_so_many_tokens_are_recognised() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        for number in 0..100 {
+            let token = format!("token-{number}");
+            let refused = vec![AccessToken::new(token.as_str()).fingerprint()];
+            memory.finish(&key, &mk_work(&token), Outcome { refused, ..Outcome::default() }, at(number));
+        }
+        let remembered = memory.recall(&key, None, &WANTED, at(100));
+        assert_eq!((remembered.known.len(), remembered.refused.len()), (KNOWN_TOKENS, KNOWN_TOKENS));
+        assert!(remembered.knows(AccessToken::new("token-99").fingerprint()));
+        assert!(!remembered.knows(AccessToken::new("token-0").fingerprint()));
+    }
+
+    #[test]
+    fn a_token_that_could_not_be_tried_is_kept_until_it_was() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let untested = AccessToken::new("first");
+        let outcome = Outcome { untested: Some(untested.clone()), ..Outcome::default() };
+        memory.finish(&key, &mk_work("a"), outcome, at(0));
+        let remembered = || memory.recall(&key, None, &WANTED, at(1)).untested;
+        memory.finish(&key, &mk_work("first"), Outcome::default(), at(0));
+        assert_eq!(remembered(), Some(untested.clone()), "the server could not be asked");
+        let outcome = Outcome { refused: vec![untested.fingerprint()], ..Outcome::default() };
+        memory.finish(&key, &mk_work("first"), outcome, at(0));
+        assert_eq!(remembered(), None);
+    }
+
+    #[test]
+    fn a_refused_login_is_remembered_until_one_is_accepted() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let problem = Problem::new(
+            &Origin::parse("http://infisical:8080").unwrap(),
+            ProblemKind::AdminLoginRefused { email: Email::parse("a@example.org").unwrap() },
+        );
+        let attempts = || {
+            let refused = memory.recall(&key, None, &WANTED, at(1)).login_refused;
+            refused.map(|refused| refused.attempts)
+        };
+        let refused = || Outcome { login: Some(Err(problem.clone())), ..accepting("a", 60) };
+        memory.finish(&key, &mk_work("a"), refused(), at(0));
+        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
+        assert_eq!(attempts(), Some(1), "a token that works says nothing of the password");
+        memory.finish(&key, &mk_work("a"), refused(), at(0));
+        assert_eq!(attempts(), Some(2));
+        memory.finish(&key, &mk_work("a"), Outcome { login: Some(Ok(())), ..accepting("a", 60) }, at(0));
+        assert_eq!(attempts(), None);
+    }
+
+    #[test]
+    fn a_password_is_drawn_once_unless_its_email_is_burnt() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let mut rng = StdRng::seed_from_u64(1);
+        let email = Email::parse("a@example.org").unwrap();
+        let drawn = |rng: &mut StdRng, email: &Email| {
+            memory.generate(&key, email.clone(), rng);
+            memory.recall(&key, None, &WANTED, at(0)).admin.unwrap()
+        };
+        let first = drawn(&mut rng, &email);
+        assert_eq!(drawn(&mut rng, &email), first);
+        let problem = Problem::new(
+            &Origin::parse("http://infisical:8080").unwrap(),
+            ProblemKind::PartiallyBootstrapped { email: email.clone() },
+        );
+        memory.finish(&key, &mk_work("a"), Outcome { problem: Some(problem), ..Outcome::default() }, at(0));
+        let other = Email::parse("b@example.org").unwrap();
+        assert_eq!(drawn(&mut rng, &other).email, other);
+    }
+
+    #[test]
+    fn work_is_begun_once_and_not_on_an_old_plan() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let revision = memory.recall(&key, None, &WANTED, at(0)).revision;
+        let under_way = memory.begin(&key, revision).unwrap();
+        assert!(memory.begin(&key, revision).is_none(), "one at a time");
+        assert!(memory.recall(&key, None, &WANTED, at(0)).working);
+        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
+        drop(under_way);
+        assert!(memory.begin(&key, revision).is_none(), "what was planned before is out of date");
+        let revision = memory.recall(&key, None, &WANTED, at(0)).revision;
+        let panicked = memory.begin(&key, revision).unwrap();
+        drop(panicked);
+        assert!(!memory.recall(&key, None, &WANTED, at(0)).working, "a task that panics ends as well");
     }
 }
