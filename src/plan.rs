@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod timing;
 
 /// What one call does.
