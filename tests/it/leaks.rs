@@ -146,7 +146,7 @@ async fn flows_with_logging() {
     let mut heard = Heard::default();
     heard.flow(World::connected(Settings::default(), Kind::Namespaced).await).await;
     if plant.is_empty() {
-        all_flows(&mut heard).await;
+        Box::pin(all_flows(&mut heard)).await;
     } else {
         let token = heard.secrets.iter().find(|secret| secret.contains('.')).unwrap();
         match plant.as_str() {
@@ -191,14 +191,43 @@ impl Heard {
     }
 }
 
+/// All of them, some at once: what takes time is waiting.
 async fn all_flows(heard: &mut Heard) {
+    let parts = tokio::join!(
+        part(connections),
+        part(repairs),
+        part(refusals),
+        part(interrupted),
+        part(ways),
+        part(answers),
+        part(inputs),
+        part(errors),
+    );
+    for part in [parts.0, parts.1, parts.2, parts.3, parts.4, parts.5, parts.6, parts.7] {
+        heard.texts.extend(part.texts);
+        heard.secrets.extend(part.secrets);
+    }
+    // A panic's message may be about anything.
+    let panicked = std::panic::catch_unwind(|| panic!("{MARKER}-of-a-panic"));
+    assert!(panicked.is_err());
+}
+
+async fn part(flows: impl AsyncFnOnce(&mut Heard)) -> Heard {
+    let mut heard = Heard::default();
+    flows(&mut heard).await;
+    heard
+}
+
+async fn connections(heard: &mut Heard) {
     for settings in VARIANTS.map(variant) {
         for kind in KINDS {
             heard.flow(World::connected(settings, kind).await).await;
         }
     }
-    repairs(heard).await;
-    refusals(heard).await;
+}
+
+/// What can be wrong with the way to the server.
+async fn ways(heard: &mut Heard) {
     for faults::Row { wrong, .. } in faults::table() {
         // One that hangs takes its time and says no more than others.
         if matches!(wrong, faults::Wrong::Answer(Fault::Hang)) {
@@ -214,6 +243,10 @@ async fn all_flows(heard: &mut Heard) {
         world.restart();
         heard.flow(world).await;
     }
+}
+
+/// What can be wrong with one answer.
+async fn answers(heard: &mut Heard) {
     for route in
         [Route::Bootstrap, Route::Login, Route::SelectOrganization, Route::MintToken, Route::IdentityDetails]
     {
@@ -225,11 +258,6 @@ async fn all_flows(heard: &mut Heard) {
             heard.flow(world).await;
         }
     }
-    inputs(heard).await;
-    errors(heard).await;
-    // A panic's message may be about anything.
-    let panicked = std::panic::catch_unwind(|| panic!("{MARKER}-of-a-panic"));
-    assert!(panicked.is_err());
 }
 
 async fn repairs(heard: &mut Heard) {
@@ -290,7 +318,9 @@ async fn refusals(heard: &mut Heard) {
         world.settle().await;
     }
     heard.flow(world).await;
+}
 
+async fn interrupted(heard: &mut Heard) {
     let mut world = World::start(Settings::default(), Kind::Namespaced).await;
     world.settle().await;
     world.fake.inject(On::Route(Route::Bootstrap), Times::Next(1), Fault::CrashAfter(Transaction::User));
