@@ -326,7 +326,7 @@ impl Remembered {
         self.accepted = Some(match before {
             // Of two that work, every replica prefers the same one, so that they
             // do not take turns in overwriting each other's.
-            Some(before) if before.is_preferred_to(&fresh) => {
+            Some(before) if before.is_preferred_to(&fresh, now) => {
                 self.learn(fresh.token);
                 before
             }
@@ -361,10 +361,13 @@ impl Remembered {
 impl Accepted {
     /// Whether this token, known to work and held in full, is handed out rather
     /// than another that works: the one that lives longer, then the larger
-    /// fingerprint.
-    fn is_preferred_to(&self, other: &Self) -> bool {
+    /// fingerprint. Not when it is so old that a replica which has the other may
+    /// have revoked it.
+    fn is_preferred_to(&self, other: &Self, now: Timestamp) -> bool {
         let rank = |accepted: &Self| (accepted.expires_at, accepted.token);
-        self.connection.is_some()
+        let is_young = self.issued_at.is_some_and(|at| now < timing::later(at, SWEPT_AFTER / 2));
+        is_young
+            && self.connection.is_some()
             && self.origin == other.origin
             && self.token != other.token
             && rank(self) > rank(other)

@@ -273,7 +273,7 @@ fn setup(dice: &mut Dice) -> Setup {
         replicas: dice.of(&[1, 1, 2, 3]),
         cache: dice.one_in(4),
         latency: dice.of(&[5, 5, 100, 900]),
-        verify: dice.of(&["10m", "10m", "30s", "24h"]),
+        verify: dice.of(&["10m", "10m", "2m", "24h"]),
         token_life: dice.of(&[90 * 24 * 3600, 90 * 24 * 3600, 3600, 120]),
     }
 }

@@ -22,6 +22,9 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
+/// After how many failed seeds it is enough.
+const ENOUGH: usize = 3;
+
 /// The seeds that are run.
 pub(crate) fn all() -> std::ops::Range<u64> {
     0..number("SIMULATION_SEEDS").unwrap_or(SEEDS)
@@ -91,29 +94,36 @@ fn every_schedule_keeps_every_promise() {
     if let Some(seed) = number("SIMULATION_SEED") {
         let schedule = Schedule::of(seed);
         println!("{schedule}");
+        println!("{:?}", run(&schedule, seed).ok());
         if let Err(broken) = run(&schedule, seed) {
             panic!("{}\n{}", broken.how, report(seed, &schedule, &broken));
         }
         return;
     }
     let (next, failed) = (AtomicU64::new(all().start), Mutex::new(Vec::new()));
+    let total = Mutex::new(Counts::default());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= all().end || failed.lock().unwrap().len() >= 3 {
+                    if seed >= all().end || failed.lock().unwrap().len() >= ENOUGH {
                         return;
                     }
                     let schedule = Schedule::of(seed);
-                    if let Err(broken) = run(&schedule, seed) {
-                        let report = report(seed, &schedule, &broken);
-                        failed.lock().unwrap().push(report);
+                    match run(&schedule, seed) {
+                        Ok(counts) => *total.lock().unwrap() += counts,
+                        Err(broken) => {
+                            let report = report(seed, &schedule, &broken);
+                            println!("{report}");
+                            failed.lock().unwrap().push(report);
+                        }
                     }
                 }
             });
         }
     });
     let failed = failed.into_inner().unwrap();
+    println!("{} seeds: {:?}", all().end, total.into_inner().unwrap());
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

@@ -53,6 +53,16 @@ pub(crate) struct Counts {
     pub(crate) requests: u32,
     /// Responses that were applied.
     pub(crate) applies: u32,
+    /// Calls of the function.
+    pub(crate) calls: u32,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.applies += other.applies;
+        self.calls += other.calls;
+    }
 }
 
 /// A process of the function.
@@ -72,6 +82,7 @@ pub(crate) struct World {
     pub(crate) mutant: Option<Mutant>,
     about: usize,
     lives: u32,
+    calls: u32,
     seed: u64,
 }
 
@@ -127,6 +138,7 @@ impl World {
             mutant,
             about: 0,
             lives: 0,
+            calls: 0,
             seed,
         };
         for _ in 0..setup.replicas {
@@ -138,7 +150,8 @@ impl World {
 
     pub(crate) fn counts(&self) -> Counts {
         let requests = self.servers().map(|server| server.state().asked).sum();
-        Counts { requests, applies: self.places.iter().map(|place| place.applies).sum() }
+        let applies = self.places.iter().map(|place| place.applies).sum();
+        Counts { requests, applies, calls: self.calls }
     }
 
     /// The servers, each once.
@@ -262,6 +275,7 @@ impl World {
         encoded: &[u8],
         fate: Fate,
     ) -> Result<Option<RunFunctionResponse>, Broken> {
+        self.calls += 1;
         let life = Arc::clone(&self.replicas[replica].life);
         let before = self.traffic(life.id);
         let millis = |after: u16| Duration::from_millis(u64::from(after));
