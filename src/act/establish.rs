@@ -22,7 +22,6 @@ use crate::{
 
 /// What there is to get a token with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read in one place")]
 pub struct Establish {
     /// The server.
     pub endpoint: Endpoint,

@@ -31,7 +31,7 @@ use crate::{
 
 /// For how long a token is held after it was seen in observed: longer than any
 /// stale read.
-const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
+const HELD_AFTER_SEEN: Duration = Duration::from_secs(10 * 60);
 
 /// A token that an earlier try has left alive is revoked when it is older than
 /// this, so this long after a token was minted one is sure to find them all.
@@ -39,7 +39,7 @@ pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
-const FORGOTTEN_AFTER: Duration = Duration::from_hours(26);
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(26 * 60 * 60);
 
 /// Seconds between two looks for XRs to forget.
 const FORGET_EVERY: i64 = 60 * 60;
@@ -175,12 +175,12 @@ impl Memory {
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
         entry.remembered.working = entry.is_working();
-        if let Some(accepted) = &mut entry.remembered.accepted
-            && token == Some(accepted.token)
-        {
-            let seen_at = *accepted.seen_at.get_or_insert(now);
-            if complete && timing::later(seen_at, HELD_AFTER_SEEN) <= now {
-                accepted.connection = None;
+        if let Some(accepted) = &mut entry.remembered.accepted {
+            if token == Some(accepted.token) {
+                let seen_at = *accepted.seen_at.get_or_insert(now);
+                if complete && timing::later(seen_at, HELD_AFTER_SEEN) <= now {
+                    accepted.connection = None;
+                }
             }
         }
         entry.remembered.clone()
@@ -326,7 +326,7 @@ impl Remembered {
         self.accepted = Some(match before {
             // Of two that work, every replica prefers the same one, so that they
             // do not take turns in overwriting each other's.
-            Some(before) if before.is_preferred_to(&fresh, now) => {
+            Some(before) if before.is_preferred_to(&fresh) => {
                 self.learn(fresh.token);
                 before
             }
@@ -361,13 +361,10 @@ impl Remembered {
 impl Accepted {
     /// Whether this token, known to work and held in full, is handed out rather
     /// than another that works: the one that lives longer, then the larger
-    /// fingerprint. Not when it is so old that a replica which has the other may
-    /// have revoked it.
-    fn is_preferred_to(&self, other: &Self, now: Timestamp) -> bool {
+    /// fingerprint.
+    fn is_preferred_to(&self, other: &Self) -> bool {
         let rank = |accepted: &Self| (accepted.expires_at, accepted.token);
-        let is_young = self.issued_at.is_some_and(|at| now < timing::later(at, SWEPT_AFTER / 2));
-        is_young
-            && self.connection.is_some()
+        self.connection.is_some()
             && self.origin == other.origin
             && self.token != other.token
             && rank(self) > rank(other)

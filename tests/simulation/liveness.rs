@@ -12,9 +12,10 @@ use crate::{
     world::{Broken, World},
 };
 
-/// In this time a token is had. A login that was refused is tried again after
-/// an hour at most, and a fifth of that is spread.
-const CONVERGES_WITHIN: Duration = Duration::from_secs(3 * 60 * 60);
+/// In this time a token is had. A dead one is noticed at its verification, after
+/// a day at most; a login that was refused is tried again after an hour at most,
+/// and a fifth of that is spread.
+const CONVERGES_WITHIN: Duration = Duration::from_secs(30 * 60 * 60);
 
 /// And with so many calls.
 const CONVERGES_IN: usize = 600;

@@ -24,6 +24,7 @@ mod infisical;
 mod invariants;
 mod liveness;
 mod mutants;
+mod regressions;
 mod schedule;
 mod seeds;
 mod world;

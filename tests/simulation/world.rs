@@ -84,6 +84,7 @@ pub(crate) struct World {
     lives: u32,
     calls: u32,
     seed: u64,
+    traces: bool,
 }
 
 struct Wires {
@@ -140,6 +141,7 @@ impl World {
             lives: 0,
             calls: 0,
             seed,
+            traces: std::env::var_os("SIMULATION_TRACE").is_some(),
         };
         for _ in 0..setup.replicas {
             let replica = world.start();
@@ -229,6 +231,18 @@ impl World {
         Err(Broken::new("the requirements come to rest", format!("not in {ROUNDS} rounds")))
     }
 
+    /// What a run that is run alone prints.
+    fn trace(&self, at: usize, replica: usize, response: &RunFunctionResponse) {
+        if !self.traces {
+            return;
+        }
+        let reasons: Vec<&str> = response.conditions.iter().map(|it| it.reason.as_str()).collect();
+        let ready = crate::crossplane::desired(response).composite.map(|composite| composite.ready());
+        let ttl = response.meta.as_ref().and_then(|meta| meta.ttl).map(|ttl| ttl.seconds);
+        let (now, requests) = (self.clock.passed(), self.counts().requests);
+        println!("{now:?} XR {at} replica {replica}: {reasons:?} {ready:?} ttl {ttl:?}, {requests} requests");
+    }
+
     fn apply(&mut self, at: usize, response: &RunFunctionResponse, fate: Fate) -> Option<Reconciled> {
         let now = self.clock.passed();
         let place = &mut self.places[at];
@@ -295,6 +309,7 @@ impl World {
             Some(response) if !life.is_over() => {
                 let request = RunFunctionRequest::decode(encoded).unwrap();
                 let called = Called { at, life: life.id, request, response, before };
+                self.trace(at, replica, &called.response);
                 invariants::after_a_call(self, &called)?;
                 self.same_again(at, replica, encoded, &called.response).await?;
                 Some(called.response)
