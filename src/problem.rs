@@ -15,6 +15,33 @@ use crate::{
     secret::Email,
 };
 
+/// The reasons that a problem gives to a condition. `docs/conditions.md` has an
+/// entry for each.
+pub const REASONS: &[&str] = &[
+    "Unreachable",
+    "TLSFailed",
+    "AddressForbidden",
+    "RateLimited",
+    "ServerError",
+    "Redirected",
+    "NotInfisical",
+    "UnexpectedAnswer",
+    "BootstrappedElsewhere",
+    "AdminLoginRefused",
+    "PartiallyBootstrapped",
+    "MFARequired",
+    "CaptchaRequired",
+    "AdminLocked",
+    "PasswordLoginDisabled",
+    "NotServerAdmin",
+    "NoInstanceAdmin",
+    "MintedTokenRefused",
+    "AdminSecretMissing",
+    "AdoptedTokenRefused",
+    "InvalidRequest",
+    "NoOrganization",
+];
+
 /// Why there is no working token, and of which server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -77,6 +104,8 @@ pub enum ProblemKind {
         /// Whether the instance is set up; if not, a new password will do.
         initialized: bool,
     },
+    /// The token of `input.adopt` is dead, and there is no password either.
+    AdoptedTokenRefused,
     /// The server refuses what it was given (422).
     InvalidRequest {
         /// The fields that it names.
@@ -116,7 +145,12 @@ impl Problem {
                 _ => Retry::Soon,
             },
             // Another replica's bootstrap looks the same while it is under way.
-            ProblemKind::PartiallyBootstrapped { .. } | ProblemKind::AdminSecretMissing { .. } => Retry::Soon,
+            ProblemKind::PartiallyBootstrapped { .. }
+            | ProblemKind::AdminSecretMissing { initialized: false } => Retry::Soon,
+            // Another token or password is tried at once.
+            ProblemKind::AdminSecretMissing { initialized: true } | ProblemKind::AdoptedTokenRefused => {
+                Retry::Rarely
+            }
             ProblemKind::BootstrappedElsewhere { .. }
             | ProblemKind::AdminLoginRefused { .. }
             | ProblemKind::MfaRequired { .. }
@@ -137,21 +171,6 @@ impl Problem {
         matches!(self.kind, ProblemKind::Request(_))
     }
 
-    /// Whether the server refused to let the admin in, and too many tries make
-    /// it ask for a captcha or lock the user.
-    #[must_use]
-    pub fn is_refused_login(&self) -> bool {
-        matches!(
-            self.kind,
-            ProblemKind::BootstrappedElsewhere { .. }
-                | ProblemKind::AdminLoginRefused { .. }
-                | ProblemKind::CaptchaRequired { .. }
-                | ProblemKind::AdminLocked { .. }
-                | ProblemKind::PasswordLoginDisabled
-                | ProblemKind::MfaRequired { .. }
-        )
-    }
-
     /// The reason of the condition.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -168,6 +187,7 @@ impl Problem {
             ProblemKind::NoInstanceAdmin => "NoInstanceAdmin",
             ProblemKind::MintedTokenRefused(_) => "MintedTokenRefused",
             ProblemKind::AdminSecretMissing { .. } => "AdminSecretMissing",
+            ProblemKind::AdoptedTokenRefused => "AdoptedTokenRefused",
             ProblemKind::InvalidRequest { .. } => "InvalidRequest",
             ProblemKind::NoOrganization { .. } => "NoOrganization",
         }
@@ -183,12 +203,12 @@ impl Problem {
             }
             ProblemKind::BootstrappedElsewhere { email } => format!(
                 "Infisical at {origin} was set up by somebody else: it does not know the generated password of {email}. \
-                 Supply the admin's email and password with input.admin.credentials or input.admin.secretRef, or put \
-                 a token of an instance admin into the connection Secret"
+                 Supply the admin's email and password with input.admin.credentials or input.admin.secretRef, or a \
+                 token of an instance admin with input.adopt"
             ),
             ProblemKind::AdminLoginRefused { email } => format!(
-                "Infisical at {origin} refuses the email {email} with the password that is kept for it. Put the \
-                 present password where input.admin says, or into the admin Secret"
+                "Infisical at {origin} refuses the email {email} with the password that is kept for it. Supply the \
+                 present password with input.admin.credentials or input.admin.secretRef"
             ),
             ProblemKind::PartiallyBootstrapped { email } => format!(
                 "A bootstrap of Infisical at {origin} was interrupted: the user {email} exists, but the instance is \
@@ -197,7 +217,7 @@ impl Problem {
             ),
             ProblemKind::MfaRequired { email } => format!(
                 "Infisical at {origin} asks {email} for a second factor. Switch MFA off for that user and for the \
-                 organization, or put a token of an instance admin into the connection Secret"
+                 organization, or supply a token of an instance admin, with input.adopt or in the connection Secret"
             ),
             ProblemKind::CaptchaRequired { email } => format!(
                 "Infisical at {origin} asks {email} for a captcha after failed logins. Log in once in its web \
@@ -209,7 +229,7 @@ impl Problem {
             ),
             ProblemKind::PasswordLoginDisabled => format!(
                 "Infisical at {origin} does not allow login by email and password. Allow it in the server admin's \
-                 settings, or put a token of an instance admin into the connection Secret"
+                 settings, or supply a token of an instance admin, with input.adopt or in the connection Secret"
             ),
             ProblemKind::NotServerAdmin { email } => format!(
                 "The user {email} is not a server admin of Infisical at {origin}. Make it one, or supply the email \
@@ -231,6 +251,11 @@ impl Problem {
             ProblemKind::AdminSecretMissing { initialized: false } => {
                 format!("Infisical at {origin} is empty; a new admin password is made for it")
             }
+            ProblemKind::AdoptedTokenRefused => format!(
+                "Infisical at {origin} refuses the token of input.adopt.secretRef, and there is no password to get \
+                 another with. Put a token of an instance admin into that Secret, or supply the admin's email and \
+                 password with input.admin.credentials or input.admin.secretRef"
+            ),
             ProblemKind::InvalidRequest { fields } => format!(
                 "Infisical at {origin} refuses what it was given for {}. Change it in the input",
                 fields.join(", ")
@@ -278,5 +303,26 @@ fn request_remedy(kind: &ErrorKind) -> &'static str {
             ". Check whether the endpoint is Infisical's, and what is in front of it"
         }
         _ => ". What is persisted stands, and it is tried again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The matches are exhaustive, so a list of their words is complete.
+    #[test]
+    fn the_reasons_are_those_of_the_matches() {
+        let source = include_str!("problem.rs");
+        let (_, matches) = source.split_once("pub fn reason(").unwrap();
+        let (matches, _) = matches.split_once("pub fn message(").unwrap();
+        let (_, requests) = source.split_once("fn request_reason(").unwrap();
+        let (requests, _) = requests.split_once("fn request_remedy(").unwrap();
+        let words = [matches, requests].concat();
+        let mut given: Vec<&str> = words.split('"').skip(1).step_by(2).collect();
+        let mut listed = REASONS.to_vec();
+        given.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(given, listed);
     }
 }

@@ -5,6 +5,7 @@ use super::{ObserveError, Xr, observed, xr::Scope};
 use crate::{
     composed_secret::{SecretData, SecretName},
     connection::ObservedConnection,
+    desired::Desired,
     input::{ConnectionDetail, SecretRef},
     manifest::Manifest,
     proto::v1::RunFunctionRequest,
@@ -20,7 +21,7 @@ pub const CONNECTION_RESOURCE: &str = "infisical-connection";
 /// resource under one that is taken (Crossplane's specification of functions).
 pub(super) fn check_names(request: &RunFunctionRequest) -> Result<(), ObserveError> {
     for name in [ADMIN_RESOURCE, CONNECTION_RESOURCE] {
-        let taken = request.desired.iter().flat_map(|desired| desired.names()).any(|other| other == name);
+        let taken = request.desired.iter().flat_map(Desired::names).any(|other| other == name);
         if taken {
             return Err(ObserveError::NameTaken(name));
         }
@@ -99,11 +100,10 @@ pub(super) fn connection(
     match secret {
         Some(secret) if secret.token.is_some() => Some(secret),
         secret => {
+            // The Secret has to be written again, out of what the details have.
             let details = ObservedConnection::read(details, wanted);
-            let token = details.token?;
-            // Only the token is of use: the Secret has to be written again.
-            let data = secret.map(|secret| secret.data).unwrap_or_default();
-            Some(ObservedConnection { token: Some(token), data, in_place: false, complete: false })
+            let lost = |details| ObservedConnection { in_place: false, complete: false, ..details };
+            if details.token.is_some() { Some(lost(details)) } else { secret }
         }
     }
 }

@@ -7,9 +7,9 @@
 
 use crate::{
     act::Remembered,
-    observe::{Observation, PreviousConditions, Waiting},
-    plan::{Action, ConnectionSecret, Plan, Wait},
-    problem::Problem,
+    observe::{AdminSource, Observation, PreviousConditions, Waiting},
+    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
+    problem::{self, Problem},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
     secret::AccessToken,
 };
@@ -19,6 +19,26 @@ pub const BOOTSTRAPPED: &str = "InfisicalBootstrapped";
 /// Whether its token works.
 pub const TOKEN_VALID: &str = "InfisicalTokenValid";
 
+/// The reasons that are no problem's, which are in [`crate::problem::REASONS`].
+/// `docs/conditions.md` has an entry for each.
+pub const REASONS: &[&str] = &[
+    "Bootstrapped",
+    "Bootstrapping",
+    "PersistingAdmin",
+    "WaitingForRequirements",
+    "WaitingForInstance",
+    "WaitingForEndpoint",
+    "WaitingForOrganization",
+    "WaitingForAdmin",
+    "Accepted",
+    "NotRenewed",
+    "Verifying",
+    "TokenRefused",
+    "NoToken",
+    "AdminSecretMissing",
+    "BootstrappedAgain",
+];
+
 /// What a response says of the state of things.
 pub(super) struct Verdict {
     /// Both conditions.
@@ -27,6 +47,8 @@ pub(super) struct Verdict {
     pub(super) token_is_persisted: bool,
     /// Whether it works, as far as is known.
     pub(super) token_may_work: bool,
+    /// What has happened that no condition tells.
+    news: Option<Event>,
 }
 
 /// What is known of the token that is emitted.
@@ -54,8 +76,10 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     let problem = problem(remembered, plan);
     let bootstrapped = bootstrapped(observation, plan, &token, problem);
     let token_valid = token_valid(observation, plan, &token, problem);
+    let token_is_persisted = is_persisted(observation, remembered, plan);
     Verdict {
-        token_is_persisted: is_persisted(observation, remembered, plan),
+        token_is_persisted,
+        news: bootstrapped_again(remembered).filter(|_| !token_is_persisted),
         token_may_work: !matches!(token, Token::Refused | Token::None),
         conditions: vec![condition(BOOTSTRAPPED, bootstrapped), condition(TOKEN_VALID, token_valid)],
     }
@@ -71,7 +95,7 @@ fn token(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Tok
         ConnectionSecret::Remembered => Token::Works,
         ConnectionSecret::Observed => match observed() {
             None => Token::None,
-            Some(token) if remembered.refused == Some(token) => Token::Refused,
+            Some(token) if remembered.refused.contains(&token) => Token::Refused,
             Some(token) if is_accepted(observation, remembered, token) => Token::Works,
             Some(_) => Token::NotAsked,
         },
@@ -98,7 +122,7 @@ fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan)
         ConnectionSecret::Remembered => {
             let connection = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
             let data = connection.map(|connection| connection.data(&observation.wanted));
-            observed.map(|observed| &observed.data) == data.as_ref()
+            observed.filter(|observed| observed.in_place).map(|observed| &observed.data) == data.as_ref()
         }
     }
 }
@@ -114,8 +138,39 @@ fn problem<'a>(remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem
     }
 }
 
+/// An instance whose database was emptied gets a new token without its
+/// condition ever being false, so this is told by an event of its own, with the
+/// response that hands the token out.
+fn bootstrapped_again(remembered: &Remembered) -> Option<Event> {
+    let accepted = remembered.accepted.as_ref()?;
+    let origin = &accepted.origin;
+    (remembered.bootstrapped_again == Some(accepted.token)).then(|| {
+        let what = format!(
+            "Infisical at {origin} was empty, as after the loss of its database, and was bootstrapped again"
+        );
+        warning("BootstrappedAgain", what)
+    })
+}
+
+/// Whether nobody has the password of the admin, though the token works.
+fn password_is_gone(observation: &Observation, plan: &Plan) -> bool {
+    matches!(observation.admin, AdminSource::Generated { .. })
+        && plan.admin == AdminSecret::None
+        && observation.adopted.is_none()
+}
+
 fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
     match token {
+        Token::Works | Token::NotAsked if password_is_gone(observation, plan) => Says {
+            status: Status::ConditionTrue,
+            reason: "AdminSecretMissing",
+            message: format!(
+                "The connection is in Secret {}, but there is no admin Secret {}: when the token ends and cannot be \
+                 renewed, nobody can get another. Set the admin's password anew in Infisical, and supply it with \
+                 input.admin.credentials or input.admin.secretRef",
+                observation.connection_secret, observation.admin_secret
+            ),
+        },
         Token::Works | Token::NotAsked => Says {
             status: Status::ConditionTrue,
             reason: "Bootstrapped",
@@ -125,11 +180,22 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
             let (reason, message) = match (&plan.action, problem) {
                 (Action::Wait(wait), _) => waiting(observation, wait),
                 (_, Some(problem)) => (problem.reason(), problem.message()),
-                (_, None) => ("Bootstrapping", bootstrapping(observation)),
+                (_, None) => match problem_of_before(observation) {
+                    Some(says) => return says,
+                    None => ("Bootstrapping", bootstrapping(observation)),
+                },
             };
             Says { status: Status::ConditionFalse, reason, message }
         }
     }
+}
+
+/// A restart is no news: a problem that the XR has stands until the server was
+/// asked.
+fn problem_of_before(observation: &Observation) -> Option<Says> {
+    let before = observation.xr.previous.of_type(BOOTSTRAPPED)?;
+    let reason = problem::REASONS.iter().find(|reason| **reason == before.reason)?;
+    Some(Says { status: Status::ConditionFalse, reason, message: before.message.clone() })
 }
 
 fn bootstrapping(observation: &Observation) -> String {
@@ -230,7 +296,16 @@ pub(super) fn events(verdict: &Verdict, previous: &PreviousConditions) -> Vec<Ev
         let before = previous.of_type(&condition.r#type);
         before.is_none_or(|before| before.reason != condition.reason)
     };
-    verdict.conditions.iter().filter(changed).filter_map(event).collect()
+    verdict.conditions.iter().filter(changed).filter_map(event).chain(verdict.news.clone()).collect()
+}
+
+fn warning(reason: &str, message: String) -> Event {
+    Event {
+        severity: Severity::Warning.into(),
+        message,
+        reason: Some(reason.to_owned()),
+        target: Some(Target::CompositeAndClaim.into()),
+    }
 }
 
 fn event(condition: &Condition) -> Option<Event> {
@@ -247,4 +322,28 @@ fn event(condition: &Condition) -> Option<Event> {
         reason: Some(condition.reason.clone()),
         target: Some(Target::CompositeAndClaim.into()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A reason is a word in capitals between quotes, and so are the types and
+    /// the status of a condition.
+    #[test]
+    fn every_reason_that_is_given_is_listed() {
+        let source = include_str!("conditions.rs");
+        let (_, source) = source.split_once("pub(super) struct Verdict").unwrap();
+        let (source, _) = source.split_once("#[cfg(test)]").unwrap();
+        let is_reason = |text: &&str| {
+            text.len() > 2
+                && text.starts_with(|c: char| c.is_ascii_uppercase())
+                && text.chars().all(|c| c.is_ascii_alphanumeric())
+                && !["True", "WaitingFor"].contains(text)
+        };
+        let given: BTreeSet<&str> = source.split('"').filter(is_reason).collect();
+        assert_eq!(given, REASONS.iter().copied().collect());
+    }
 }

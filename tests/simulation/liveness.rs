@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use fake_crossplane::Reconciled;
+use tokio::time::sleep;
 
 use crate::{
     crossplane::Place,
     invariants,
     schedule::{Fate, View},
-    world::{Broken, World},
+    world::{BOUNCE, Broken, World},
 };
 
 /// In this time a token is had. A dead one is noticed at its verification, after
@@ -67,6 +68,8 @@ async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
         }
         if is_at_rest {
             world.wait(at).await;
+        } else {
+            sleep(BOUNCE).await;
         }
     }
     let place = &world.places[at];
@@ -119,6 +122,7 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             == Some(Reconciled::Applied { changed: true })
         {
             replica += 1;
+            sleep(BOUNCE).await;
             let place = &world.places[at];
             if place.token() == before || replica > call + 20 {
                 let how = format!("{:?}", place.crossplane.xr["status"]["conditions"]);

@@ -28,6 +28,9 @@ use crate::{
 /// are stable.
 const ROUNDS: usize = 5;
 
+/// How long it takes until a change brings the next reconcile (measured).
+pub(crate) const BOUNCE: Duration = Duration::from_millis(100);
+
 /// After how many changes in a row an XR should have come to rest.
 const RESTLESS: usize = 20;
 
@@ -425,6 +428,7 @@ impl World {
             if reconciled != Some(Reconciled::Applied { changed: true }) {
                 return Ok(());
             }
+            sleep(BOUNCE).await;
         }
         // Replicas that know different things may contradict each other for a while.
         if self.replicas.len() > 1 {
