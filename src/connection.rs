@@ -58,6 +58,16 @@ impl Connection {
         }
     }
 
+    /// Whether this one is handed out rather than another of the same server,
+    /// when both work: the one that lives longer, then the larger fingerprint.
+    /// All replicas prefer the same one, so that they do not take turns in
+    /// overwriting each other's.
+    #[must_use]
+    pub fn is_preferred_to(&self, other: &Self) -> bool {
+        let rank = |connection: &Self| (connection.expires_at, connection.token.fingerprint());
+        self.origin == other.origin && rank(self) > rank(other)
+    }
+
     /// The data of the connection Secret, under the names that the input gives.
     #[must_use]
     pub fn data(&self, wanted: &[ConnectionDetail]) -> SecretData {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::{
     act::{Establish, Login, Remembered},
     claims::Claims,
+    connection::Connection,
     endpoint::Endpoint,
     observe::{AdminSource, Observation, Waiting},
     problem::{Problem, ProblemKind},
@@ -273,6 +274,7 @@ fn work(
         renew: token.as_ref().is_some_and(|token| renewal_is_due(token, observation, remembered, now)),
         sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at <= now),
         login: login(remembered, admin.as_ref(), now),
+        rival: rival(observation, remembered),
         token,
         others,
         adopts: observation.adopted.is_some(),
@@ -322,6 +324,12 @@ fn tokens_to_try(observation: &Observation, remembered: &Remembered) -> Vec<Acce
         }
     }
     tokens
+}
+
+/// The newest token that was accepted, when a strange one is tried.
+fn rival(observation: &Observation, remembered: &Remembered) -> Option<Connection> {
+    let accepted = remembered.accepted.as_ref().filter(|_| has_a_strange_token(observation, remembered));
+    accepted.and_then(|accepted| accepted.connection.clone())
 }
 
 /// Credentials that may be used: supplied, or persisted and seen to be.

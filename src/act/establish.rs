@@ -31,6 +31,8 @@ pub struct Establish {
     pub token: Option<AccessToken>,
     /// Tokens that are tried in turn when that one is refused.
     pub others: Vec<AccessToken>,
+    /// The connection that was accepted before, when the first token is another's.
+    pub rival: Option<Connection>,
     /// Whether the first token is renewed when it works.
     pub renew: bool,
     /// Whether tokens that earlier tries have left alive are revoked when it works.
@@ -160,6 +162,7 @@ impl Run<'_> {
                     return self.renew(connection).await;
                 }
                 Ok(connection) => {
+                    let connection = self.preferred(connection).await;
                     if is_first && self.work.sweep {
                         self.swept = self.sweep(&connection).await.is_some();
                     }
@@ -185,6 +188,17 @@ impl Run<'_> {
         let Connection { issued_at, expires_at, .. } = connection;
         let renew_at = timing::renew_at(*issued_at, *expires_at, &self.work.token_policy);
         renew_at.is_some_and(|renew_at| renew_at <= self.work.now)
+    }
+
+    /// Of two tokens that work the one that every replica prefers. Whether the
+    /// rival does is asked: another replica may have revoked it since.
+    async fn preferred(&self, connection: Connection) -> Connection {
+        match &self.work.rival {
+            Some(rival) if rival.is_preferred_to(&connection) => {
+                self.accept(rival.token.clone()).await.unwrap_or(connection)
+            }
+            _ => connection,
+        }
     }
 
     async fn connection(&self, token: AccessToken, organization: Organization) -> Connection {

@@ -350,15 +350,7 @@ impl Remembered {
             connection: Some(connection),
             seen_at,
         };
-        self.accepted = Some(match before {
-            // Of two that work, every replica prefers the same one, so that they
-            // do not take turns in overwriting each other's.
-            Some(before) if before.is_preferred_to(&fresh) => {
-                self.learn(fresh.token);
-                before
-            }
-            _ => fresh,
-        });
+        self.accepted = Some(fresh);
     }
 
     fn hold(&mut self, key: &XrKey, work: &Establish, problem: Problem, now: Timestamp) {
@@ -397,17 +389,6 @@ impl Accepted {
         } else {
             self.seen_at = None;
         }
-    }
-
-    /// Whether this token, known to work and held in full, is handed out rather
-    /// than another that works: the one that lives longer, then the larger
-    /// fingerprint.
-    fn is_preferred_to(&self, other: &Self) -> bool {
-        let rank = |accepted: &Self| (accepted.expires_at, accepted.token);
-        self.connection.is_some()
-            && self.origin == other.origin
-            && self.token != other.token
-            && rank(self) > rank(other)
     }
 }
 

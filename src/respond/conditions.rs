@@ -9,7 +9,7 @@ use crate::{
     act::Remembered,
     observe::{AdminSource, Observation, PreviousConditions, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
-    problem::Problem,
+    problem::{self, Problem},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
     secret::AccessToken,
 };
@@ -187,11 +187,22 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
             let (reason, message) = match (&plan.action, problem) {
                 (Action::Wait(wait), _) => waiting(observation, wait),
                 (_, Some(problem)) => (problem.reason(), problem.message()),
-                (_, None) => ("Bootstrapping", bootstrapping(observation)),
+                (_, None) => match problem_of_before(observation) {
+                    Some(says) => return says,
+                    None => ("Bootstrapping", bootstrapping(observation)),
+                },
             };
             Says { status: Status::ConditionFalse, reason, message }
         }
     }
+}
+
+/// A restart is no news: a problem that the XR has stands until the server was
+/// asked.
+fn problem_of_before(observation: &Observation) -> Option<Says> {
+    let before = observation.xr.previous.of_type(BOOTSTRAPPED)?;
+    let reason = problem::REASONS.iter().find(|reason| **reason == before.reason)?;
+    Some(Says { status: Status::ConditionFalse, reason, message: before.message.clone() })
 }
 
 fn bootstrapping(observation: &Observation) -> String {
