@@ -158,11 +158,12 @@ impl Run<'_> {
         for token in self.work.tokens() {
             let is_first = self.refused.is_empty();
             match self.accept(token.clone()).await {
-                Ok(connection) if (is_first && self.work.renew) || self.is_due(&connection) => {
-                    return self.renew(connection).await;
-                }
+                Ok(connection) if is_first && self.work.renew => return self.renew(connection).await,
                 Ok(connection) => {
                     let connection = self.preferred(connection).await;
+                    if self.is_due(&connection) {
+                        return self.renew(connection).await;
+                    }
                     if is_first && self.work.sweep {
                         self.swept = self.sweep(&connection).await.is_some();
                     }

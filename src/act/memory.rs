@@ -344,7 +344,8 @@ impl Remembered {
             token,
             token_id,
             origin: connection.origin.clone(),
-            verified_at: now,
+            // What was due by the time at which the work began was done.
+            verified_at: work.now,
             issued_at: connection.issued_at,
             expires_at: connection.expires_at,
             connection: Some(connection),
@@ -365,7 +366,7 @@ impl Remembered {
         let pause = timing::pause(retry, attempts, key);
         // A token that works leaves time to try again.
         let pause = match &self.accepted {
-            Some(Accepted { expires_at: Some(expires_at), verified_at, .. }) if *verified_at == now => {
+            Some(Accepted { expires_at: Some(expires_at), verified_at, .. }) if *verified_at == work.now => {
                 pause.max(timing::pause_of_renewal(*expires_at, now, key))
             }
             _ => pause,
@@ -585,5 +586,15 @@ mod tests {
         let panicked = memory.begin(&key, revision).unwrap();
         drop(panicked);
         assert!(!memory.recall(&key, None, &WANTED, at(0)).working, "a task that panics ends as well");
+    }
+
+    #[test]
+    fn what_falls_due_while_the_server_is_asked_was_not_done_yet() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        // Due after 40 s; the look at it began after 39 and ended after 42.
+        let work = Establish { now: at(39), ..mk_work("a") };
+        memory.finish(&key, &work, accepting("a", 60), at(42));
+        let accepted = memory.recall(&key, None, &WANTED, at(42)).accepted.unwrap();
+        assert_eq!(timing::check_at(&accepted, &TokenPolicy::default(), &key), at(40));
     }
 }
