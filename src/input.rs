@@ -252,7 +252,7 @@ pub enum CaKind {
 /// Where the organization's name comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Organization {
-    /// The name of the XR or, of its claim.
+    /// The name of the XR or, where there is one, of its claim.
     Default,
     /// It is in the input.
     Name(String),

@@ -437,6 +437,7 @@ mod tests {
     use prost_types::{ListValue, Struct, Value as Decoded, value::Kind};
 
     use super::*;
+    use crate::proto::v1::RunFunctionRequest;
 
     fn decoded(value: Value<'_>) -> Decoded {
         let kind = match value {
@@ -554,6 +555,26 @@ mod tests {
         }
         assert_eq!(Manifest::new(&len(1, &len(2, &one))).string(""), Some("one"), "a missing key is empty");
         assert!(matches!(Manifest::new(&len(1, &len(1, b"a"))).field("a"), Some(Value::Null)));
+    }
+
+    #[test]
+    fn every_recorded_manifest_reads_as_the_decoded_one() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/requests");
+        let mut read = 0;
+        for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+            if file.extension().is_some_and(|extension| extension == "binpb") {
+                let request = RunFunctionRequest::decode(&*std::fs::read(&file).unwrap()).unwrap();
+                let observed = request.observed.unwrap();
+                for resource in observed.composite.iter().chain(observed.resources.values()) {
+                    let encoded = resource.resource.as_deref().unwrap();
+                    let manifest = Manifest::new(encoded);
+                    assert_eq!(decoded_object(manifest), Struct::decode(encoded).unwrap());
+                    assert!(manifest.kind().is_some() && manifest.uid().is_some(), "{}", file.display());
+                    read += 1;
+                }
+            }
+        }
+        assert!(read > 30, "{read}");
     }
 
     #[test]

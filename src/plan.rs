@@ -128,7 +128,9 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
     };
     match (persisted, email) {
         // The way out of an interrupted bootstrap is another email.
-        (Some(admin), Ok(email)) if remembered.burnt.as_ref() == Some(&admin.email) && *email != admin.email => {
+        (Some(admin), Ok(email))
+            if remembered.burnt.as_ref() == Some(&admin.email) && *email != admin.email =>
+        {
             let password = admin.password.clone();
             AdminSecret::Remembered(Credentials { email: email.clone(), password })
         }
@@ -147,9 +149,8 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
 /// A new password is of use to an instance that is not set up. One that has a
 /// connection is, unless it has said that it is not.
 fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) -> bool {
-    let is_empty = |problem: &Problem| {
-        matches!(problem.kind, ProblemKind::AdminSecretMissing { initialized: false })
-    };
+    let is_empty =
+        |problem: &Problem| matches!(problem.kind, ProblemKind::AdminSecretMissing { initialized: false });
     let said_so = remembered.held.as_ref().is_some_and(|held| is_empty(&held.problem));
     said_so || (observation.connection.is_none() && remembered.accepted.is_none())
 }

@@ -274,7 +274,9 @@ fn request_remedy(kind: &ErrorKind) -> &'static str {
         ErrorKind::Redirected { .. } => {
             ". Redirects are not followed, since credentials would go along: name that place as the endpoint"
         }
-        ErrorKind::NotInfisical { .. } => ". Check whether the endpoint is Infisical's, and what is in front of it",
+        ErrorKind::NotInfisical { .. } => {
+            ". Check whether the endpoint is Infisical's, and what is in front of it"
+        }
         _ => ". What is persisted stands, and it is tried again",
     }
 }

@@ -59,8 +59,7 @@ pub fn respond(
 
     let desired = response.desired.get_or_insert_default();
     if let Some(admin) = admin_to_emit(&plan.admin) {
-        let manifest =
-            composed_secret::manifest(&observation.admin_secret, ADMIN_TYPE, &admin_data(admin));
+        let manifest = composed_secret::manifest(&observation.admin_secret, ADMIN_TYPE, &admin_data(admin));
         desired.insert(ADMIN_RESOURCE, &composed(manifest, is_ready));
     }
     if let Some(data) = connection_to_emit(observation, remembered, plan.connection) {

@@ -66,8 +66,7 @@ pub struct Outcome {
 /// After an answer that leaves open whether a bootstrap took effect, the server
 /// is asked for its state after each of these. Bootstrap takes well under a
 /// second, so a rival's has ended by then.
-const SETTLE: [Duration; 3] =
-    [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(3)];
+const SETTLE: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(3)];
 
 impl Establish {
     /// What identifies the attempt: a change of it is worth a try at once.
@@ -160,7 +159,9 @@ impl Run<'_> {
         };
         match renewed {
             Ok(connection) => Ok(Success { connection, problem: None, how: "renewed" }),
-            Err(kind) if passes_by_itself(&kind) || self.work.admin.is_none() => Ok(self.kept(connection, kind)),
+            Err(kind) if passes_by_itself(&kind) || self.work.admin.is_none() => {
+                Ok(self.kept(connection, kind))
+            }
             Err(_) => match self.log_in_and_mint().await {
                 Ok(success) => Ok(success),
                 Err(kind) => Ok(self.kept(connection, kind)),
@@ -312,7 +313,9 @@ enum Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        if matches!(error.kind, ErrorKind::TokenRefused(_)) { Self::Token(error) } else { Self::Other(error) }
+        // A server whose database was emptied may not know the token's identity.
+        let is_refusal = matches!(error.kind, ErrorKind::TokenRefused(_) | ErrorKind::NotFound);
+        if is_refusal { Self::Token(error) } else { Self::Other(error) }
     }
 }
 

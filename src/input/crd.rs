@@ -48,6 +48,10 @@ fn schema() -> Value {
         .into_generator()
         .into_root_schema_for::<raw::Bootstrap>()
         .to_value();
+    // Kubernetes knows metadata, and refuses a schema that says more than this.
+    if let Some(Value::Object(fields)) = schema.pointer_mut("/properties") {
+        fields.insert("metadata".to_owned(), json!({ "type": "object" }));
+    }
     for (field, only) in [("apiVersion", API_VERSION), ("kind", KIND)] {
         if let Some(field) = schema.pointer_mut(&format!("/properties/{field}")) {
             field["enum"] = json!([only]);

@@ -27,7 +27,7 @@ pub(super) struct Bootstrap {
     pub(super) _kind: String,
     /// Not used; here because every Kubernetes object may have it.
     #[serde(rename = "metadata")]
-    #[schemars(with = "Option<Metadata>")]
+    #[schemars(skip)]
     pub(super) _metadata: Option<IgnoredAny>,
     /// The Infisical instance, and how to reach it.
     pub(super) instance: Instance,
@@ -53,10 +53,6 @@ pub(super) struct Bootstrap {
     /// written. The XRD must have it. Default: none.
     pub(super) status: Option<String>,
 }
-
-/// Standard object's metadata.
-#[derive(JsonSchema)]
-pub(super) struct Metadata {}
 
 /// The Infisical instance, and how to reach it.
 #[derive(Deserialize, JsonSchema)]

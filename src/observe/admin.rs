@@ -112,7 +112,9 @@ fn supply(
     {
         return Err(ObserveError::Value {
             field: "input.admin.email".to_owned(),
-            what: format!("is \"{given}\", but the supplied credentials say \"{supplied}\"; keep one of them"),
+            what: format!(
+                "is \"{given}\", but the supplied credentials say \"{supplied}\"; keep one of them"
+            ),
         });
     }
     let Some(email) = given.or(supplied) else { return Ok(Err(Waiting::Admin(missing(email_key)))) };
@@ -122,19 +124,20 @@ fn supply(
     Ok(Ok(Credentials { email, password: Password::new(password) }))
 }
 
-fn read_email(
-    composite: Manifest<'_>,
-    source: &EmailSource,
-) -> Result<Result<Email, Waiting>, ObserveError> {
+fn read_email(composite: Manifest<'_>, source: &EmailSource) -> Result<Result<Email, Waiting>, ObserveError> {
     let path = match source {
         EmailSource::Literal(email) => return Ok(Ok(email.clone())),
         EmailSource::FromCompositeFieldPath(path) => path,
     };
-    let wrong =
-        |what: String| ObserveError::Value { field: "input.admin.emailFromCompositeFieldPath".to_owned(), what };
+    let wrong = |what: String| ObserveError::Value {
+        field: "input.admin.emailFromCompositeFieldPath".to_owned(),
+        what,
+    };
     match composite.string_at(path) {
         Ok(text) => Email::parse(text).map(Ok).map_err(|error| {
-            wrong(format!("{path} of the composite resource is \"{text}\", which is no email address: {error}"))
+            wrong(format!(
+                "{path} of the composite resource is \"{text}\", which is no email address: {error}"
+            ))
         }),
         Err(PathError::NotFound { .. }) => {
             Ok(Err(Waiting::Admin(format!("{path} of the composite resource has no value yet"))))
@@ -143,10 +146,7 @@ fn read_email(
     }
 }
 
-fn secret_name(
-    composite: Manifest<'_>,
-    name: &NameSource,
-) -> Result<Result<String, Waiting>, ObserveError> {
+fn secret_name(composite: Manifest<'_>, name: &NameSource) -> Result<Result<String, Waiting>, ObserveError> {
     let path = match name {
         NameSource::Literal(name) => return Ok(Ok(name.clone())),
         NameSource::FromCompositeFieldPath(path) => path,

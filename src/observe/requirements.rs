@@ -45,8 +45,7 @@ impl<'a> Required<'a> {
         };
         self.selectors.insert(requirement.to_owned(), selector);
         let brought = self.request.required_resources.get(requirement)?;
-        let manifests =
-            brought.items.iter().filter_map(|item| item.resource.as_deref()).map(Manifest::new);
+        let manifests = brought.items.iter().filter_map(|item| item.resource.as_deref()).map(Manifest::new);
         let wanted = |manifest: &Manifest<'_>| {
             manifest.kind() == Some(kind)
                 && manifest.name() == Some(name)

@@ -47,7 +47,8 @@ pub(super) fn connection_name(
     given: Option<&SecretRef>,
 ) -> Result<SecretName, ObserveError> {
     let spec_ref = composite.object("spec").and_then(|spec| spec.object("writeConnectionSecretToRef"));
-    let of_spec = |field| spec_ref.and_then(|reference| reference.string(field)).filter(|text| !text.is_empty());
+    let of_spec =
+        |field| spec_ref.and_then(|reference| reference.string(field)).filter(|text| !text.is_empty());
     let given_name = given.and_then(|given| given.name.as_deref());
     let given_namespace = given.and_then(|given| given.namespace.as_deref());
     let spec_field = "spec.writeConnectionSecretToRef.namespace of the composite resource";

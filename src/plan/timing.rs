@@ -65,9 +65,10 @@ pub fn pause(retry: Retry, attempts: u32, xr: &XrKey) -> Duration {
 /// A number from 0 to 1 that is a function of the XR.
 fn spread(xr: &XrKey) -> f64 {
     // FNV-1a: stable across versions and machines, which the standard hash is not.
-    let hash = xr.as_str().bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = xr
+        .as_str()
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     f64::from(hash) / f64::from(u32::MAX)
 }
 

@@ -78,7 +78,11 @@ fn token(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Tok
     }
 }
 
-fn is_accepted(observation: &Observation, remembered: &Remembered, token: crate::secret::Fingerprint) -> bool {
+fn is_accepted(
+    observation: &Observation,
+    remembered: &Remembered,
+    token: crate::secret::Fingerprint,
+) -> bool {
     let origin = observation.endpoint.as_ref().ok().map(crate::endpoint::Endpoint::origin);
     remembered.accepted.as_ref().is_some_and(|accepted| {
         accepted.token == token && origin.is_none_or(|origin| *origin == accepted.origin)
@@ -110,12 +114,7 @@ fn problem<'a>(remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem
     }
 }
 
-fn bootstrapped(
-    observation: &Observation,
-    plan: &Plan,
-    token: &Token,
-    problem: Option<&Problem>,
-) -> Says {
+fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
     match token {
         Token::Works | Token::NotAsked => Says {
             status: Status::ConditionTrue,
@@ -140,9 +139,10 @@ fn bootstrapping(observation: &Observation) -> String {
 
 fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
     match wait {
-        Wait::Requirements => {
-            ("WaitingForRequirements", "Crossplane is asked for resources that are not composed here".to_owned())
-        }
+        Wait::Requirements => (
+            "WaitingForRequirements",
+            "Crossplane is asked for resources that are not composed here".to_owned(),
+        ),
         Wait::For(Waiting::Instance(why)) => ("WaitingForInstance", why.clone()),
         Wait::For(Waiting::Endpoint(what)) => {
             ("WaitingForEndpoint", format!("Where Infisical is, is not known yet: {what}"))
@@ -155,7 +155,10 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
         }
         Wait::PersistingAdmin => (
             "PersistingAdmin",
-            format!("The admin's email and password are being written to Secret {}", observation.admin_secret),
+            format!(
+                "The admin's email and password are being written to Secret {}",
+                observation.admin_secret
+            ),
         ),
     }
 }
@@ -173,11 +176,9 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
             reason: "TokenRefused",
             message: format!("The server refuses the token in Secret {secret}"),
         },
-        (Token::Works | Token::NotAsked, Some(problem)) if problem.is_unreachable() => Says {
-            status: Status::ConditionUnknown,
-            reason: problem.reason(),
-            message: problem.message(),
-        },
+        (Token::Works | Token::NotAsked, Some(problem)) if problem.is_unreachable() => {
+            Says { status: Status::ConditionUnknown, reason: problem.reason(), message: problem.message() }
+        }
         (Token::Works, Some(problem)) => Says {
             status: Status::ConditionTrue,
             reason: "NotRenewed",

@@ -47,7 +47,9 @@ fn fields(observation: &Observation, remembered: &Remembered) -> BTreeMap<String
     ];
     let mut fields: BTreeMap<String, Value> = known
         .into_iter()
-        .filter_map(|(name, value, detail)| Some((name.to_owned(), text(value.or_else(|| observed(detail))?))))
+        .filter_map(|(name, value, detail)| {
+            Some((name.to_owned(), text(value.or_else(|| observed(detail))?)))
+        })
         .collect();
     if !fields.is_empty() {
         let name = &observation.connection_secret;

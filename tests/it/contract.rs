@@ -53,12 +53,11 @@ async fn replay(recordings: &str, settings: Settings) {
     for exchange in &exchanges {
         let name = exchange["name"].as_str().unwrap();
         let request = played.translate(exchange);
-        let answer = match name {
-            "bootstrap-race-same-email" => race(&fake, &request).await,
-            _ => {
-                prepare(&fake, name, &request).await;
-                send(fake.address(), &request).await.expect(name)
-            }
+        let answer = if name == "bootstrap-race-same-email" {
+            race(&fake, &request).await
+        } else {
+            prepare(&fake, name, &request).await;
+            send(fake.address(), &request).await.expect(name)
         };
         let recorded = &exchange["response"];
         assert_eq!(u64::from(answer.status), recorded["status"].as_u64().unwrap(), "{name}: {}", answer.body);
@@ -299,10 +298,10 @@ async fn send(address: SocketAddr, request: &Raw) -> Option<Answer> {
         request.body.len()
     );
     if let Some(authorization) = &request.authorization {
-        head += &format!("Authorization: {authorization}\r\n");
+        head.extend(["Authorization: ", authorization, "\r\n"]);
     }
     if request.content_type {
-        head += "Content-Type: application/json\r\n";
+        head.push_str("Content-Type: application/json\r\n");
     }
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(format!("{head}\r\n{}", request.body).as_bytes()).await.unwrap();

@@ -11,5 +11,8 @@
 mod client;
 mod contract;
 mod crd;
+mod direct;
+mod flows;
 mod recordings;
 mod server;
+mod world;

@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,6 +23,10 @@ use crate::{
 /// TLS settings whose connections are kept. A control plane has a handful of
 /// private CAs; a client that is made anew only costs a handshake.
 const KEPT_CLIENTS: usize = 32;
+
+/// How long an idle connection is kept. Node closes one after five seconds by
+/// default; a request must not meet it just then.
+const KEPT_CONNECTION: Duration = Duration::from_secs(4);
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +47,7 @@ impl Limits {
     pub const REQUEST: Duration = Duration::from_secs(10);
     /// Bootstrap makes keys and writes in several transactions, on a database
     /// that has just started; giving up early is what loses its only answer.
-    pub const BOOTSTRAP: Duration = Duration::from_secs(60);
+    pub const BOOTSTRAP: Duration = Duration::from_mins(1);
 }
 
 impl Default for Limits {
@@ -125,6 +130,8 @@ fn build(settings: &Settings, limits: Limits) -> Result<reqwest::Client, &'stati
         .user_agent(concat!("function-infisical/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        .retry(reqwest::retry::never())
+        .pool_idle_timeout(KEPT_CONNECTION)
         .connect_timeout(limits.connect)
         .dns_resolver(Arc::new(Resolver))
         .tls_backend_preconfigured(tls::config(settings.tls.as_ref())?);
@@ -140,13 +147,16 @@ fn build(settings: &Settings, limits: Limits) -> Result<reqwest::Client, &'stati
 /// not go to a proxy only because somebody forgot `.svc` in `NO_PROXY`.
 fn is_cluster_internal(origin: &Origin) -> bool {
     let host = origin.host();
-    let host = host.trim_end_matches('.');
-    !host.contains('.') || host.ends_with(".svc") || host.contains(".svc.cluster.") || {
-        host.parse::<std::net::IpAddr>().is_ok_and(|address| match address {
-            std::net::IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
-            std::net::IpAddr::V6(_) => true,
-        })
+    if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return match address {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+        };
     }
+    let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
+    // `service`, or `service.namespace.svc` with or without the cluster's
+    // domain, whatever that is.
+    labels.len() == 1 || labels.iter().skip(2).any(|label| *label == "svc")
 }
 
 /// Why a name leads nowhere.
@@ -162,6 +172,8 @@ pub(super) enum ResolveError {
 
 /// The system's resolver, with an eye on what it finds. Checking the name
 /// beforehand would not do: it can change between the check and its use.
+///
+/// It is not asked for a host behind a proxy, which resolves names itself.
 struct Resolver;
 
 impl Resolve for Resolver {
@@ -175,7 +187,7 @@ impl Resolve for Resolver {
 }
 
 /// All addresses, if none of them is forbidden and there is one.
-fn allowed(found: impl Iterator<Item = std::net::SocketAddr>) -> Result<Addrs, ResolveError> {
+fn allowed(found: impl Iterator<Item = SocketAddr>) -> Result<Addrs, ResolveError> {
     let addresses: Vec<_> = found.collect();
     if addresses.is_empty() {
         return Err(ResolveError::NotFound);
@@ -197,7 +209,7 @@ mod tests {
     #[test]
     fn a_name_with_one_forbidden_address_is_refused_whole() {
         let addresses = |texts: &[&str]| {
-            let parsed: Vec<std::net::SocketAddr> = texts.iter().map(|text| text.parse().unwrap()).collect();
+            let parsed: Vec<SocketAddr> = texts.iter().map(|text| text.parse().unwrap()).collect();
             allowed(parsed.into_iter()).map(Iterator::count)
         };
         assert_eq!(addresses(&["10.0.0.1:0", "[::1]:0"]), Ok(2));
@@ -213,6 +225,9 @@ mod tests {
             ("http://infisical.tools.svc.cluster.local", true),
             ("http://10.1.2.3:8080", true),
             ("http://127.0.0.1", true),
+            ("http://[fd00::1]:8080", true),
+            ("https://[2001:db8::1]", false),
+            ("https://svc.example.org", false),
             ("https://infisical.example.org", false),
             ("https://93.184.216.34", false),
         ];

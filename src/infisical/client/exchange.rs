@@ -130,3 +130,25 @@ fn known(cause: &(dyn StdError + 'static)) -> Option<Transport> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_found_inside_of_an_io_error() {
+        let wrap = |inner: Box<dyn StdError + Send + Sync>| io::Error::other(inner);
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let table = [
+            ("forbidden", wrap(ResolveError::Forbidden.into()), Some(Transport::Forbidden)),
+            ("no address", wrap(Box::new(wrap(ResolveError::NotFound.into()))), Some(Transport::Dns)),
+            ("TLS", wrap(tls.into()), Some(Transport::Tls("the certificate is expired".to_owned()))),
+            ("refused", io::ErrorKind::ConnectionRefused.into(), Some(Transport::Refused)),
+            ("reset", io::ErrorKind::ConnectionReset.into(), Some(Transport::Broken)),
+            ("anything else", io::ErrorKind::Other.into(), None),
+        ];
+        for (name, error, expected) in table {
+            assert_eq!(known(&error), expected, "{name}");
+        }
+    }
+}

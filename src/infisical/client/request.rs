@@ -312,6 +312,44 @@ mod tests {
     }
 
     #[test]
+    fn requests_are_those_that_were_recorded() {
+        let recordings: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../../tests/fixtures/exchanges/strict.json")).unwrap();
+        let admin = Credentials {
+            email: Email::parse("admin@example.com").unwrap(),
+            password: Password::new("correct horse battery"),
+        };
+        let recorded = |name: &str| {
+            let exchange = recordings.iter().find(|exchange| exchange["name"] == name).unwrap();
+            exchange["request"].clone()
+        };
+        let renewed = recorded("renew-minted-token")["body"]["accessToken"].as_str().unwrap().to_owned();
+        let identity = "87266607-1f58-44e4-86bc-c39f76c96dbe";
+        let table = [
+            ("status", Ok(status())),
+            ("config-initialized", Ok(config())),
+            ("bootstrap-again-same-body", bootstrap(&admin, "Acme")),
+            ("login-ok", login(&admin)),
+            ("list-organizations", organizations(&session())),
+            ("select-organization", select_organization(&session(), "9c84fd60-6a8a-4a07-8a83-4dbff9db9ee6")),
+            ("admin-identities", admin_identities(&session(), 0)),
+            ("mint-token", mint_token(&session(), identity, "crossplane")),
+            ("list-tokens", list_tokens(&session(), identity, 0)),
+            ("revoke-token", revoke_token(&session(), "3c3165d0-67ec-4929-b244-b83086bc215e")),
+            ("renew-minted-token", renew_token(&AccessToken::new(renewed))),
+            ("verify-minted-token", identity_details(&AccessToken::new("marker"))),
+        ];
+        for (name, built) in table {
+            let (recorded, built) = (recorded(name), built.unwrap());
+            assert_eq!(recorded["method"], built.operation.method().as_str(), "{name}");
+            assert_eq!(recorded["path"], built.path, "{name}");
+            assert_eq!(recorded.get("authorization").is_some(), built.authorization.is_some(), "{name}");
+            let body = built.body.map(|body| serde_json::from_slice::<serde_json::Value>(&body).unwrap());
+            assert_eq!(recorded.get("body"), body.as_ref(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_request_without_a_body_has_none_at_all() {
         assert!(status().body.is_none() && organizations(&session()).unwrap().body.is_none());
         assert_eq!(revoke_token(&session(), "a-1").unwrap().body.as_deref(), Some(b"{}".as_slice()));

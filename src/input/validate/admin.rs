@@ -30,7 +30,7 @@ fn email(at: &At, email: Option<&str>, path: Option<&str>) -> Result<Option<Emai
             ))),
         },
         (None, Some(path)) => {
-            let path = at.field("emailFromCompositeFieldPath").field_path(path)?;
+            let path = at.field("emailFromCompositeFieldPath").unrepeated_field_path(path)?;
             Ok(Some(EmailSource::FromCompositeFieldPath(path)))
         }
         (Some(_), Some(_)) => Err(at.both("email", "emailFromCompositeFieldPath")),
@@ -48,9 +48,9 @@ fn credential(at: &At, name: String) -> Result<String, InputError> {
 fn secret_ref(at: &At, raw: raw::AdminSecretRef, email: Option<EmailSource>) -> Result<Admin, InputError> {
     let name = match (raw.name, raw.name_from_composite_field_path) {
         (Some(name), None) => NameSource::Literal(names::subdomain(&at.field("name"), name)?),
-        (None, Some(path)) => {
-            NameSource::FromCompositeFieldPath(at.field("nameFromCompositeFieldPath").field_path(&path)?)
-        }
+        (None, Some(path)) => NameSource::FromCompositeFieldPath(
+            at.field("nameFromCompositeFieldPath").unrepeated_field_path(&path)?,
+        ),
         (Some(_), Some(_)) => return Err(at.both("name", "nameFromCompositeFieldPath")),
         (None, None) => return Err(at.problem("has no name; write name or nameFromCompositeFieldPath")),
     };

@@ -40,6 +40,14 @@ impl At {
         })
     }
 
+    /// Reads a field path that stands where a secret may have been pasted, and
+    /// does not repeat it.
+    pub(super) fn unrepeated_field_path(&self, text: &str) -> Result<FieldPath, InputError> {
+        FieldPath::parse(text).map_err(|error| {
+            self.problem(format!("is no field path: {error}; write one such as \"spec.admin\""))
+        })
+    }
+
     /// Refuses two alternatives at once.
     pub(super) fn at_most_one<const N: usize>(
         &self,

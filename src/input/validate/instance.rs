@@ -15,11 +15,8 @@ use crate::{endpoint::Origin, fieldpath::FieldPath};
 /// The key under which Kubernetes and cert-manager keep certificates.
 const DEFAULT_CA_KEY: &str = "ca.crt";
 
-/// The alternatives of an endpoint, in the order of the fields of the input.
-type RawSource = (Option<String>, Option<String>, Option<raw::FromComposedResource>, Option<raw::Service>);
-
 pub(super) fn instance(at: &At, raw: raw::Instance) -> Result<Instance, InputError> {
-    let raw::Instance { resource, readiness_checks, endpoint: raw_endpoint } = raw;
+    let raw::Instance { resource, readiness_checks, endpoint: mut raw_endpoint } = raw;
     let resource = resource.map(|name| names::resource(&at.field("resource"), name)).transpose()?;
     let readiness_checks = readiness_checks
         .unwrap_or_default()
@@ -33,9 +30,8 @@ pub(super) fn instance(at: &At, raw: raw::Instance) -> Result<Instance, InputErr
             .problem("are of no use without resource; write that as well"));
     }
     let at = at.field("endpoint");
-    let raw::Endpoint { url, from_composite_field_path, from_composed_resource, service, tls, allowed_hosts } =
-        raw_endpoint;
-    let endpoint = endpoint(&at, (url, from_composite_field_path, from_composed_resource, service))?;
+    let (tls, allowed_hosts) = (raw_endpoint.tls.take(), raw_endpoint.allowed_hosts.take());
+    let endpoint = endpoint(&at, raw_endpoint)?;
     let tls = tls.map(|tls| tls_source(&at, tls, &endpoint)).transpose()?.unwrap_or_default();
     let allowed_hosts = self::allowed_hosts(&at, &allowed_hosts.unwrap_or_default(), &endpoint)?;
     Ok(Instance { resource, readiness_checks, endpoint, tls, allowed_hosts })
@@ -101,21 +97,22 @@ fn refuse_what_is_not_of_the_type(
     }
 }
 
-fn endpoint(at: &At, raw: RawSource) -> Result<EndpointSource, InputError> {
+fn endpoint(at: &At, raw: raw::Endpoint) -> Result<EndpointSource, InputError> {
+    let raw::Endpoint { url, from_composite_field_path, from_composed_resource, service, .. } = raw;
     at.at_most_one([
-        ("url", raw.0.is_some()),
-        ("fromCompositeFieldPath", raw.1.is_some()),
-        ("fromComposedResource", raw.2.is_some()),
-        ("service", raw.3.is_some()),
+        ("url", url.is_some()),
+        ("fromCompositeFieldPath", from_composite_field_path.is_some()),
+        ("fromComposedResource", from_composed_resource.is_some()),
+        ("service", service.is_some()),
     ])?;
-    match raw {
-        (Some(text), _, _, _) => url(&at.field("url"), &text),
+    match (url, from_composite_field_path, from_composed_resource, service) {
+        (Some(text), _, _, _) => self::url(&at.field("url"), &text),
         (_, Some(path), _, _) => {
             let path = at.field("fromCompositeFieldPath").field_path(&path)?;
             Ok(EndpointSource::FromCompositeFieldPath(path))
         }
-        (_, _, Some(composed), _) => from_composed_resource(&at.field("fromComposedResource"), composed),
-        (_, _, _, Some(raw)) => service(&at.field("service"), raw),
+        (_, _, Some(composed), _) => composed_resource(&at.field("fromComposedResource"), composed),
+        (_, _, _, Some(raw)) => self::service(&at.field("service"), raw),
         (None, None, None, None) => Err(at
             .problem("has no url; write one of: url, fromCompositeFieldPath, fromComposedResource, service")),
     }
@@ -125,7 +122,7 @@ fn url(at: &At, text: &str) -> Result<EndpointSource, InputError> {
     Origin::parse(text).map(EndpointSource::Url).map_err(|error| at.problem(error.to_string()))
 }
 
-fn from_composed_resource(at: &At, raw: raw::FromComposedResource) -> Result<EndpointSource, InputError> {
+fn composed_resource(at: &At, raw: raw::FromComposedResource) -> Result<EndpointSource, InputError> {
     let raw::FromComposedResource { resource, field_path } = raw;
     Ok(EndpointSource::FromComposedResource {
         resource: names::resource(&at.field("resource"), resource)?,

@@ -448,6 +448,14 @@ fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
             "admin: both email and emailFromCompositeFieldPath are set; keep one of them",
         ),
         (
+            "admin: {email: null, emailFromCompositeFieldPath: 'marker-of-a-secret]'}",
+            r#"admin.emailFromCompositeFieldPath: is no field path: there is an unexpected "]" at position 18; write one such as "spec.admin""#,
+        ),
+        (
+            "admin: {secretRef: {nameFromCompositeFieldPath: '.marker-of-a-secret'}}",
+            r#"admin.secretRef.nameFromCompositeFieldPath: is no field path: there is an unexpected "." at position 0; write one such as "spec.admin""#,
+        ),
+        (
             "admin: {credentials: a, secretRef: {name: b}}",
             "admin: both credentials and secretRef are set; keep one of them",
         ),

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use function_infisical::proto::v1::{
-    Capability, Credentials, CredentialData, Ready, RequestMeta, Resource, ResourceSelector, Resources,
+    Capability, CredentialData, Credentials, Ready, RequestMeta, Resource, ResourceSelector, Resources,
     RunFunctionRequest, RunFunctionResponse, Severity, State, Status, credentials::Source,
     resource_selector::Match,
 };
@@ -173,10 +173,8 @@ impl Crossplane {
             if !request.required_resources.contains_key(name) {
                 brought = true;
                 let found = self.others.iter().filter(|object| selects(selector, object));
-                let items = found.map(|object| Resource {
-                    resource: Some(encode(object)),
-                    ..Resource::default()
-                });
+                let items =
+                    found.map(|object| Resource { resource: Some(encode(object)), ..Resource::default() });
                 request.required_resources.insert(name.clone(), Resources { items: items.collect() });
             }
         }
@@ -330,8 +328,7 @@ impl Crossplane {
     }
 
     fn set_condition(&mut self, condition_type: &str, status: &str, reason: &str, message: &str) {
-        let fresh =
-            json!({"type": condition_type, "status": status, "reason": reason, "message": message});
+        let fresh = json!({"type": condition_type, "status": status, "reason": reason, "message": message});
         let conditions = &mut self.xr["status"]["conditions"];
         if let Value::Array(conditions) = conditions {
             conditions.retain(|condition| condition["type"] != condition_type);
@@ -361,10 +358,9 @@ fn bytes_of<V: AsRef<[u8]>>(
 fn selects(selector: &ResourceSelector, object: &Value) -> bool {
     let name_matches = match &selector.r#match {
         Some(Match::MatchName(name)) => object["metadata"]["name"] == name.as_str(),
-        Some(Match::MatchLabels(labels)) => labels
-            .labels
-            .iter()
-            .all(|(key, value)| object["metadata"]["labels"][key] == value.as_str()),
+        Some(Match::MatchLabels(labels)) => {
+            labels.labels.iter().all(|(key, value)| object["metadata"]["labels"][key] == value.as_str())
+        }
         None => false,
     };
     name_matches

@@ -374,3 +374,6 @@ fn not_found(request: &Request) -> Response {
     let message = format!("Route {}:{path} not found", request.method);
     Response::refusal(404, "Not Found", &message)
 }
+
+#[cfg(test)]
+mod tests;

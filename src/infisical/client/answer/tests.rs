@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{super::wire, *};
-use crate::infisical::{
-    AdminIdentity, Bootstrapped, Config, ListedToken, MintedToken, Organization, SelectedOrganization, Status,
+use crate::{
+    infisical::{
+        AdminIdentity, Bootstrapped, Config, ListedToken, MintedToken, Organization, SelectedOrganization,
+        Status,
+    },
+    secret::{AccessToken, UserToken},
 };
 
 const STRICT: &str = include_str!("../../../../tests/fixtures/exchanges/strict.json");
@@ -42,8 +46,6 @@ enum Read {
     Renewed(AccessToken),
     Details(Organization),
 }
-
-use crate::secret::{AccessToken, UserToken};
 
 fn read(operation: Operation, response: &Response) -> Result<Read, ErrorKind> {
     match operation {
@@ -137,7 +139,7 @@ fn every_recorded_answer_is_read_as_what_it_means() {
         Err(ErrorKind::InvalidRequest { fields: fields.iter().map(|&field| field.to_owned()).collect() })
     };
     let failed = || Err(ErrorKind::ServerError { status: 500 });
-    let ninety_days = Some(Duration::from_secs(90 * 24 * 60 * 60));
+    let ninety_days = Some(Duration::from_hours(90 * 24));
     let table: Vec<(&str, Operation, Result<Read, ErrorKind>)> = vec![
         ("strict status", O::Status, Ok(Read::Status(Status { max_access_token_ttl: ninety_days }))),
         ("strict config-uninitialized", O::Config, config(false)),

@@ -1,0 +1,176 @@
+use serde_json::from_slice;
+
+use super::*;
+use crate::Transaction;
+
+fn now() -> Timestamp {
+    "2026-11-24T00:00:00Z".parse().unwrap()
+}
+
+fn bootstrap(email: &str) -> Request {
+    let body = json!({ "email": email, "password": " marker-password ", "organization": "Acme" });
+    Request::new("POST", "/api/v1/admin/bootstrap").json(&body)
+}
+
+fn login(email: &str, password: &str) -> Request {
+    Request::new("POST", "/api/v3/auth/login").json(&json!({ "email": email, "password": password }))
+}
+
+fn body(response: &Response) -> Value {
+    from_slice(&response.body).unwrap()
+}
+
+fn ready() -> (Instance, String) {
+    let settings = Settings { variant: Variant::Lenient, ..Settings::default() };
+    let mut instance = Instance::new(settings, 1);
+    let answer = body(&instance.handle(now(), &bootstrap("a@example.com")));
+    (instance, answer["identity"]["credentials"]["token"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_same_seed_and_requests_give_the_same_answers() {
+    let run = |seed| {
+        let mut instance = Instance::new(Settings::default(), seed);
+        instance.handle(now(), &bootstrap("a@example.com")).body
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn nothing_prints_a_password_or_a_token() {
+    let (mut instance, token) = ready();
+    let request = bootstrap("b@example.com").bearer(&token);
+    let run = Instance::new(Settings::default(), 2).begin_bootstrap(&request).unwrap();
+    let snapshot = instance.snapshot();
+    let response = instance.handle(now(), &request);
+    let printed = format!("{instance:?} {request:?} {run:?} {snapshot:?} {response:?}");
+    assert!(!printed.contains("marker") && !printed.contains(&token), "{printed}");
+}
+
+#[test]
+fn bootstraps_that_passed_the_checks_together_race() {
+    let mut instance = Instance::new(Settings::default(), 1);
+    let mut same = [(); 2].map(|()| instance.begin_bootstrap(&bootstrap("a@example.com")).unwrap());
+    let mut other = instance.begin_bootstrap(&bootstrap("b@example.com")).unwrap();
+    let [first, second] = &mut same;
+    assert!(instance.step_bootstrap(now(), first).is_none());
+    assert_eq!(instance.step_bootstrap(now(), second).unwrap().status, 500);
+    for run in [first, &mut other] {
+        let answer = loop {
+            if let Some(answer) = instance.step_bootstrap(now(), run) {
+                break answer;
+            }
+        };
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(instance.super_admins(), ["a@example.com", "b@example.com"]);
+    assert_eq!((instance.successful_bootstraps(), instance.database.instance_admins.len()), (2, 1));
+}
+
+#[test]
+fn a_bootstrap_that_stops_blocks_its_email_and_no_other() {
+    let mut instance = Instance::new(Settings::default(), 1);
+    let mut run = instance.begin_bootstrap(&bootstrap("a@example.com")).unwrap();
+    assert!(instance.step_bootstrap(now(), &mut run).is_none());
+    assert_eq!(run.next(), Transaction::Organization);
+    let again = instance.handle(now(), &bootstrap("A@example.com"));
+    assert_eq!(body(&again)["error"], "Instance initialization");
+    assert_eq!(instance.handle(now(), &bootstrap("b@example.com")).status, 200);
+}
+
+#[test]
+fn white_space_ends_an_email_and_not_a_password() {
+    let mut instance = Instance::new(Settings::default(), 1);
+    assert_eq!(instance.handle(now(), &bootstrap(" a@example.com")).status, 422);
+    assert_eq!(instance.handle(now(), &bootstrap("a@example.com")).status, 200);
+    assert_eq!(instance.handle(now(), &login("a@example.com", "marker-password")).status, 200);
+    assert_eq!(instance.handle(now(), &login("a@example.com", " marker-password ")).status, 400);
+}
+
+#[test]
+fn nobody_logs_in_without_a_user_agent() {
+    let (mut instance, _) = ready();
+    let request = Request { user_agent: None, ..login("a@example.com", "marker-password") };
+    assert_eq!(instance.handle(now(), &request).status, 500);
+}
+
+#[test]
+fn a_captcha_comes_after_failures_and_only_where_it_is_set_up() {
+    let (mut instance, _) = ready();
+    let wrong = login("a@example.com", "wrong");
+    for _ in 0..20 {
+        assert_eq!(body(&instance.handle(now(), &wrong))["message"], "Invalid credentials");
+    }
+    instance.settings.captcha_after = Some(10);
+    let answer = instance.handle(now(), &login("a@example.com", "marker-password"));
+    assert_eq!(body(&answer)["error"], "Captcha Required");
+}
+
+#[test]
+fn tokens_follow_the_database_and_never_come_back() {
+    let (mut instance, token) = ready();
+    let before = instance.snapshot();
+    assert!(instance.token_works(now(), &token));
+    assert_eq!(instance.tokens_alive(now()).len(), 1);
+    instance.revoke_all_tokens();
+    assert!(!instance.token_works(now(), &token) && instance.tokens_alive(now()).is_empty());
+    instance.restore(&before);
+    assert!(instance.token_works(now(), &token));
+    instance.reset_database();
+    assert!(!instance.token_works(now(), &token));
+    let again = body(&instance.handle(now(), &bootstrap("a@example.com")));
+    assert_ne!(again["identity"]["credentials"]["token"], token);
+}
+
+#[test]
+fn a_lenient_server_lets_a_token_without_an_end_live_for_its_longest_life() {
+    let (instance, token) = ready();
+    let later = |days: i64| now() + jiff::SignedDuration::from_hours(24 * days);
+    assert!(instance.token_works(later(90), &token));
+    assert!(!instance.token_works(later(91), &token));
+    assert!(instance.tokens_alive(later(91)).is_empty());
+}
+
+#[test]
+fn no_request_makes_it_panic() {
+    let (mut instance, token) = ready();
+    let bodies =
+        ["", "{", "null", "[]", "3", r#"{"email":3}"#, r#"{"name":"x","organizationId":"é"}"#, "\u{0}"];
+    let paths = [
+        "",
+        "/",
+        "?",
+        "/api/status?x",
+        "/api/v1/admin/bootstrap",
+        "/api/v3/auth/login",
+        "/api/v1/nothing",
+        "/api/v1/auth/token/renew",
+        "/api/v1/auth/token-auth/identities//tokens?offset=-1&limit=x",
+        "/api/v1/auth/token-auth/tokens/x/revoke",
+        "/api/v2/workspace",
+        "/api/v1/identities",
+        "/api/v1/admin/identity-management/identities?offset=99999999999999999999",
+    ];
+    for path in paths {
+        for method in ["GET", "POST", "DELETE", "PUT", ""] {
+            for text in bodies {
+                for authorization in [None, Some("Bearer"), Some("Bearer a.b.c"), Some(token.as_str())] {
+                    let request = Request {
+                        body: text.as_bytes().to_vec(),
+                        authorization: authorization.map(str::to_owned),
+                        content_type: Some("application/json".to_owned()),
+                        ..Request::new(method, path)
+                    };
+                    assert!((200..600).contains(&instance.handle(now(), &request).status), "{path}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_route_that_is_none_is_not_found() {
+    let (mut instance, _) = ready();
+    assert_eq!(instance.handle(now(), &Request::new("GET", "/api/v1/nothing?a=b")).status, 404);
+}

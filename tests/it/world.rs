@@ -1,0 +1,242 @@
+//! The function between a control plane and a server, all in one process.
+//!
+//! Requests and responses pass through their encoding, as on the wire, and time
+//! is the test's: one clock for the function and the fake Infisical.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use fake_crossplane::{Crossplane, Reconciled};
+use fake_infisical::{FakeInfisical, Options, Settings, Variant};
+use function_infisical::{
+    clock::Clock,
+    function::Function,
+    infisical::client::{Connector, Limits},
+    proto::v1::{RunFunctionRequest, RunFunctionResponse},
+};
+use jiff::{SignedDuration, Timestamp};
+use prost::Message as _;
+use rand::{SeedableRng as _, rngs::StdRng};
+use serde_json::{Value, json};
+
+/// Seconds since 1970, moved by hand.
+pub(crate) struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+impl TestClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_secs()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+/// Which kind of XR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Namespaced,
+    Cluster,
+    Legacy,
+}
+
+pub(crate) const KINDS: [Kind; 3] = [Kind::Namespaced, Kind::Cluster, Kind::Legacy];
+pub(crate) const VARIANTS: [Variant; 3] = [Variant::Strict, Variant::Lenient, Variant::Fixed];
+
+pub(crate) struct World {
+    pub(crate) fake: FakeInfisical,
+    pub(crate) crossplane: Crossplane,
+    pub(crate) function: Arc<Function>,
+    pub(crate) clock: Arc<TestClock>,
+    /// Every response, encoded and printed, for a search of secrets.
+    pub(crate) said: Arc<Mutex<Vec<String>>>,
+    limits: Limits,
+    seed: u64,
+}
+
+pub(crate) fn variant(variant: Variant) -> Settings {
+    Settings { variant, ..Settings::default() }
+}
+
+/// A function that gives up on a server after a second.
+fn limits() -> Limits {
+    let second = Duration::from_secs(1);
+    Limits { connect: second, request: second, bootstrap: second * 2, ..Limits::default() }
+}
+
+impl World {
+    pub(crate) async fn start(settings: Settings, kind: Kind) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clock = Arc::new(TestClock(AtomicI64::new(1_795_470_829)));
+        let time = Arc::clone(&clock);
+        let options = Options { settings, time: Arc::new(move || time.now()), ..Options::default() };
+        let fake = FakeInfisical::start(options).await.unwrap();
+        let crossplane = crossplane(kind, &fake.url());
+        let limits = limits();
+        let function = Arc::new(function(&clock, &limits, 1));
+        Self { fake, crossplane, function, clock, said: Arc::default(), limits, seed: 1 }
+    }
+
+    /// A world in which the XR is connected.
+    pub(crate) async fn connected(settings: Settings, kind: Kind) -> Self {
+        let mut world = Self::start(settings, kind).await;
+        world.connect().await;
+        world
+    }
+
+    /// Runs until the XR is ready and nothing changes any more.
+    pub(crate) async fn connect(&mut self) {
+        self.settle().await;
+        self.crossplane.make_available("infisical");
+        self.settle().await;
+        assert!(self.crossplane.is_ready(), "{}", self.story());
+    }
+
+    /// The function's process is replaced by a new one, which remembers nothing.
+    pub(crate) fn restart(&mut self) {
+        self.seed += 1;
+        self.function = Arc::new(self.another_function());
+    }
+
+    /// Another replica.
+    pub(crate) fn another_function(&self) -> Function {
+        function(&self.clock, &self.limits, self.seed + 100)
+    }
+
+    pub(crate) async fn call(&self, request: RunFunctionRequest) -> RunFunctionResponse {
+        call(&self.function, &self.said, request).await
+    }
+
+    pub(crate) async fn reconcile(&mut self) -> Reconciled {
+        let (function, said) = (Arc::clone(&self.function), Arc::clone(&self.said));
+        let answer = async |request| Ok::<_, Infallible>(call(&function, &said, request).await);
+        self.crossplane.reconcile(answer).await.unwrap()
+    }
+
+    /// Reconciles as Crossplane does at once after a change, until there is none.
+    pub(crate) async fn settle(&mut self) -> Reconciled {
+        let mut last = self.reconcile().await;
+        for _ in 0..20 {
+            if last != (Reconciled::Applied { changed: true }) {
+                return last;
+            }
+            last = self.reconcile().await;
+        }
+        panic!("the XR does not come to rest: {}", self.story());
+    }
+
+    /// Lets time pass as Crossplane does: called when the `ttl` says so.
+    pub(crate) async fn live(&mut self, span: Duration) {
+        let end = self.clock.now().checked_add(SignedDuration::try_from(span).unwrap()).unwrap();
+        while self.clock.now() < end {
+            let ttl = self.crossplane.ttl.expect("every response has a ttl");
+            self.clock.advance(Duration::from_secs(u64::try_from(ttl).unwrap()));
+            self.settle().await;
+        }
+    }
+
+    /// The token in the connection Secret.
+    pub(crate) fn token(&self) -> String {
+        let secret = self.crossplane.secret("infisical-connection").unwrap_or_default();
+        secret.get("token").cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn token_works(&self) -> bool {
+        self.fake.token_works(&self.token())
+    }
+
+    /// Status and reason of both conditions.
+    pub(crate) fn conditions(&self) -> [(String, String); 2] {
+        ["InfisicalBootstrapped", "InfisicalTokenValid"].map(|condition_type| {
+            let (status, reason, _) = self.crossplane.condition(condition_type).unwrap();
+            (status.to_owned(), reason.to_owned())
+        })
+    }
+
+    pub(crate) fn message(&self, condition_type: &str) -> String {
+        self.crossplane.condition(condition_type).unwrap().2.to_owned()
+    }
+
+    /// What a failed assertion shows.
+    pub(crate) fn story(&self) -> String {
+        format!("{:#?}\n{:#?}", self.crossplane.xr["status"], self.crossplane.events)
+    }
+}
+
+fn function(clock: &Arc<TestClock>, limits: &Limits, seed: u64) -> Function {
+    Function::new(
+        Arc::new(Connector::new(limits.clone())),
+        Arc::clone(clock) as Arc<dyn Clock>,
+        StdRng::seed_from_u64(seed),
+    )
+}
+
+async fn call(
+    function: &Function,
+    said: &Mutex<Vec<String>>,
+    request: RunFunctionRequest,
+) -> RunFunctionResponse {
+    // Through the encoding and back, as on the wire.
+    let request = RunFunctionRequest::decode(request.encode_to_vec().as_slice()).unwrap();
+    let response = function.call(request, None).await;
+    let texts = format!("{:?} {:?}", response.conditions, response.results);
+    said.lock().unwrap().push(texts);
+    RunFunctionResponse::decode(response.encode_to_vec().as_slice()).unwrap()
+}
+
+/// The smallest useful input.
+pub(crate) fn input(url: &str) -> Value {
+    json!({
+        "apiVersion": "infisical.fn.crossplane.io/v1beta1",
+        "kind": "Bootstrap",
+        "instance": {"resource": "infisical", "endpoint": {"url": url}},
+        "admin": {"email": "platform@example.org"},
+    })
+}
+
+fn crossplane(kind: Kind, url: &str) -> Crossplane {
+    let xr = match kind {
+        Kind::Namespaced => json!({
+            "apiVersion": "example.org/v1", "kind": "Vault",
+            "metadata": {"name": "vault", "namespace": "team-a"},
+            "spec": {"crossplane": {"compositionRef": {"name": "vault"}}},
+        }),
+        Kind::Cluster => json!({
+            "apiVersion": "example.org/v1", "kind": "ClusterVault",
+            "metadata": {"name": "vault"},
+            "spec": {
+                "crossplane": {"compositionRef": {"name": "vault"}},
+                "writeConnectionSecretToRef": {"name": "vault-token", "namespace": "team-b"},
+            },
+        }),
+        Kind::Legacy => json!({
+            "apiVersion": "example.org/v1", "kind": "XVault",
+            "metadata": {"name": "vault-x7k2p"},
+            "spec": {
+                "claimRef": {
+                    "apiVersion": "example.org/v1", "kind": "Vault",
+                    "namespace": "team-c", "name": "vault",
+                },
+                "writeConnectionSecretToRef": {
+                    "name": "0e4cf3f0-0000-4000-8000-000000000000", "namespace": "crossplane-system",
+                },
+            },
+        }),
+    };
+    Crossplane::new(xr, input(url)).composing(
+        "infisical",
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "vault", "namespace": "team-a"},
+            "spec": {"replicas": 1},
+        }),
+    )
+}
