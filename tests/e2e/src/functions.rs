@@ -57,7 +57,9 @@ impl FunctionProcess {
         let mut command = Command::new(&self.binary);
         command.arg("--debug").arg(format!("--address=127.0.0.1:{}", self.port));
         command.arg(format!("--tls-certs-dir={}", self.certificates.display()));
-        command.arg("--metrics-address=127.0.0.1:0");
+        if self.name.starts_with("function-infisical") {
+            command.arg("--metrics-address=");
+        }
         self.running = Some(Process::start(self.name, &mut command, &self.logs));
     }
 
