@@ -10,6 +10,7 @@ use rustls::pki_types::{PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, pem::PemObject a
 pub(crate) struct Pair {
     pub(crate) certificate: String,
     pub(crate) key: String,
+    pub(crate) public_key: String,
 }
 
 /// An authority that the harness makes.
@@ -98,7 +99,7 @@ fn server(issuer: &Issuer<'_, KeyPair>) -> Pair {
 fn sign(params: &CertificateParams, issuer: &Issuer<'_, KeyPair>) -> Pair {
     let key = KeyPair::generate().expect("keys can be made");
     let certificate = params.signed_by(&key, issuer).expect("a certificate can be signed");
-    Pair { certificate: certificate.pem(), key: key.serialize_pem() }
+    Pair { certificate: certificate.pem(), key: key.serialize_pem(), public_key: key.public_key_pem() }
 }
 
 /// Puts the wrapping around a PKCS#1 key that makes it PKCS#8.

@@ -39,6 +39,12 @@ pub(crate) async fn apply(client: &Client, object: &Value) {
     applied.unwrap_or_else(|error| panic!("cannot apply {} {name}: {error}", object["kind"]));
 }
 
+/// Server-side apply to the status of an object.
+pub(crate) async fn apply_status(api: &Api<DynamicObject>, name: &str, object: &Value) {
+    let applied = api.patch_status(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object)).await;
+    applied.unwrap_or_else(|error| panic!("cannot apply the status of {name}: {error}"));
+}
+
 /// Merges into the status of an object.
 pub(crate) async fn patch_status(api: &Api<DynamicObject>, name: &str, status: &Value) {
     let patch = serde_json::json!({ "status": status });

@@ -72,6 +72,7 @@ impl ControlPlane {
         }
         let mut others = start_api_server(tools, folders, &ca, api_server).await;
         let client = admin_client(folders).await;
+        until("the API server answers", START, async || client.apiserver_version().await.ok()).await;
         others.push(start_controllers(tools, folders));
         prepare(&client, tools).await;
         initialize(tools, folders).await;
@@ -130,6 +131,7 @@ async fn start_api_server(tools: &Tools, folders: &Folders, ca: &Authority, port
     let server = ca.server();
     write(folders, "apiserver.crt", &server.certificate);
     write(folders, "apiserver.key", &server.key);
+    write(folders, "apiserver.pub", &server.public_key);
     let mut api_server = Command::new(tools.path("kube-apiserver"));
     api_server
         .arg(format!("--etcd-servers={etcd_url}"))
@@ -139,7 +141,7 @@ async fn start_api_server(tools: &Tools, folders: &Folders, ca: &Authority, port
         .arg(format!("--tls-private-key-file={}", folders.file("apiserver.key")))
         .arg(format!("--client-ca-file={}", folders.file("ca.crt")))
         .arg("--service-account-issuer=https://kubernetes.default.svc")
-        .arg(format!("--service-account-key-file={}", folders.file("apiserver.key")))
+        .arg(format!("--service-account-key-file={}", folders.file("apiserver.pub")))
         .arg(format!("--service-account-signing-key-file={}", folders.file("apiserver.key")))
         .args(["--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC"])
         .args(["--disable-admission-plugins=ServiceAccount", "--allow-privileged=true"]);
@@ -152,7 +154,7 @@ fn start_controllers(tools: &Tools, folders: &Folders) -> Process {
     controllers
         .arg(format!("--kubeconfig={}", folders.file("kcm.kubeconfig")))
         .arg("--controllers=clusterrole-aggregation-controller,garbage-collector-controller,namespace-controller")
-        .args(["--leader-elect=false", "--bind-address=127.0.0.1"])
+        .args(["--leader-elect=false", "--use-service-account-credentials", "--bind-address=127.0.0.1"])
         .arg(format!("--secure-port={}", free_port()))
         .arg(format!("--cert-dir={}", folders.file("kcm-certs")));
     Process::start("kube-controller-manager", &mut controllers, &folders.logs)
@@ -160,7 +162,6 @@ fn start_controllers(tools: &Tools, folders: &Folders) -> Process {
 
 /// Namespace, roles, and the Secrets that the chart creates empty.
 async fn prepare(client: &Client, tools: &Tools) {
-    until("the API server answers", START, async || client.apiserver_version().await.ok()).await;
     cluster::namespace(client, NAMESPACE).await;
     for role in chart::rbac(&tools.crossplane_source) {
         cluster::apply(client, &role).await;

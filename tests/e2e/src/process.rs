@@ -50,7 +50,7 @@ impl Process {
     fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {
             // It may be gone.
-            drop(kill_process_group(group, signal));
+            let _ = kill_process_group(group, signal);
         }
     }
 }

@@ -19,18 +19,45 @@ struct GoTool {
     name: &'static str,
     module: &'static str,
     package: &'static str,
+    /// The variable that a release sets to its version: packages are held
+    /// against Crossplane's.
+    version: Option<&'static str>,
 }
 
+const CROSSPLANE_VERSION: &str = "github.com/crossplane/crossplane-runtime/v2/pkg/version.version";
+const KUBERNETES_VERSION: &str = "k8s.io/component-base/version.gitVersion";
+
 const GO_TOOLS: [GoTool; 5] = [
-    GoTool { name: "crossplane", module: "crossplane", package: "github.com/crossplane/crossplane/v2/cmd/crossplane" },
-    GoTool { name: "crank", module: "crank", package: "github.com/crossplane/crossplane/v2/cmd/crank" },
-    GoTool { name: "kube-apiserver", module: "kubernetes", package: "k8s.io/kubernetes/cmd/kube-apiserver" },
+    GoTool {
+        name: "crossplane",
+        module: "crossplane",
+        package: "github.com/crossplane/crossplane/v2/cmd/crossplane",
+        version: Some(CROSSPLANE_VERSION),
+    },
+    GoTool {
+        name: "crank",
+        module: "crank",
+        package: "github.com/crossplane/crossplane/v2/cmd/crank",
+        version: Some(CROSSPLANE_VERSION),
+    },
+    GoTool {
+        name: "kube-apiserver",
+        module: "kubernetes",
+        package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        version: Some(KUBERNETES_VERSION),
+    },
     GoTool {
         name: "kube-controller-manager",
         module: "kubernetes",
         package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+        version: Some(KUBERNETES_VERSION),
     },
-    GoTool { name: "function-auto-ready", module: "auto-ready", package: "github.com/crossplane/function-auto-ready" },
+    GoTool {
+        name: "function-auto-ready",
+        module: "auto-ready",
+        package: "github.com/crossplane/function-auto-ready",
+        version: None,
+    },
 ];
 
 /// Programs of the machine, and what brings each.
@@ -83,7 +110,11 @@ async fn build(tool: &GoTool, path: &Path, logs: &Path) -> Result<(), String> {
     // Under another name until it is whole.
     let partial = path.with_extension("partial");
     let mut go = Command::new("go");
-    go.current_dir(module(tool.module)).args(["build", "-buildvcs=false", "-ldflags=-s -w", "-o"]);
+    let mut flags = "-ldflags=-s -w".to_owned();
+    if let Some((variable, version)) = tool.version.zip(version(tool)) {
+        flags.push_str(&format!(" -X {variable}={version}"));
+    }
+    go.current_dir(module(tool.module)).args(["build", "-buildvcs=false", &flags, "-o"]);
     process::run(&format!("build-{}", tool.name), go.arg(&partial).arg(tool.package), logs).await?;
     fs::rename(&partial, path).map_err(|error| format!("{}: {error}", path.display()))
 }
@@ -97,6 +128,14 @@ async fn source(module_name: &str, path: &str) -> Result<PathBuf, String> {
         serde_json::from_slice(&listed.stdout).map_err(|error| format!("go mod download {path}: {error}"))?;
     let dir = answer["Dir"].as_str().ok_or_else(|| format!("go mod download {path} names no folder"))?;
     Ok(PathBuf::from(dir))
+}
+
+/// The version at which `go.mod` has the module of a program.
+fn version(tool: &GoTool) -> Option<String> {
+    let text = fs::read_to_string(module(tool.module).join("go.mod")).ok()?;
+    let (path, _) = tool.package.split_once("/cmd/")?;
+    let line = text.lines().find_map(|line| line.trim().trim_start_matches("require ").strip_prefix(path))?;
+    Some(line.trim().to_owned())
 }
 
 fn module(name: &str) -> PathBuf {

@@ -23,6 +23,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(40);
 
 /// The package under test.
 pub(crate) const FUNCTION: &str = "function-infisical";
+/// All packages.
+const FUNCTIONS: [&str; 3] = [FUNCTION, "function-compose", "function-auto-ready"];
 
 pub(crate) struct World {
     pub(crate) client: Client,
@@ -54,20 +56,21 @@ impl World {
             package::publish(tools, &folders, &registry, (name, &root), None).await.expect("a package");
         }
 
-        let certificates = |name: &str| {
+        let mut certificates = std::collections::BTreeMap::new();
+        for name in FUNCTIONS {
             let dir = folders.run.join(format!("{name}-certs"));
             plane.authority.write(&dir, &plane.authority.server());
-            dir
-        };
-        let function = FunctionProcess::start(FUNCTION, &binary, &certificates(FUNCTION), &folders.logs);
-        let compose = serve(Arc::new(Compose), &certificates("function-compose")).await;
+            certificates.insert(name, dir);
+        }
+        let function = FunctionProcess::start(FUNCTION, &binary, &certificates[FUNCTION], &folders.logs);
+        let compose = serve(Arc::new(Compose), &certificates["function-compose"]).await;
         let auto_ready = tools.path("function-auto-ready");
         let auto_ready =
-            FunctionProcess::start("function-auto-ready", &auto_ready, &certificates("function-auto-ready"), &folders.logs);
+            FunctionProcess::start("function-auto-ready", &auto_ready, &certificates["function-auto-ready"], &folders.logs);
         let ports =
             [(FUNCTION, function.port), ("function-compose", compose.port), ("function-auto-ready", auto_ready.port)];
         for (name, port) in ports {
-            install(&client, &registry, name, port).await;
+            install(&client, &registry, name, port, &certificates[name]).await;
         }
         xrs::define(&client).await;
         let figures = Figures::default();
@@ -210,12 +213,19 @@ pub(crate) async fn secret(client: &Client, namespace: &str, name: &str, data: &
     cluster::apply(client, &secret).await;
 }
 
-async fn install(client: &Client, registry: &Registry, name: &str, port: u16) {
+async fn install(client: &Client, registry: &Registry, name: &str, port: u16, certificates: &Path) {
     let function = json!({
         "apiVersion": "pkg.crossplane.io/v1", "kind": "Function", "metadata": named(name),
         "spec": { "package": registry.reference(name) },
     });
     cluster::apply(client, &function).await;
+    // What a package runtime does: the Secret with the certificate, and where
+    // the function is.
+    let file = |name: &str| std::fs::read_to_string(certificates.join(name)).expect("it was written");
+    let files = ["tls.crt", "tls.key", "ca.crt"].map(|name| (name, file(name)));
+    let data: Vec<_> = files.iter().map(|(name, content)| (*name, content.as_str())).collect();
+    let tls = format!("{name}-tls-server");
+    secret(client, crate::NAMESPACE, &tls, &data).await;
     point(client, name, port).await;
     let functions = api(client, "pkg.crossplane.io/v1", "Function", None);
     watch("the package is installed", SOON, &functions, name, |function| {
@@ -224,7 +234,6 @@ async fn install(client: &Client, registry: &Registry, name: &str, port: u16) {
     .await;
 }
 
-/// Does what a package runtime does: says where the function is.
 async fn point(client: &Client, name: &str, port: u16) {
     let revisions = api(client, "pkg.crossplane.io/v1", "FunctionRevision", None);
     let of_function = kube::api::ListParams::default().labels(&format!("pkg.crossplane.io/package={name}"));
@@ -232,6 +241,16 @@ async fn point(client: &Client, name: &str, port: u16) {
         revisions.list(&of_function).await.ok()?.items.into_iter().next()?.metadata.name
     })
     .await;
-    let status = json!({ "endpoint": format!("dns:///localhost:{port}") });
-    cluster::patch_status(&revisions, &revision, &status).await;
+    let status = json!({
+        "apiVersion": "pkg.crossplane.io/v1", "kind": "FunctionRevision",
+        "status": {
+            "endpoint": format!("dns:///localhost:{port}"),
+            "tlsServerSecretName": format!("{name}-tls-server"),
+            "conditions": [{
+                "type": "RuntimeHealthy", "status": "True", "reason": "HealthyPackageRuntime",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }],
+        },
+    });
+    cluster::apply_status(&revisions, &revision, &status).await;
 }
