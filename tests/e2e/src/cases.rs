@@ -1,6 +1,9 @@
 //! The cases: each plays a story of an XR and ends by using the token.
 
+mod faults;
+mod scale;
 mod shapes;
+mod tls;
 
 use std::pin::Pin;
 
@@ -26,4 +29,20 @@ pub(crate) const CASES: &[Case] = cases![
     shapes::claim_with_legacy_xr,
     shapes::cluster_scoped_xr,
     shapes::auto_ready_comes_after,
+    shapes::step_credentials,
+    shapes::required_admin_secret,
+    shapes::required_ca_bundle,
+    shapes::wrong_input,
+    faults::connection_secret_deleted,
+    faults::token_revoked,
+    faults::function_killed_before_the_answer,
+    faults::function_killed_after_the_answer,
+    faults::server_silent_for_30_s,
+    faults::crossplane_killed_before_the_apply,
+    faults::xr_deleted_and_made_again,
+    scale::twenty_xrs_at_once,
+    scale::two_replicas,
+    scale::certificate_replaced,
+    scale::realtime_compositions_off,
+    scale::response_cache_on,
 ];

@@ -63,6 +63,11 @@ impl FunctionProcess {
         self.running = Some(Process::start(self.name, &mut command, &self.logs));
     }
 
+    /// Another process of the same, on a port of its own.
+    pub(crate) fn replica(&self, name: &'static str) -> Self {
+        Self::start(name, &self.binary, &self.certificates, &self.logs)
+    }
+
     /// SIGKILL.
     pub(crate) async fn kill(&mut self) {
         if let Some(running) = self.running.take() {

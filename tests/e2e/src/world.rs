@@ -1,7 +1,7 @@
 //! The running world of the cases: the control plane, the functions installed
 //! as packages, and XRs with an Infisical behind each.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::{Duration, Instant}};
 
 use fake_infisical::{FakeInfisical, Options, Settings, Variant};
 use k8s_openapi::api::core::v1::Secret;
@@ -95,8 +95,8 @@ impl World {
     }
 
     /// The deployment controller and the kubelet, in one: the instance is ready
-    /// from here on.
-    pub(crate) async fn make_available(&self, xr: &Xr) {
+    /// from the moment on that this returns.
+    pub(crate) async fn make_available(&self, xr: &Xr) -> Instant {
         let name = format!("{}-infisical", self.composite_name(xr).await);
         let deployments = api(&self.client, "apps/v1", "Deployment", Some(&xr.namespace));
         let deployment = until("the Deployment is composed", SOON, async || deployments.get(&name).await.ok()).await;
@@ -109,7 +109,9 @@ impl World {
             "observedGeneration": generation, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1,
             "availableReplicas": 1, "conditions": [condition],
         });
+        let begin = now();
         cluster::patch_status(&deployments, &name, &status).await;
+        begin
     }
 
     /// The name of the XR: its own, or what Crossplane made of the claim's.

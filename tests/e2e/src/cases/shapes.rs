@@ -1,13 +1,17 @@
 //! The shapes of XR that there are, and what comes before and after the step.
 
+use std::time::Duration;
+
 use fake_infisical::Variant;
 use kube::api::DynamicObject;
 use serde_json::json;
 
+use super::tls;
 use crate::{
+    certs::Authority,
     cluster::{condition, now, watch},
     figure::{Figure, alone},
-    world::{SOON, World, infisical},
+    world::{SOON, World, infisical, secret},
     xrs::{CLAIM, CLUSTER, NAMESPACED, Pipeline, Xr},
 };
 
@@ -31,10 +35,8 @@ pub(crate) async fn namespaced_xr(world: &mut World) {
         };
         let available = async {
             // The watches are there by then.
-            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-            let begin = now();
-            world.make_available(&xr).await;
-            begin
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            world.make_available(&xr).await
         };
         let (begin, persisted, ready) = tokio::join!(
             available,
@@ -92,5 +94,85 @@ pub(crate) async fn auto_ready_comes_after(world: &mut World) {
         "availableReplicas": 1, "currentRevision": "a", "updateRevision": "a",
     });
     crate::cluster::patch_status(&sets, "auto-ready-database", &status).await;
+    world.ends_well(&xr, &fake).await;
+}
+
+/// The platform team's own email and password, as a credential of the step.
+pub(crate) async fn step_credentials(world: &mut World) {
+    let fake = infisical(Variant::Strict).await;
+    let xr = Xr::new(NAMESPACED, "step-credentials");
+    let admin = [("email", "step@example.org"), ("password", "marker-password-of-the-step")];
+    secret(&world.client, crate::NAMESPACE, "step-admin", &admin).await;
+    let source = json!({ "namespace": crate::NAMESPACE, "name": "step-admin" });
+    let pipeline = Pipeline {
+        input: json!({ "admin": { "email": null, "credentials": "admin" } }),
+        credentials: json!([{ "name": "admin", "source": "Secret", "secretRef": source }]),
+        ..Pipeline::default()
+    };
+    xr.create(world, &fake, &pipeline).await;
+    world.make_available(&xr).await;
+    world.ends_well(&xr, &fake).await;
+    assert_eq!(fake.super_admins(), ["step@example.org"]);
+    assert!(world.secrets(&xr).get_opt("step-credentials-admin").await.expect("an answer").is_none());
+}
+
+/// The platform team's own email and password, in a Secret per XR that comes
+/// after the XR.
+pub(crate) async fn required_admin_secret(world: &mut World) {
+    let fake = infisical(Variant::Lenient).await;
+    let xr = Xr::new(NAMESPACED, "required-secret");
+    let input = json!({ "admin": { "email": null, "secretRef": { "name": "my-admin" } } });
+    xr.create(world, &fake, &Pipeline::with_input(input)).await;
+    world.make_available(&xr).await;
+    world.until_condition(&xr, "InfisicalBootstrapped", "WaitingForAdmin").await;
+    let admin = [("email", "required@example.org"), ("password", "marker-password-of-the-secret")];
+    secret(&world.client, &xr.namespace, "my-admin", &admin).await;
+    // Nothing that Crossplane watches has changed: the ttl brings the next call.
+    world.ends_well_within(&xr, &fake, Duration::from_secs(90)).await;
+    assert_eq!(fake.super_admins(), ["required@example.org"]);
+}
+
+/// https with a private CA out of a ConfigMap.
+pub(crate) async fn required_ca_bundle(world: &mut World) {
+    let fake = infisical(Variant::Strict).await;
+    let authority = Authority::new("private");
+    let front = tls::front(&authority, fake.address()).await;
+    let xr = Xr::new(NAMESPACED, "ca-bundle");
+    crate::cluster::namespace(&world.client, &xr.namespace).await;
+    crate::cluster::apply(
+        &world.client,
+        &json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "private-ca", "namespace": xr.namespace },
+            "data": { "ca.crt": authority.certificate() },
+        }),
+    )
+    .await;
+    let tls = json!({ "caBundleFrom": { "configMapRef": { "name": "private-ca" } } });
+    let pipeline = Pipeline::with_input(json!({ "instance": { "endpoint": { "tls": tls } } }));
+    xr.create_at(world, &front.url(), &pipeline).await;
+    world.make_available(&xr).await;
+    world.ends_well(&xr, &fake).await;
+}
+
+/// The message on the XR tells a person what to do.
+pub(crate) async fn wrong_input(world: &mut World) {
+    let fake = infisical(Variant::Strict).await;
+    let xr = Xr::new(NAMESPACED, "wrong-input");
+    let input = json!({ "admin": { "emial": "platform@example.org", "email": null } });
+    xr.create(world, &fake, &Pipeline::with_input(input)).await;
+    let message = |xr: &DynamicObject| {
+        let synced = condition(xr, "Synced").filter(|synced| synced["status"] == "False")?;
+        synced["message"].as_str().map(str::to_owned)
+    };
+    let object = watch("the XR says that it is not synced", SOON, &world.xrs(&xr), &xr.name, |xr| {
+        message(xr).is_some()
+    })
+    .await;
+    let message = message(&object).unwrap_or_default();
+    assert!(message.contains("input.admin"), "the field is named: {message}");
+    // Mended, it goes on by itself.
+    xr.create(world, &fake, &Pipeline::default()).await;
+    world.make_available(&xr).await;
     world.ends_well(&xr, &fake).await;
 }
