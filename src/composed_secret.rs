@@ -104,24 +104,36 @@ impl fmt::Display for SecretName {
     }
 }
 
+/// What a Secret is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretKind {
+    /// `type`.
+    pub secret_type: &'static str,
+    /// `immutable`: the API server refuses every later change of the data.
+    pub immutable: bool,
+}
+
 /// Writes a Secret's manifest as an encoded `google.protobuf.Struct`.
 ///
 /// The same arguments give the same bytes.
 #[must_use]
-pub fn manifest(name: &SecretName, secret_type: &str, data: &SecretData) -> Bytes {
+pub fn manifest(name: &SecretName, kind: SecretKind, data: &SecretData) -> Bytes {
     let mut metadata = BTreeMap::from([("name".to_owned(), text(&name.name))]);
     if let Some(namespace) = &name.namespace {
         metadata.insert("namespace".to_owned(), text(namespace));
     }
     // Exposed here: the Secret is where these values belong.
     let data = data.0.iter().map(|(key, value)| (key.clone(), text(&STANDARD.encode(value)))).collect();
-    let fields = BTreeMap::from([
+    let mut fields = BTreeMap::from([
         ("apiVersion".to_owned(), text("v1")),
         ("kind".to_owned(), text("Secret")),
-        ("type".to_owned(), text(secret_type)),
+        ("type".to_owned(), text(kind.secret_type)),
         ("metadata".to_owned(), object(metadata)),
         ("data".to_owned(), object(data)),
     ]);
+    if kind.immutable {
+        fields.insert("immutable".to_owned(), Value { kind: Some(Kind::BoolValue(true)) });
+    }
     Struct { fields }.encode_to_vec().into()
 }
 
@@ -137,25 +149,30 @@ fn object(fields: BTreeMap<String, Value>) -> Value {
 mod tests {
     use super::*;
 
+    const OPAQUE: SecretKind = SecretKind { secret_type: "Opaque", immutable: false };
+
     #[test]
     fn a_secret_that_is_written_is_read_back() {
         let mut data = SecretData::default();
         data.insert("token", "marker-token");
         data.insert("host", "http://infisical:8080");
         let name = SecretName { name: "vault-connection".to_owned(), namespace: Some("team-a".to_owned()) };
-        let written = manifest(&name, "Opaque", &data);
+        let written = manifest(&name, OPAQUE, &data);
         let read = Manifest::new(&written);
         assert_eq!(SecretData::read(read), data);
         assert_eq!(read.name(), Some("vault-connection"));
         assert_eq!(read.namespace(), Some("team-a"));
         assert_eq!((read.kind(), read.api_version()), (Some("Secret"), Some("v1")));
-        assert!(manifest(&name, "Opaque", &data) == written);
+        assert!(manifest(&name, OPAQUE, &data) == written);
+        assert_eq!(read.boolean("immutable"), None);
+        let immutable = manifest(&name, SecretKind { immutable: true, ..OPAQUE }, &data);
+        assert_eq!(Manifest::new(&immutable).boolean("immutable"), Some(true));
     }
 
     #[test]
     fn a_namespace_is_left_out_where_crossplane_fills_it_in() {
         let name = SecretName { name: "vault-admin".to_owned(), namespace: None };
-        let written = manifest(&name, "Opaque", &SecretData::default());
+        let written = manifest(&name, OPAQUE, &SecretData::default());
         assert_eq!(Manifest::new(&written).namespace(), None);
     }
 

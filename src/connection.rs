@@ -138,7 +138,7 @@ mod tests {
     fn details(names: &[(&str, DetailValue)]) -> Vec<ConnectionDetail> {
         let detail = |(name, value): &(&str, DetailValue)| ConnectionDetail {
             name: (*name).to_owned(),
-            value: value.clone(),
+            value: *value,
         };
         names.iter().map(detail).collect()
     }

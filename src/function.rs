@@ -11,16 +11,16 @@ use std::{
 
 use rand::rngs::StdRng;
 use tonic::Status;
+use tracing::Instrument as _;
 
 use crate::{
     act::{Act, Memory, Remembered},
     clock::Clock,
     infisical::Connect,
-    observe::{Observation, observe},
+    observe::{Observation, Xr, observe},
     plan::{Action, AdminSecret, Plan, plan},
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
     respond,
-    secret::AccessToken,
     server::RunFunction,
 };
 
@@ -47,19 +47,42 @@ impl Function {
 
     /// Answers a call. `deadline` is what the caller has left to wait.
     pub async fn call(&self, request: RunFunctionRequest, deadline: Option<Duration>) -> RunFunctionResponse {
+        let tag = request.meta.as_ref().map(|meta| meta.tag.as_str()).unwrap_or_default();
+        let span = tracing::info_span!(
+            "call",
+            request.tag = tag,
+            xr.kind = tracing::field::Empty,
+            xr.namespace = tracing::field::Empty,
+            xr.name = tracing::field::Empty,
+            xr.uid = tracing::field::Empty,
+        );
+        self.answer(request, deadline).instrument(span).await
+    }
+
+    async fn answer(&self, request: RunFunctionRequest, deadline: Option<Duration>) -> RunFunctionResponse {
         let observation = match observe(&request) {
             Ok(observation) => observation,
             Err(error) => {
-                tracing::info!(%error, "the pipeline step cannot run");
+                tracing::warn!(%error, "the pipeline step cannot run");
                 return respond::fatal(request, &error);
             }
         };
+        record(&observation.xr);
         if let Some(admin) = &observation.persisted_admin {
             self.memory.keep_admin(&observation.xr.key, admin);
         }
         let (plan, remembered) = self.decide(&observation, patience(deadline)).await;
-        tracing::debug!(action = plan.action.name(), "answering");
-        respond::respond(request, &observation, &remembered, &plan, self.clock.now())
+        let response = respond::respond(request, &observation, &remembered, &plan, self.clock.now());
+        let reason =
+            response.conditions.first().map(|condition| condition.reason.as_str()).unwrap_or_default();
+        let action = plan.action.name();
+        // At info only what is news; a steady XR says nothing.
+        if response.results.is_empty() {
+            tracing::debug!(action, reason, "answered");
+        } else {
+            tracing::info!(action, reason, "answered");
+        }
+        response
     }
 
     /// Plans, and as long as there is patience waits for the work that the plan
@@ -90,11 +113,17 @@ impl Function {
 
     fn plan(&self, observation: &Observation) -> (Plan, Remembered) {
         let now = self.clock.now();
-        let token = observation.connection.as_ref().and_then(|connection| connection.token.as_ref());
-        let observed = token.map(AccessToken::fingerprint);
-        let remembered = self.memory.recall(&observation.xr.key, observed, now);
+        let remembered = self.memory.recall(&observation.xr.key, observation.connection.as_ref(), now);
         (plan(observation, &remembered, now), remembered)
     }
+}
+
+fn record(xr: &Xr) {
+    let span = tracing::Span::current();
+    span.record("xr.kind", xr.kind.as_str());
+    span.record("xr.namespace", xr.namespace().unwrap_or_default());
+    span.record("xr.name", xr.name.as_str());
+    span.record("xr.uid", xr.key.as_str());
 }
 
 /// Half of what the caller has left, so that the answer is in time.

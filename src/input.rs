@@ -39,6 +39,8 @@ pub struct Bootstrap {
     pub organization: Organization,
     /// The instance admin.
     pub admin: Admin,
+    /// The token of an instance that somebody else bootstrapped.
+    pub adopt: Option<Adopt>,
     /// The connection Secret; where the XR's author names one, that one counts.
     pub connection_secret: Option<SecretRef>,
     /// The keys of the connection Secret. A token is always among them.
@@ -288,6 +290,17 @@ pub enum Admin {
         /// The email, where it is not the Secret's.
         email: Option<EmailSource>,
     },
+}
+
+/// A Secret that holds the token of an instance admin identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adopt {
+    /// The Secret's `metadata.name`.
+    pub name: NameSource,
+    /// Its `metadata.namespace`; the XR's where there is none.
+    pub namespace: Option<String>,
+    /// The key of the token.
+    pub key: String,
 }
 
 /// Where an email comes from.

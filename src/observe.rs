@@ -14,7 +14,7 @@ use crate::{
     manifest::Manifest,
     proto::v1::{ResourceSelector, RunFunctionRequest},
     readiness::Readiness,
-    secret::Credentials,
+    secret::{AccessToken, Credentials},
 };
 
 mod admin;
@@ -28,7 +28,7 @@ mod xr;
 pub use admin::AdminSource;
 pub use requirements::Required;
 pub use secrets::{ADMIN_RESOURCE, CONNECTION_RESOURCE};
-pub use xr::{PreviousConditions, Xr, XrKey};
+pub use xr::{Claim, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
 
 /// What a call is about, in values of its own.
 #[derive(Clone, Debug)]
@@ -43,6 +43,9 @@ pub struct Observation {
     pub organization: Result<String, Waiting>,
     /// Where the admin's email and password come from.
     pub admin: AdminSource,
+    /// The token of an instance that somebody else bootstrapped, if the input
+    /// names one.
+    pub adopted: Option<Result<AccessToken, Waiting>>,
     /// The email and password in the admin Secret that this function composed.
     pub persisted_admin: Option<Credentials>,
     /// The connection Secret, or what a legacy XR has of it.
@@ -142,8 +145,16 @@ pub fn observe(request: &RunFunctionRequest) -> Result<Observation, ObserveError
     let manifest = composite.and_then(|composite| composite.resource.as_deref()).map(Manifest::new);
     let manifest = manifest.ok_or(ObserveError::NoXr)?;
     let xr = Xr::read(manifest).ok_or(ObserveError::NoXr)?;
-    let Bootstrap { instance, organization, admin, connection_secret, connection_details, token, status } =
-        input;
+    let Bootstrap {
+        instance,
+        organization,
+        admin,
+        adopt,
+        connection_secret,
+        connection_details,
+        token,
+        status,
+    } = input;
 
     secrets::check_names(request)?;
     let connection_name = secrets::connection_name(&xr, manifest, connection_secret.as_ref())?;
@@ -151,6 +162,7 @@ pub fn observe(request: &RunFunctionRequest) -> Result<Observation, ObserveError
     let mut required = Required::new(request, connection_name.namespace.as_deref().or(xr.namespace()));
     let endpoint = endpoint::observe(request, manifest, &instance, &mut required)?;
     let source = admin::observe(request, manifest, &admin, &mut required)?;
+    let adopted = adopt.map(|adopt| admin::adopted(manifest, &adopt, &mut required)).transpose()?;
     let details = composite.map(|composite| SecretData::from_bytes(&composite.connection_details));
     let details = details.unwrap_or_default();
 
@@ -159,6 +171,7 @@ pub fn observe(request: &RunFunctionRequest) -> Result<Observation, ObserveError
         endpoint,
         organization: organization::observe(&xr, manifest, &organization)?,
         admin: source,
+        adopted,
         persisted_admin: admin::persisted(request),
         connection: secrets::connection(request, &details, &connection_details),
         connection_details: details,

@@ -18,6 +18,8 @@ use crate::{
     secret::{AccessToken, Credentials, Email},
 };
 
+#[cfg(test)]
+mod tests;
 pub mod timing;
 
 /// What one call does.
@@ -126,23 +128,22 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
         }
         AdminSource::Generated { email } => email,
     };
-    match (persisted, email) {
-        // The way out of an interrupted bootstrap is another email.
-        (Some(admin), Ok(email))
-            if remembered.burnt.as_ref() == Some(&admin.email) && *email != admin.email =>
-        {
-            let password = admin.password.clone();
-            AdminSecret::Remembered(Credentials { email: email.clone(), password })
-        }
+    // The way out of an interrupted bootstrap is another email. The Secret is
+    // deleted first, since it can be written only once.
+    let is_burnt = |admin: &Credentials| {
+        remembered.burnt.as_ref() == Some(&admin.email)
+            && email.as_ref().is_ok_and(|email| *email != admin.email)
+    };
+    if let Some(admin) = persisted {
         // Every try uses the same email, so the one that is persisted counts.
-        (Some(admin), _) => AdminSecret::Observed(admin.clone()),
-        (None, email) => match (&remembered.admin, email) {
-            (Some(admin), _) => AdminSecret::Remembered(admin.clone()),
-            (None, Ok(email)) if a_new_password_is_of_use(observation, remembered) => {
-                AdminSecret::Generate(email.clone())
-            }
-            (None, _) => AdminSecret::None,
-        },
+        return if is_burnt(admin) { AdminSecret::None } else { AdminSecret::Observed(admin.clone()) };
+    }
+    match (&remembered.admin, email) {
+        (Some(admin), _) if !is_burnt(admin) => AdminSecret::Remembered(admin.clone()),
+        (_, Ok(email)) if a_new_password_is_of_use(observation, remembered) => {
+            AdminSecret::Generate(email.clone())
+        }
+        _ => AdminSecret::None,
     }
 }
 
@@ -152,7 +153,8 @@ fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) 
     let is_empty =
         |problem: &Problem| matches!(problem.kind, ProblemKind::AdminSecretMissing { initialized: false });
     let said_so = remembered.held.as_ref().is_some_and(|held| is_empty(&held.problem));
-    said_so || (observation.connection.is_none() && remembered.accepted.is_none())
+    let connected = observation.connection.is_some() || remembered.accepted.is_some();
+    said_so || (!connected && observation.adopted.is_none())
 }
 
 fn connection_secret(observation: &Observation, remembered: &Remembered) -> ConnectionSecret {
@@ -220,6 +222,7 @@ fn standing(
     let check_at = timing::check_at(accepted, &observation.token_policy, &observation.xr.key);
     // A renewal that failed is tried again long before the next verification.
     let check_at = remembered.held.as_ref().map_or(check_at, |held| check_at.min(held.retry_at));
+    let check_at = sweep_at(observation, remembered).map_or(check_at, |sweep_at| check_at.min(sweep_at));
     if check_at <= now {
         return None;
     }
@@ -248,6 +251,9 @@ fn work(
     let token = token_to_try(observation, remembered);
     let admin = usable_admin(observation, remembered);
     if token.is_none() && admin.is_none() {
+        if let Some(Err(waiting)) = &observation.adopted {
+            return Err(Wait::For(waiting.clone()));
+        }
         return Err(match &observation.admin {
             AdminSource::Supplied(Err(waiting)) | AdminSource::Generated { email: Err(waiting) } => {
                 Wait::For(waiting.clone())
@@ -264,6 +270,7 @@ fn work(
     Ok(Establish {
         endpoint: endpoint.clone(),
         renew: token.as_ref().is_some_and(|token| renewal_is_due(token, observation, remembered, now)),
+        sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at <= now),
         login: login(remembered, admin.as_ref(), now),
         token,
         admin,
@@ -271,7 +278,17 @@ fn work(
         connected_before: connected_before(observation, remembered),
         organization,
         token_name: token_name(observation),
+        now,
     })
+}
+
+/// When to look for tokens that earlier tries have left alive: once the present
+/// one was seen in observed, and if there is a password to log in with.
+fn sweep_at(observation: &Observation, remembered: &Remembered) -> Option<Timestamp> {
+    let accepted = remembered.accepted.as_ref()?;
+    let is_observed = observed_token(observation).map(AccessToken::fingerprint) == Some(accepted.token);
+    let can_log_in = usable_admin(observation, remembered).is_some() && remembered.login_refused.is_none();
+    if is_observed && can_log_in { remembered.sweep_at } else { None }
 }
 
 /// Tokens that this function mints are named after the XR, so that they can be
@@ -281,7 +298,8 @@ fn token_name(observation: &Observation) -> String {
 }
 
 /// A strange token in the cluster first, then the newest that was accepted,
-/// then one that the server could not be asked about.
+/// then one that the server could not be asked about, and last the token of an
+/// instance that is adopted: it is of use until there is one of our own.
 fn token_to_try(observation: &Observation, remembered: &Remembered) -> Option<AccessToken> {
     let observed = observed_token(observation);
     if has_a_strange_token(observation, remembered) {
@@ -289,7 +307,11 @@ fn token_to_try(observation: &Observation, remembered: &Remembered) -> Option<Ac
     }
     let accepted = remembered.accepted.as_ref();
     let in_memory = accepted.and_then(|accepted| accepted.connection.as_ref()).map(|it| it.token.clone());
-    in_memory.or_else(|| remembered.untested.clone()).or_else(|| observed.cloned())
+    let adopted = observation.adopted.as_ref().and_then(|adopted| adopted.as_ref().ok());
+    in_memory
+        .or_else(|| remembered.untested.clone())
+        .or_else(|| observed.cloned())
+        .or_else(|| adopted.cloned())
 }
 
 /// Credentials that may be used: supplied, or persisted and seen to be.

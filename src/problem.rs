@@ -15,6 +15,32 @@ use crate::{
     secret::Email,
 };
 
+/// The reasons that a problem gives to a condition. `docs/conditions.md` has an
+/// entry for each.
+pub const REASONS: &[&str] = &[
+    "Unreachable",
+    "TLSFailed",
+    "AddressForbidden",
+    "RateLimited",
+    "ServerError",
+    "Redirected",
+    "NotInfisical",
+    "UnexpectedAnswer",
+    "BootstrappedElsewhere",
+    "AdminLoginRefused",
+    "PartiallyBootstrapped",
+    "MFARequired",
+    "CaptchaRequired",
+    "AdminLocked",
+    "PasswordLoginDisabled",
+    "NotServerAdmin",
+    "NoInstanceAdmin",
+    "MintedTokenRefused",
+    "AdminSecretMissing",
+    "InvalidRequest",
+    "NoOrganization",
+];
+
 /// Why there is no working token, and of which server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -183,12 +209,12 @@ impl Problem {
             }
             ProblemKind::BootstrappedElsewhere { email } => format!(
                 "Infisical at {origin} was set up by somebody else: it does not know the generated password of {email}. \
-                 Supply the admin's email and password with input.admin.credentials or input.admin.secretRef, or put \
-                 a token of an instance admin into the connection Secret"
+                 Supply the admin's email and password with input.admin.credentials or input.admin.secretRef, or a \
+                 token of an instance admin with input.adopt"
             ),
             ProblemKind::AdminLoginRefused { email } => format!(
-                "Infisical at {origin} refuses the email {email} with the password that is kept for it. Put the \
-                 present password where input.admin says, or into the admin Secret"
+                "Infisical at {origin} refuses the email {email} with the password that is kept for it. Supply the \
+                 present password with input.admin.credentials or input.admin.secretRef"
             ),
             ProblemKind::PartiallyBootstrapped { email } => format!(
                 "A bootstrap of Infisical at {origin} was interrupted: the user {email} exists, but the instance is \
@@ -197,7 +223,7 @@ impl Problem {
             ),
             ProblemKind::MfaRequired { email } => format!(
                 "Infisical at {origin} asks {email} for a second factor. Switch MFA off for that user and for the \
-                 organization, or put a token of an instance admin into the connection Secret"
+                 organization, or supply a token of an instance admin, with input.adopt or in the connection Secret"
             ),
             ProblemKind::CaptchaRequired { email } => format!(
                 "Infisical at {origin} asks {email} for a captcha after failed logins. Log in once in its web \
@@ -209,7 +235,7 @@ impl Problem {
             ),
             ProblemKind::PasswordLoginDisabled => format!(
                 "Infisical at {origin} does not allow login by email and password. Allow it in the server admin's \
-                 settings, or put a token of an instance admin into the connection Secret"
+                 settings, or supply a token of an instance admin, with input.adopt or in the connection Secret"
             ),
             ProblemKind::NotServerAdmin { email } => format!(
                 "The user {email} is not a server admin of Infisical at {origin}. Make it one, or supply the email \
@@ -278,5 +304,26 @@ fn request_remedy(kind: &ErrorKind) -> &'static str {
             ". Check whether the endpoint is Infisical's, and what is in front of it"
         }
         _ => ". What is persisted stands, and it is tried again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The matches are exhaustive, so a list of their words is complete.
+    #[test]
+    fn the_reasons_are_those_of_the_matches() {
+        let source = include_str!("problem.rs");
+        let (_, matches) = source.split_once("pub fn reason(").unwrap();
+        let (matches, _) = matches.split_once("pub fn message(").unwrap();
+        let (_, requests) = source.split_once("fn request_reason(").unwrap();
+        let (requests, _) = requests.split_once("fn request_remedy(").unwrap();
+        let words = [matches, requests].concat();
+        let mut given: Vec<&str> = words.split('"').skip(1).step_by(2).collect();
+        let mut listed = REASONS.to_vec();
+        given.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(given, listed);
     }
 }

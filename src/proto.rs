@@ -17,7 +17,7 @@ pub mod v1 {
 }
 
 /// The service under its older name, over the messages of [`v1`].
-#[expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated from proto/")]
+#[expect(clippy::pedantic, clippy::allow_attributes, reason = "generated from proto/")]
 pub mod v1beta1 {
     tonic::include_proto!("apiextensions.r#fn.proto.v1beta1");
 }

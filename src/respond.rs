@@ -9,7 +9,7 @@ use prost_types::Duration;
 
 use crate::{
     act::Remembered,
-    composed_secret::{self, SecretData, SecretName},
+    composed_secret::{self, SecretData, SecretKind},
     observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation, ObserveError},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
     proto::v1::{
@@ -22,11 +22,14 @@ use crate::{
 pub mod conditions;
 mod status;
 
-/// The type of the admin Secret.
-const ADMIN_TYPE: &str = "Opaque";
+/// The admin Secret is written once. Two replicas that both find none may each
+/// draw a password; the API server keeps the first, whatever they apply later,
+/// so that the password which was used cannot be overwritten.
+const ADMIN: SecretKind = SecretKind { secret_type: "Opaque", immutable: true };
 
-/// The type of a connection Secret, by convention of function-patch-and-transform.
-const CONNECTION_TYPE: &str = "connection.crossplane.io/v1alpha1";
+/// The type of a connection Secret is a convention of function-patch-and-transform.
+const CONNECTION: SecretKind =
+    SecretKind { secret_type: "connection.crossplane.io/v1alpha1", immutable: false };
 
 /// Seconds after which one is called again while only the cluster is awaited: a
 /// change there brings the call. Crossplane's SDKs answer with the same.
@@ -59,11 +62,11 @@ pub fn respond(
 
     let desired = response.desired.get_or_insert_default();
     if let Some(admin) = admin_to_emit(&plan.admin) {
-        let manifest = composed_secret::manifest(&observation.admin_secret, ADMIN_TYPE, &admin_data(admin));
+        let manifest = composed_secret::manifest(&observation.admin_secret, ADMIN, &admin_data(admin));
         desired.insert(ADMIN_RESOURCE, &composed(manifest, is_ready));
     }
     if let Some(data) = connection_to_emit(observation, remembered, plan.connection) {
-        let manifest = connection_manifest(&observation.connection_secret, &data);
+        let manifest = composed_secret::manifest(&observation.connection_secret, CONNECTION, &data);
         desired.insert(CONNECTION_RESOURCE, &composed(manifest, is_ready));
         if observation.xr.is_legacy() {
             // Exposed here: the XR's own connection Secret is where these belong.
@@ -149,10 +152,6 @@ fn connection_to_emit(
             Some(connection.data(&observation.wanted))
         }
     }
-}
-
-fn connection_manifest(name: &SecretName, data: &SecretData) -> bytes::Bytes {
-    composed_secret::manifest(name, CONNECTION_TYPE, data)
 }
 
 /// A Secret is not ready before the token is, since a later step can lose what

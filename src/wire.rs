@@ -15,7 +15,9 @@ pub(crate) struct Malformed;
 pub(crate) struct Field<'a> {
     /// The field's number.
     pub(crate) number: u32,
-    /// The field as it was written, its key included.
+    /// The field as it was written, its key included. Tests put messages
+    /// together again from it.
+    #[cfg(test)]
     pub(crate) raw: &'a [u8],
     /// What the field holds.
     pub(crate) value: Wire<'a>,
@@ -74,8 +76,13 @@ fn read_field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
         GROUP_START => (Wire::Group, skip_group(number, after_key)?),
         _ => read_value(wire_type, after_key)?,
     };
-    let raw = bytes.get(..bytes.len().checked_sub(rest.len())?)?;
-    Some((Field { number, raw, value }, rest))
+    let field = Field {
+        number,
+        #[cfg(test)]
+        raw: bytes.get(..bytes.len().checked_sub(rest.len())?)?,
+        value,
+    };
+    Some((field, rest))
 }
 
 fn read_key(bytes: &[u8]) -> Option<(u32, u8, &[u8])> {

@@ -5,6 +5,8 @@
 //! what comes back, and tells what happens as a timeline. It ends with status 0
 //! only if the server accepts the token that is in the connection Secret.
 
+#![expect(clippy::indexing_slicing, reason = "what is missing in a JSON value is null")]
+
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser;

@@ -13,10 +13,10 @@ use serde_json::json;
 use crate::{report::Timeline, stage::Stage};
 
 /// For how long Crossplane's deadline lets a call run.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// When the play is given up.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// How it ended.
 pub(crate) struct Outcome {

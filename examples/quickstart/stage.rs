@@ -61,6 +61,7 @@ impl Stage {
         let rng = StdRng::try_from_rng(&mut SysRng)?;
         let function = Arc::new(Function::new(Arc::new(Connector::default()), Arc::new(SystemClock), rng));
         let (stop, stopped) = mpsc::channel(1);
+        #[expect(clippy::disallowed_methods, reason = "the server itself; `clear` waits for its end")]
         let serving = tokio::task::spawn(async move {
             server.serve(function, ReceiverStream::new(stopped)).await.map(drop)
         });

@@ -8,7 +8,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,7 +21,7 @@ use tokio::sync::watch;
 
 use super::{Establish, Login, Outcome};
 use crate::{
-    connection::Connection,
+    connection::{Connection, ObservedConnection},
     endpoint::Origin,
     observe::XrKey,
     plan::timing,
@@ -28,11 +31,18 @@ use crate::{
 
 /// For how long a token is held after it was seen in observed: longer than any
 /// stale read.
-const HELD_AFTER_SEEN: Duration = Duration::from_secs(10 * 60);
+const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
+
+/// A token that an earlier try has left alive is revoked when it is older than
+/// this, so this long after a token was minted one is sure to find them all.
+pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(26 * 60 * 60);
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(26);
+
+/// Seconds between two looks for XRs to forget.
+const FORGET_EVERY: i64 = 60 * 60;
 
 /// How many tokens of an XR are recognised: the present one's predecessors and
 /// those of other replicas.
@@ -42,6 +52,8 @@ const KNOWN_TOKENS: usize = 8;
 #[derive(Default)]
 pub struct Memory {
     entries: Mutex<BTreeMap<XrKey, Entry>>,
+    /// The hour in which XRs were forgotten last.
+    forgot_in: AtomicI64,
 }
 
 #[derive(Default)]
@@ -71,6 +83,8 @@ pub struct Remembered {
     pub login_refused: Option<LoginRefused>,
     /// An email that an interrupted bootstrap has used up.
     pub burnt: Option<Email>,
+    /// When to look for tokens that earlier tries have left alive.
+    pub sweep_at: Option<Timestamp>,
     /// Whether work is under way.
     pub working: bool,
     /// Counts what has happened, so that a plan made on an older state is not
@@ -151,19 +165,22 @@ impl Remembered {
 }
 
 impl Memory {
-    /// What is remembered of an XR. Notes that it was called, and that `token`
-    /// was seen in observed.
-    pub fn recall(&self, key: &XrKey, observed: Option<Fingerprint>, now: Timestamp) -> Remembered {
+    /// What is remembered of an XR. Notes that it was called, and which
+    /// connection was seen in observed.
+    pub fn recall(&self, key: &XrKey, observed: Option<&ObservedConnection>, now: Timestamp) -> Remembered {
+        let token = observed.and_then(|observed| observed.token.as_ref()).map(AccessToken::fingerprint);
+        let complete = observed.is_some_and(|observed| observed.complete);
+        self.forget(now);
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
         entry.remembered.working = entry.is_working();
-        if let Some(accepted) = &mut entry.remembered.accepted {
-            if observed == Some(accepted.token) && accepted.connection.is_some() {
-                let seen_at = *accepted.seen_at.get_or_insert(now);
-                if timing::later(seen_at, HELD_AFTER_SEEN) <= now {
-                    accepted.connection = None;
-                }
+        if let Some(accepted) = &mut entry.remembered.accepted
+            && token == Some(accepted.token)
+        {
+            let seen_at = *accepted.seen_at.get_or_insert(now);
+            if complete && timing::later(seen_at, HELD_AFTER_SEEN) <= now {
+                accepted.connection = None;
             }
         }
         entry.remembered.clone()
@@ -173,7 +190,8 @@ impl Memory {
     pub fn generate(&self, key: &XrKey, email: Email, rng: &mut impl CryptoRng) {
         let mut entries = self.lock();
         let remembered = &mut entries.entry(key.clone()).or_default().remembered;
-        if remembered.admin.is_none() {
+        let is_burnt = |admin: &Credentials| remembered.burnt.as_ref() == Some(&admin.email);
+        if remembered.admin.as_ref().is_none_or(is_burnt) {
             remembered.admin = Some(Credentials { email, password: Password::generate(rng) });
             remembered.revision += 1;
         }
@@ -215,8 +233,13 @@ impl Memory {
         entry.remembered.absorb(key, work, outcome, now);
     }
 
-    /// Forgets XRs that were not called for longer than any `ttl`.
-    pub fn forget(&self, now: Timestamp) {
+    /// Forgets XRs that were not called for longer than any `ttl`. Looks for them
+    /// once an hour, so that a call costs the same however many there are.
+    fn forget(&self, now: Timestamp) {
+        let hour = now.as_second() / FORGET_EVERY;
+        if self.forgot_in.swap(hour, Ordering::Relaxed) == hour {
+            return;
+        }
         self.lock().retain(|_, entry| {
             let forgotten = entry.last_called.is_some_and(|at| timing::later(at, FORGOTTEN_AFTER) < now);
             entry.is_working() || !forgotten
@@ -252,6 +275,10 @@ impl Remembered {
     fn absorb(&mut self, key: &XrKey, work: &Establish, outcome: Outcome, now: Timestamp) {
         self.revision += 1;
         self.untested = outcome.untested;
+        if work.sweep {
+            let again = timing::later(now, SWEPT_AFTER);
+            self.sweep_at = if outcome.swept { None } else { Some(again) };
+        }
         if let Some(refused) = outcome.refused {
             self.learn(refused);
             self.refused = Some(refused);
@@ -277,6 +304,10 @@ impl Remembered {
             self.learn(tried.fingerprint());
         }
         let before = self.accepted.take();
+        if before.as_ref().is_none_or(|before| before.token != token) {
+            self.sweep_at = Some(timing::later(now, SWEPT_AFTER));
+        }
+        let seen_at = before.as_ref().filter(|before| before.token == token).and_then(|it| it.seen_at);
         if let Some(before) = &before {
             self.learn(before.token);
         }
@@ -290,7 +321,7 @@ impl Remembered {
             issued_at: connection.issued_at,
             expires_at: connection.expires_at,
             connection: Some(connection),
-            seen_at: None,
+            seen_at,
         };
         self.accepted = Some(match before {
             // Of two that work, every replica prefers the same one, so that they
@@ -337,5 +368,24 @@ impl Accepted {
             && self.origin == other.origin
             && self.token != other.token
             && rank(self) > rank(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_xr_that_is_called_no_more_is_forgotten_after_a_day() {
+        let memory = Memory::default();
+        let at = |hours: i64| Timestamp::from_second(1_800_000_000 + hours * 3600).unwrap();
+        memory.recall(&XrKey::test("gone"), None, at(0));
+        memory.recall(&XrKey::test("alive"), None, at(0));
+        for hour in 1..=26 {
+            memory.recall(&XrKey::test("alive"), None, at(hour));
+        }
+        assert_eq!(memory.len(), 2, "one may be called again as late as this");
+        memory.recall(&XrKey::test("alive"), None, at(27));
+        assert_eq!(memory.len(), 1);
     }
 }

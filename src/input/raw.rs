@@ -40,6 +40,10 @@ pub(super) struct Bootstrap {
     /// email or emailFromCompositeFieldPath, unless credentials or secretRef hold
     /// an email.
     pub(super) admin: Admin,
+    /// An instance that the Infisical CLI or Helm chart has bootstrapped already:
+    /// its token is used, and from then on renewed and kept in the connection
+    /// Secret.
+    pub(super) adopt: Option<Adopt>,
     /// The Secret that the connection is written to. What the XR's author writes
     /// into spec.writeConnectionSecretToRef comes first.
     pub(super) write_connection_secret_to_ref: Option<SecretRef>,
@@ -225,6 +229,28 @@ pub(super) struct Admin {
     /// The Secret, one per XR, that holds email and password. Default: the
     /// password is generated.
     pub(super) secret_ref: Option<AdminSecretRef>,
+}
+
+/// A connection that somebody else made.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Adopt {
+    /// The Secret that holds the token of an instance admin identity.
+    pub(super) secret_ref: AdoptSecretRef,
+}
+
+/// A Secret that holds a token.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct AdoptSecretRef {
+    /// The name of the Secret.
+    pub(super) name: Option<String>,
+    /// The field of the XR that holds the name of the Secret.
+    pub(super) name_from_composite_field_path: Option<String>,
+    /// Its namespace. Default: that of the XR.
+    pub(super) namespace: Option<String>,
+    /// The key of the token. Default: token.
+    pub(super) key: Option<String>,
 }
 
 /// A Secret that holds email and password.

@@ -38,6 +38,10 @@ pub(super) fn bootstrap(raw: raw::Bootstrap) -> Result<Bootstrap, InputError> {
             raw.organization_from_composite_field_path.as_deref(),
         )?,
         admin: admin::admin(&at.field("admin"), raw.admin)?,
+        adopt: raw
+            .adopt
+            .map(|adopt| admin::adopt(&at.field("adopt").field("secretRef"), adopt))
+            .transpose()?,
         connection_secret: raw
             .write_connection_secret_to_ref
             .map(|secret| secret_ref(&at.field("writeConnectionSecretToRef"), secret))

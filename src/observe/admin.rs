@@ -1,17 +1,20 @@
 //! The admin's email and password: supplied by the platform team, or generated
-//! and persisted by this function.
+//! and persisted by this function; and a token that is there already.
 
 use super::{ADMIN_RESOURCE, ObserveError, Required, Waiting, observed};
 use crate::{
     composed_secret::SecretData,
-    input::{Admin, EmailSource, NameSource},
+    input::{Admin, Adopt, EmailSource, NameSource},
     manifest::{Manifest, PathError},
     proto::v1::{RunFunctionRequest, credentials::Source},
-    secret::{Credentials, Email, Password},
+    secret::{AccessToken, Credentials, Email, Password},
 };
 
 /// The requirement that brings the Secret of `admin.secretRef`.
 const SECRET_REQUIREMENT: &str = "infisical-admin-credentials";
+
+/// The requirement that brings the Secret of `adopt.secretRef`.
+const ADOPT_REQUIREMENT: &str = "infisical-adopted-token";
 
 /// The keys of the admin Secret that this function composes.
 const EMAIL_KEY: &str = "email";
@@ -47,7 +50,8 @@ pub(super) fn observe(
             Ok(AdminSource::Supplied(supplied))
         }
         Admin::SecretRef { name, namespace, email_key, password_key, email } => {
-            let name = match secret_name(composite, name)? {
+            let field = "input.admin.secretRef.nameFromCompositeFieldPath";
+            let name = match secret_name(composite, name, field)? {
                 Ok(name) => name,
                 Err(waiting) => return Ok(AdminSource::Supplied(Err(waiting))),
             };
@@ -146,7 +150,32 @@ fn read_email(composite: Manifest<'_>, source: &EmailSource) -> Result<Result<Em
     }
 }
 
-fn secret_name(composite: Manifest<'_>, name: &NameSource) -> Result<Result<String, Waiting>, ObserveError> {
+/// The token of an instance that somebody else bootstrapped.
+pub(super) fn adopted(
+    composite: Manifest<'_>,
+    adopt: &Adopt,
+    required: &mut Required<'_>,
+) -> Result<Result<AccessToken, Waiting>, ObserveError> {
+    let field = "input.adopt.secretRef.nameFromCompositeFieldPath";
+    let name = match secret_name(composite, &adopt.name, field)? {
+        Ok(name) => name,
+        Err(waiting) => return Ok(Err(waiting)),
+    };
+    let key = &adopt.key;
+    let waiting = |what: &str| Waiting::Admin(format!("Secret \"{name}\" (input.adopt.secretRef) {what}"));
+    let secret = required.object(ADOPT_REQUIREMENT, "Secret", &name, adopt.namespace.as_deref());
+    let Some(secret) = secret else { return Ok(Err(waiting("is not there"))) };
+    match SecretData::read(secret).text(key) {
+        Some(token) => Ok(Ok(AccessToken::new(token))),
+        None => Ok(Err(waiting(&format!("has no key \"{key}\"")))),
+    }
+}
+
+fn secret_name(
+    composite: Manifest<'_>,
+    name: &NameSource,
+    field: &str,
+) -> Result<Result<String, Waiting>, ObserveError> {
     let path = match name {
         NameSource::Literal(name) => return Ok(Ok(name.clone())),
         NameSource::FromCompositeFieldPath(path) => path,
@@ -156,9 +185,6 @@ fn secret_name(composite: Manifest<'_>, name: &NameSource) -> Result<Result<Stri
         Ok(_) | Err(PathError::NotFound { .. }) => {
             Ok(Err(Waiting::Admin(format!("{path} of the composite resource has no value yet"))))
         }
-        Err(error) => Err(ObserveError::Value {
-            field: "input.admin.secretRef.nameFromCompositeFieldPath".to_owned(),
-            what: error.to_string(),
-        }),
+        Err(error) => Err(ObserveError::Value { field: field.to_owned(), what: error.to_string() }),
     }
 }

@@ -27,6 +27,15 @@ pub(super) fn observe(
     // both are there by the time that the second is.
     let tls = tls(&instance.tls, required)?;
     let origin = origin(request, composite, instance)?;
+    if let Ok(origin) = &origin
+        && origin.as_str().starts_with("http:")
+        && instance.tls != TlsSource::default()
+    {
+        return Err(ObserveError::Value {
+            field: "input.instance.endpoint.tls".to_owned(),
+            what: format!("is set, but {origin} is not https; take one of the two away or change it"),
+        });
+    }
     Ok(origin.and_then(|origin| Ok(Endpoint::new(origin, tls?))))
 }
 

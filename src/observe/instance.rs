@@ -2,6 +2,7 @@
 
 use super::observed;
 use crate::{
+    desired::Desired,
     input::Instance,
     proto::v1::{Ready, RunFunctionRequest},
     readiness::{Readiness, instance_readiness},
@@ -26,7 +27,7 @@ pub(super) fn observe(request: &RunFunctionRequest, instance: &Instance) -> Read
 
 /// Says which names there are, since a misspelt one is the likeliest reason.
 fn nobody_composes(request: &RunFunctionRequest, name: &str) -> String {
-    let mut names: Vec<&str> = request.desired.iter().flat_map(|desired| desired.names()).collect();
+    let mut names: Vec<&str> = request.desired.iter().flat_map(Desired::names).collect();
     names.sort_unstable();
     let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     format!(

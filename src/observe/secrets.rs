@@ -5,6 +5,7 @@ use super::{ObserveError, Xr, observed, xr::Scope};
 use crate::{
     composed_secret::{SecretData, SecretName},
     connection::ObservedConnection,
+    desired::Desired,
     input::{ConnectionDetail, SecretRef},
     manifest::Manifest,
     proto::v1::RunFunctionRequest,
@@ -20,7 +21,7 @@ pub const CONNECTION_RESOURCE: &str = "infisical-connection";
 /// resource under one that is taken (Crossplane's specification of functions).
 pub(super) fn check_names(request: &RunFunctionRequest) -> Result<(), ObserveError> {
     for name in [ADMIN_RESOURCE, CONNECTION_RESOURCE] {
-        let taken = request.desired.iter().flat_map(|desired| desired.names()).any(|other| other == name);
+        let taken = request.desired.iter().flat_map(Desired::names).any(|other| other == name);
         if taken {
             return Err(ObserveError::NameTaken(name));
         }

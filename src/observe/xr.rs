@@ -124,6 +124,12 @@ fn claim(spec: Manifest<'_>) -> Option<Claim> {
 }
 
 impl XrKey {
+    /// A key for tests.
+    #[cfg(test)]
+    pub(crate) fn test(key: &str) -> Self {
+        Self(key.to_owned())
+    }
+
     /// The key as text: the UID, where there is one.
     #[must_use]
     pub fn as_str(&self) -> &str {

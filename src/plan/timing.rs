@@ -14,13 +14,13 @@ use crate::{act::Accepted, input::TokenPolicy, observe::XrKey, problem::Retry};
 /// The first pause after a failure that may pass any moment.
 const SOON_FIRST: Duration = Duration::from_secs(2);
 /// The longest such pause.
-const SOON_LONGEST: Duration = Duration::from_secs(60);
+const SOON_LONGEST: Duration = Duration::from_mins(1);
 /// The first pause after a failure that a human has to mend.
-const RARELY_FIRST: Duration = Duration::from_secs(10 * 60);
+const RARELY_FIRST: Duration = Duration::from_mins(10);
 /// The longest such pause.
-const RARELY_LONGEST: Duration = Duration::from_secs(60 * 60);
+const RARELY_LONGEST: Duration = Duration::from_hours(1);
 /// The longest pause that a server can ask for.
-const AFTER_LONGEST: Duration = Duration::from_secs(10 * 60);
+const AFTER_LONGEST: Duration = Duration::from_mins(10);
 
 /// When a token that was accepted is verified or renewed next.
 #[must_use]

@@ -19,6 +19,24 @@ pub const BOOTSTRAPPED: &str = "InfisicalBootstrapped";
 /// Whether its token works.
 pub const TOKEN_VALID: &str = "InfisicalTokenValid";
 
+/// The reasons that are no problem's, which are in [`crate::problem::REASONS`].
+/// `docs/conditions.md` has an entry for each.
+pub const REASONS: &[&str] = &[
+    "Bootstrapped",
+    "Bootstrapping",
+    "PersistingAdmin",
+    "WaitingForRequirements",
+    "WaitingForInstance",
+    "WaitingForEndpoint",
+    "WaitingForOrganization",
+    "WaitingForAdmin",
+    "Accepted",
+    "NotRenewed",
+    "Verifying",
+    "TokenRefused",
+    "NoToken",
+];
+
 /// What a response says of the state of things.
 pub(super) struct Verdict {
     /// Both conditions.
@@ -247,4 +265,28 @@ fn event(condition: &Condition) -> Option<Event> {
         reason: Some(condition.reason.clone()),
         target: Some(Target::CompositeAndClaim.into()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A reason is a word in capitals between quotes, and so are the types and
+    /// the status of a condition.
+    #[test]
+    fn every_reason_that_is_given_is_listed() {
+        let source = include_str!("conditions.rs");
+        let (_, source) = source.split_once("pub(super) struct Verdict").unwrap();
+        let (source, _) = source.split_once("#[cfg(test)]").unwrap();
+        let is_reason = |text: &&str| {
+            text.len() > 2
+                && text.starts_with(|c: char| c.is_ascii_uppercase())
+                && text.chars().all(|c| c.is_ascii_alphanumeric())
+                && !["True", "WaitingFor"].contains(text)
+        };
+        let given: BTreeSet<&str> = source.split('"').filter(is_reason).collect();
+        assert_eq!(given, REASONS.iter().copied().collect());
+    }
 }

@@ -3,7 +3,7 @@
 //! The spelling is Go's, because every other function has it: `:9443` is every
 //! interface, IPv6 and IPv4 through one socket where the machine has IPv6. What
 //! is done with an accepted connection lives in [`super::tls`] and
-//! [`super::scrape`].
+//! `server::scrape`.
 
 use std::{
     fmt, io,

@@ -27,7 +27,7 @@ async fn about_to_bootstrap(settings: Settings) -> World {
 async fn every_variant_and_kind_of_xr_ends_with_a_token_that_the_server_accepts() {
     for settings in VARIANTS.map(variant) {
         for kind in KINDS {
-            let world = World::connected(settings.clone(), kind).await;
+            let world = World::connected(settings, kind).await;
             let what = format!("{settings:?} {kind:?} {}", world.story());
             assert!(world.token_works(), "{what}");
             assert_eq!(world.fake.bootstraps().successful, 1, "{what}");
@@ -260,19 +260,19 @@ async fn a_server_that_does_not_answer_changes_nothing() {
     let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
     let before = world.crossplane.composed.clone();
     world.fake.inject(On::Any, Times::Always, Fault::FailBefore(503));
-    world.live(Duration::from_secs(3600)).await;
+    world.live(Duration::from_hours(1)).await;
     assert_eq!(world.crossplane.composed, before);
     assert!(world.crossplane.is_ready());
     assert_eq!(world.conditions()[0].0, "True");
     assert_eq!(world.conditions()[1], ("Unknown".to_owned(), "ServerError".to_owned()));
 
     world.restart();
-    world.live(Duration::from_secs(600)).await;
+    world.live(Duration::from_mins(10)).await;
     assert_eq!(world.crossplane.composed, before, "nor after a restart");
     assert!(world.crossplane.is_ready());
 
     world.fake.clear_faults();
-    world.live(Duration::from_secs(120)).await;
+    world.live(Duration::from_mins(2)).await;
     assert_eq!(world.conditions()[1], ("True".to_owned(), "Accepted".to_owned()));
     assert_eq!(world.crossplane.composed, before);
 }

@@ -12,6 +12,8 @@ mod client;
 mod contract;
 mod crd;
 mod direct;
+mod docs;
+mod examples;
 mod flows;
 mod recordings;
 mod server;

@@ -69,7 +69,7 @@ pub(crate) fn variant(variant: Variant) -> Settings {
 /// A function that gives up on a server after a second.
 fn limits() -> Limits {
     let second = Duration::from_secs(1);
-    Limits { connect: second, request: second, bootstrap: second * 2, ..Limits::default() }
+    Limits { connect: second, request: second, bootstrap: second * 2 }
 }
 
 impl World {
@@ -173,7 +173,7 @@ impl World {
 
 fn function(clock: &Arc<TestClock>, limits: &Limits, seed: u64) -> Function {
     Function::new(
-        Arc::new(Connector::new(limits.clone())),
+        Arc::new(Connector::new(*limits)),
         Arc::clone(clock) as Arc<dyn Clock>,
         StdRng::seed_from_u64(seed),
     )

@@ -1,7 +1,7 @@
-//! The instance admin. Of the values here only an email is repeated in an error.
+//! The instance admin, and the token of one. Of the values here only an email is repeated in an error.
 
 use super::{
-    super::{Admin, EmailSource, NameSource, raw},
+    super::{Admin, Adopt, EmailSource, NameSource, raw},
     At, InputError, names,
 };
 use crate::secret::Email;
@@ -46,14 +46,7 @@ fn credential(at: &At, name: String) -> Result<String, InputError> {
 }
 
 fn secret_ref(at: &At, raw: raw::AdminSecretRef, email: Option<EmailSource>) -> Result<Admin, InputError> {
-    let name = match (raw.name, raw.name_from_composite_field_path) {
-        (Some(name), None) => NameSource::Literal(names::subdomain(&at.field("name"), name)?),
-        (None, Some(path)) => NameSource::FromCompositeFieldPath(
-            at.field("nameFromCompositeFieldPath").unrepeated_field_path(&path)?,
-        ),
-        (Some(_), Some(_)) => return Err(at.both("name", "nameFromCompositeFieldPath")),
-        (None, None) => return Err(at.problem("has no name; write name or nameFromCompositeFieldPath")),
-    };
+    let name = name_source(at, raw.name, raw.name_from_composite_field_path)?;
     let namespace = raw.namespace.map(|name| names::label(&at.field("namespace"), name)).transpose()?;
     let key = |field, key: Option<String>, default: &str| {
         key.map_or_else(|| Ok(default.to_owned()), |key| names::secret_key(&at.field(field), key))
@@ -65,4 +58,26 @@ fn secret_ref(at: &At, raw: raw::AdminSecretRef, email: Option<EmailSource>) -> 
         password_key: key("passwordKey", raw.password_key, "password")?,
         email,
     })
+}
+
+pub(super) fn adopt(at: &At, raw: raw::Adopt) -> Result<Adopt, InputError> {
+    let raw::AdoptSecretRef { name, name_from_composite_field_path, namespace, key } = raw.secret_ref;
+    let key = key.unwrap_or_else(|| "token".to_owned());
+    Ok(Adopt {
+        name: name_source(at, name, name_from_composite_field_path)?,
+        namespace: namespace.map(|name| names::label(&at.field("namespace"), name)).transpose()?,
+        key: names::secret_key(&at.field("key"), key)?,
+    })
+}
+
+fn name_source(at: &At, name: Option<String>, path: Option<String>) -> Result<NameSource, InputError> {
+    match (name, path) {
+        (Some(name), None) => Ok(NameSource::Literal(names::subdomain(&at.field("name"), name)?)),
+        (None, Some(path)) => {
+            let path = at.field("nameFromCompositeFieldPath").unrepeated_field_path(&path)?;
+            Ok(NameSource::FromCompositeFieldPath(path))
+        }
+        (Some(_), Some(_)) => Err(at.both("name", "nameFromCompositeFieldPath")),
+        (None, None) => Err(at.problem("has no name; write name or nameFromCompositeFieldPath")),
+    }
 }

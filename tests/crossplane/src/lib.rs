@@ -11,6 +11,8 @@
 //! It has no I/O and no clock. Who calls the function, when, and what is lost on
 //! the way is up to the caller, so that a test can play every order of events.
 
+#![expect(clippy::indexing_slicing, reason = "what is missing in a JSON value is null")]
+
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -283,6 +285,14 @@ impl Crossplane {
             manifest["metadata"]["namespace"] = self.xr["metadata"]["namespace"].clone();
         }
         match self.composed.get_mut(name) {
+            // The API server refuses to change the data of an immutable Secret.
+            Some(object) if object["immutable"] == true && object["data"] != manifest["data"] => {
+                self.events.push(Event {
+                    severity: "Warning",
+                    reason: "ComposeResources".to_owned(),
+                    message: format!("cannot apply composed resource \"{name}\": data is immutable"),
+                });
+            }
             Some(object) => merge(object, &manifest),
             None => {
                 self.uids += 1;

@@ -1,0 +1,154 @@
+//! What the documents say, held against the code and the files that they show.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use clap::CommandFactory as _;
+use function_infisical::{args::Args, input::crd::custom_resource_definition, problem, respond::conditions};
+use serde_json::Value;
+
+/// The reason of the event of a fatal result, which is no condition's.
+const FATAL: &str = "InvalidInput";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every document of the repository, with its path.
+fn documents() -> Vec<(String, String)> {
+    let mut paths = vec![root(), root().join("docs")];
+    let examples = std::fs::read_dir(root().join("examples")).unwrap();
+    paths.extend(examples.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()));
+    let mut documents = Vec::new();
+    for folder in paths {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+                let text = read(&name);
+                documents.push((name, text));
+            }
+        }
+    }
+    documents.sort();
+    documents
+}
+
+/// The fenced blocks of a language, each with the line before it.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<(&'a str, &'a str)> {
+    let fence = format!("\n```{language}\n");
+    let parts: Vec<&str> = text.split(&fence).collect();
+    let before = parts.iter().map(|part| part.lines().next_back().unwrap_or_default());
+    let blocks = parts.iter().skip(1).map(|part| part.split("\n```").next().unwrap());
+    before.zip(blocks).collect()
+}
+
+/// The first column of the table below a heading, without its backquotes.
+fn first_column(text: &str, heading: &str) -> BTreeSet<String> {
+    let (_, section) = text.split_once(&format!("\n## {heading}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| row.split('`').next().unwrap().to_owned()).collect()
+}
+
+fn reasons() -> BTreeSet<String> {
+    let all = problem::REASONS.iter().chain(conditions::REASONS).chain([&FATAL]);
+    all.map(|reason| (*reason).to_owned()).collect()
+}
+
+#[test]
+fn every_reason_has_an_entry_and_every_entry_is_a_reason() {
+    let text = read("docs/conditions.md");
+    let entries = text.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
+    let entries: Vec<String> = entries.map(str::to_owned).collect();
+    let unique: BTreeSet<String> = entries.iter().cloned().collect();
+    assert_eq!(entries.len(), unique.len(), "{entries:?}");
+    assert_eq!(unique, reasons());
+}
+
+#[test]
+fn the_table_of_what_goes_wrong_has_every_reason() {
+    let text = read("README.md");
+    let (_, section) = text.split_once("\n## When something goes wrong\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    for reason in reasons() {
+        assert!(section.contains(&format!("`{reason}`")), "{reason}");
+    }
+}
+
+#[test]
+fn the_table_of_the_input_has_every_field() {
+    let crd = custom_resource_definition();
+    let mut fields = BTreeSet::new();
+    leaves("", &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], &mut fields);
+    for field in ["apiVersion", "kind", "metadata"] {
+        fields.remove(field);
+    }
+    assert_eq!(first_column(&read("README.md"), "The input"), fields);
+}
+
+/// The fields of a schema that have none of their own.
+fn leaves(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
+    let (schema, list) = if schema["type"] == "array" { (&schema["items"], "[]") } else { (schema, "") };
+    let path = format!("{path}{list}");
+    match schema["properties"].as_object() {
+        Some(fields) => {
+            for (name, field) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(&path, field, found);
+            }
+        }
+        None => {
+            found.insert(path);
+        }
+    }
+}
+
+#[test]
+fn the_table_of_flags_has_every_flag() {
+    let command = Args::command();
+    let flags = command.get_arguments().filter(|flag| !flag.is_hide_set());
+    let flags: BTreeSet<String> = flags.filter_map(|flag| Some(format!("--{}", flag.get_long()?))).collect();
+    assert_eq!(first_column(&read("README.md"), "Flags"), flags);
+}
+
+#[test]
+fn a_file_that_a_document_shows_is_the_file() {
+    let mut shown = 0;
+    for (name, text) in documents() {
+        for (before, block) in blocks(&text, "yaml") {
+            let Some(path) = before.strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->")) else {
+                continue;
+            };
+            assert_eq!(block.trim_end(), read(path).trim_end(), "{name} shows another {path}");
+            shown += 1;
+        }
+    }
+    assert!(shown >= 3, "the README shows an XRD, a Composition and an XR");
+}
+
+#[test]
+fn the_yaml_in_the_documents_is_yaml() {
+    for (name, text) in documents() {
+        for (_, block) in blocks(&text, "yaml") {
+            let parsed: Result<Vec<Value>, _> = serde_saphyr::from_multiple(block);
+            assert!(parsed.is_ok(), "{name}: {:?}\n{block}", parsed.err());
+        }
+    }
+}
+
+#[test]
+fn the_files_that_the_documents_link_to_are_there() {
+    for (name, text) in documents() {
+        let folder = root().join(&name).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let path = link.split('#').next().unwrap();
+            if !path.is_empty() && !path.contains("://") {
+                assert!(folder.join(path).exists(), "{name} links to {link}");
+            }
+        }
+    }
+}
