@@ -1,5 +1,6 @@
 //! The cases: each plays a story of an XR and ends by using the token.
 
+mod examples;
 mod faults;
 mod scale;
 mod shapes;
@@ -33,6 +34,7 @@ pub(crate) const CASES: &[Case] = cases![
     shapes::required_admin_secret,
     shapes::required_ca_bundle,
     shapes::wrong_input,
+    examples::examples_are_applied,
     faults::connection_secret_deleted,
     faults::token_revoked,
     faults::function_killed_before_the_answer,

@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, PKCS_RSA_SHA256,
+};
 use rustls::pki_types::{PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
 
 /// A certificate and its key, as PEM.
@@ -106,7 +109,8 @@ fn sign(params: &CertificateParams, issuer: &Issuer<'_, KeyPair>) -> Pair {
 fn pkcs8(pkcs1: &[u8]) -> Vec<u8> {
     // INTEGER 0, and a SEQUENCE of the OID rsaEncryption and NULL.
     const HEAD: [u8; 18] = [
-        0x02, 0x01, 0x00, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
+        0x02, 0x01, 0x00, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05,
+        0x00,
     ];
     der(0x30, &[HEAD.as_slice(), &der(0x04, pkcs1)].concat())
 }

@@ -15,7 +15,12 @@ use serde_json::Value;
 const MANAGER: &str = "e2e";
 
 /// An API of a kind whose plural is regular.
-pub(crate) fn api(client: &Client, api_version: &str, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+pub(crate) fn api(
+    client: &Client,
+    api_version: &str,
+    kind: &str,
+    namespace: Option<&str>,
+) -> Api<DynamicObject> {
     let GroupVersion { group, version } = api_version.parse().expect("an apiVersion");
     let resource = ApiResource::from_gvk(&GroupVersionKind { group, version, kind: kind.to_owned() });
     match namespace {

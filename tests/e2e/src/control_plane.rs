@@ -53,7 +53,7 @@ pub(crate) struct ControlPlane {
     core: Option<Process>,
     crossplane: PathBuf,
     // Dropped in this order.
-    _others: Vec<Process>,
+    others: Vec<Process>,
 }
 
 impl ControlPlane {
@@ -65,12 +65,16 @@ impl ControlPlane {
         for (file, user, groups) in [
             ("admin", "e2e-admin", vec!["system:masters"]),
             ("kcm", "system:kube-controller-manager", vec![]),
-            ("crossplane", "system:serviceaccount:crossplane-system:crossplane", vec!["system:serviceaccounts"]),
+            (
+                "crossplane",
+                "system:serviceaccount:crossplane-system:crossplane",
+                vec!["system:serviceaccounts"],
+            ),
             ("rbac", "system:serviceaccount:crossplane-system:rbac-manager", vec!["system:serviceaccounts"]),
         ] {
             kubeconfig(folders, file, api_server, &ca.user(user, &groups));
         }
-        let mut others = start_api_server(tools, folders, &ca, api_server).await;
+        let mut others = start_api_server(tools, folders, &ca, api_server);
         let client = admin_client(folders).await;
         until("the API server answers", START, async || client.apiserver_version().await.ok()).await;
         others.push(start_controllers(tools, folders));
@@ -81,8 +85,7 @@ impl ControlPlane {
         let authority = crossplane_authority(&client).await;
         let crossplane_client = crossplane_client(&client, folders).await;
         let crossplane = tools.path("crossplane");
-        let mut this =
-            Self { client, authority, crossplane_client, core: None, crossplane, _others: others };
+        let mut this = Self { client, authority, crossplane_client, core: None, crossplane, others };
         this.start_crossplane(folders, &[]);
         this
     }
@@ -108,6 +111,11 @@ impl ControlPlane {
         self.core = Some(Process::start("crossplane", &mut command, &folders.logs));
     }
 
+    /// What has ended by itself.
+    pub(crate) fn ended(&mut self) -> Vec<String> {
+        self.core.iter_mut().chain(&mut self.others).filter_map(Process::ended).collect()
+    }
+
     /// SIGKILL.
     pub(crate) async fn kill_crossplane(&mut self) {
         if let Some(core) = self.core.take() {
@@ -116,9 +124,10 @@ impl ControlPlane {
     }
 }
 
-async fn start_api_server(tools: &Tools, folders: &Folders, ca: &Authority, port: u16) -> Vec<Process> {
+fn start_api_server(tools: &Tools, folders: &Folders, ca: &Authority, port: u16) -> Vec<Process> {
     let (etcd_port, peer_port) = (free_port(), free_port());
-    let (etcd_url, peer_url) = (format!("http://127.0.0.1:{etcd_port}"), format!("http://127.0.0.1:{peer_port}"));
+    let (etcd_url, peer_url) =
+        (format!("http://127.0.0.1:{etcd_port}"), format!("http://127.0.0.1:{peer_port}"));
     let mut etcd = Command::new(tools.path("etcd"));
     etcd.arg(format!("--data-dir={}", folders.file("etcd")))
         .arg(format!("--listen-client-urls={etcd_url}"))
@@ -136,7 +145,11 @@ async fn start_api_server(tools: &Tools, folders: &Folders, ca: &Authority, port
     api_server
         .arg(format!("--etcd-servers={etcd_url}"))
         .arg(format!("--secure-port={port}"))
-        .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"])
+        .args([
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+        ])
         .arg(format!("--tls-cert-file={}", folders.file("apiserver.crt")))
         .arg(format!("--tls-private-key-file={}", folders.file("apiserver.key")))
         .arg(format!("--client-ca-file={}", folders.file("ca.crt")))
@@ -148,7 +161,7 @@ async fn start_api_server(tools: &Tools, folders: &Folders, ca: &Authority, port
     vec![Process::start("kube-apiserver", &mut api_server, &folders.logs), etcd]
 }
 
-/// Aggregates ClusterRoles, and deletes what belongs to something deleted.
+/// Aggregates `ClusterRoles`, and deletes what belongs to something deleted.
 fn start_controllers(tools: &Tools, folders: &Folders) -> Process {
     let mut controllers = Command::new(tools.path("kube-controller-manager"));
     controllers
@@ -182,7 +195,10 @@ async fn prepare(client: &Client, tools: &Tools) {
     .await;
     for name in ["crossplane-root-ca", "crossplane-tls-client"] {
         let secret = Secret { metadata: cluster::named(name), ..Secret::default() };
-        Api::namespaced(client.clone(), NAMESPACE).create(&PostParams::default(), &secret).await.expect("an empty Secret");
+        Api::namespaced(client.clone(), NAMESPACE)
+            .create(&PostParams::default(), &secret)
+            .await
+            .expect("an empty Secret");
     }
     let roles = cluster::api(client, "rbac.authorization.k8s.io/v1", "ClusterRole", None);
     until("Crossplane's role is aggregated", START, async || {

@@ -1,6 +1,8 @@
 //! Functions as Crossplane calls them: the one under test out of its package,
 //! one that composes an instance, and a relay that plays a load balancer.
 
+mod templates;
+
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -32,6 +34,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
+pub(crate) use self::templates::Templates;
 use crate::process::{Process, free_port};
 
 /// A function in a process of its own.
@@ -75,10 +78,9 @@ impl FunctionProcess {
         }
     }
 
-    pub(crate) fn must_run(&mut self) {
-        if let Some(running) = &mut self.running {
-            running.must_run();
-        }
+    /// How it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        self.running.as_mut()?.ended()
     }
 }
 
@@ -90,14 +92,25 @@ pub(crate) struct Served {
 
 /// Serves a function of the harness with mutual TLS.
 pub(crate) async fn serve<F: RunFunction>(function: Arc<F>, certificates: &Path) -> Served {
+    serve_with(function, Security::MutualTls { dir: certificates.to_owned(), reload: CERTIFICATE_RELOAD })
+        .await
+}
+
+/// Serves a function of the harness in the clear.
+pub(crate) async fn serve_insecure<F: RunFunction>(function: Arc<F>) -> Served {
+    serve_with(function, Security::Insecure).await
+}
+
+async fn serve_with<F: RunFunction>(function: Arc<F>, security: Security) -> Served {
     let config = ServerConfig {
         address: "127.0.0.1:0".parse().expect("an address"),
         metrics_address: None,
-        security: Security::MutualTls { dir: certificates.to_owned(), reload: CERTIFICATE_RELOAD },
+        security,
         max_recv_message_bytes: 4 << 20,
         shutdown_grace: Duration::ZERO,
     };
-    let server = Server::bind(config, Registry::default()).await.expect("a function of the harness can be served");
+    let server =
+        Server::bind(config, Registry::default()).await.expect("a function of the harness can be served");
     let port = server.local_addr().port();
     let mut serving = JoinSet::new();
     serving.spawn(async move {
@@ -107,7 +120,7 @@ pub(crate) async fn serve<F: RunFunction>(function: Arc<F>, certificates: &Path)
     Served { port, _serving: serving }
 }
 
-/// Composes a Deployment, a Service and a StatefulSet, as a platform team's
+/// Composes a Deployment, a Service and a `StatefulSet`, as a platform team's
 /// step does. With `readiness: Checked` in its input it says what is ready.
 pub(crate) struct Compose;
 
@@ -175,9 +188,18 @@ fn instance(xr: &Value) -> [(&'static str, Value); 3] {
     let ports = json!([{ "port": 8080 }]);
     let service = json!({ "selector": labels, "ports": ports });
     [
-        ("infisical", json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("-infisical"), "spec": spec })),
-        ("service", json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata("-infisical"), "spec": service })),
-        ("database", json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata("-database"), "spec": stateful })),
+        (
+            "infisical",
+            json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("-infisical"), "spec": spec }),
+        ),
+        (
+            "service",
+            json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata("-infisical"), "spec": service }),
+        ),
+        (
+            "database",
+            json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata("-database"), "spec": stateful }),
+        ),
     ]
 }
 
@@ -251,7 +273,10 @@ async fn handshake(port: u16, client: Arc<ClientConfig>) -> std::io::Result<TlsS
 }
 
 /// The certificate that a function serves now.
-pub(crate) async fn served_certificate(port: u16, client: &Arc<ClientConfig>) -> Option<CertificateDer<'static>> {
+pub(crate) async fn served_certificate(
+    port: u16,
+    client: &Arc<ClientConfig>,
+) -> Option<CertificateDer<'static>> {
     let stream = handshake(port, Arc::clone(client)).await.ok()?;
     Some(stream.get_ref().1.peer_certificates()?.first()?.clone().into_owned())
 }

@@ -5,6 +5,7 @@
 //! that the harness starts is taken out of that package again.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File},
     io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
@@ -61,7 +62,17 @@ pub(crate) async fn build_binary(root: &Path, logs: &Path) -> Result<PathBuf, St
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(root)
-        .args(["build", "--release", "--locked", "--package", "function-infisical", "--bin", BINARY, "--target", &target])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "function-infisical",
+            "--bin",
+            BINARY,
+            "--target",
+            &target,
+        ])
         .env(variable, "-Ctarget-feature=+crt-static");
     process::run("build-function", &mut cargo, logs).await?;
     let binary = root.join("target").join(&target).join("release").join(BINARY);
@@ -73,7 +84,9 @@ pub(crate) async fn build_binary(root: &Path, logs: &Path) -> Result<PathBuf, St
 async fn target() -> Result<String, String> {
     let output = |arguments: &'static [&'static str]| async move {
         let output = Command::new("rustc").args(arguments).output().await;
-        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).map_err(|error| format!("rustc: {error}"))
+        output
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .map_err(|error| format!("rustc: {error}"))
     };
     let version = output(&["-vV"]).await?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc names no host")?;
@@ -112,7 +125,8 @@ pub(crate) fn write_image(binary: &Path, tarball: &Path) {
     .to_string();
     let config_name = format!("{}.json", hex(config.as_bytes()));
     let layer_name = format!("{digest}.tar");
-    let manifest = json!([{ "Config": config_name, "RepoTags": [format!("{BINARY}:e2e")], "Layers": [layer_name] }]);
+    let manifest =
+        json!([{ "Config": config_name, "RepoTags": [format!("{BINARY}:e2e")], "Layers": [layer_name] }]);
 
     let mut image = tar::Builder::new(File::create(tarball).expect("cannot write the image"));
     append(&mut image, &layer_name, &layer, 0o644);
@@ -138,8 +152,12 @@ fn append<W: std::io::Write>(archive: &mut tar::Builder<W>, name: &str, content:
     archive.append_data(&mut header, name, content).expect("cannot write an archive");
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// The SHA-256 of something, in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Builds an xpkg and pushes it. Without an image it is metadata only, for a
@@ -170,8 +188,7 @@ pub(crate) async fn publish(
 pub(crate) fn write_metadata(folders: &Folders, name: &str) -> PathBuf {
     let root = folders.run.join(format!("{name}-package"));
     fs::create_dir_all(&root).expect("cannot make a folder");
-    let metadata =
-        json!({ "apiVersion": "meta.pkg.crossplane.io/v1", "kind": "Function", "metadata": { "name": name } });
+    let metadata = json!({ "apiVersion": "meta.pkg.crossplane.io/v1", "kind": "Function", "metadata": { "name": name } });
     fs::write(root.join("crossplane.yaml"), metadata.to_string()).expect("cannot write a package");
     root
 }
@@ -186,7 +203,9 @@ pub(crate) fn extract_binary(xpkg: &Path, to: &Path) -> Result<(), String> {
         if let Some(binary) = find(tar::Archive::new(plain(&layer).as_slice()), BINARY) {
             let mut file = File::create(to).map_err(|error| error.to_string())?;
             file.write_all(&binary).map_err(|error| error.to_string())?;
-            return file.set_permissions(fs::Permissions::from_mode(0o755)).map_err(|error| error.to_string());
+            return file
+                .set_permissions(fs::Permissions::from_mode(0o755))
+                .map_err(|error| error.to_string());
         }
     }
     Err("no layer of the package has the binary".to_owned())

@@ -34,11 +34,10 @@ impl Process {
         Self { name: name.to_owned(), child, group, log }
     }
 
-    /// Panics with the end of the log when the process has ended by itself.
-    pub(crate) fn must_run(&mut self) {
-        if let Ok(Some(status)) = self.child.try_wait() {
-            panic!("{} has ended ({status}):\n{}", self.name, tail(&self.log));
-        }
+    /// How the process has ended by itself, with the end of its log.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        Some(format!("{} has ended ({status}):\n{}", self.name, tail(&self.log)))
     }
 
     /// SIGKILL, and the end of it.

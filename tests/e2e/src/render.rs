@@ -7,6 +7,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -14,6 +15,7 @@ use tokio::process::Command;
 
 use crate::{
     control_plane::Folders,
+    functions::{Templates, serve_insecure},
     process::{Process, free_port},
     tools::Tools,
 };
@@ -33,12 +35,18 @@ pub(crate) async fn examples(
     let mut auto_ready = Command::new(tools.path("function-auto-ready"));
     auto_ready.arg("--insecure").arg(format!("--address=127.0.0.1:{auto_ready_port}"));
     let _auto_ready = Process::start("render-function-auto-ready", &mut auto_ready, &folders.logs);
-    for port in [port, auto_ready_port] {
+    let templates = serve_insecure(Arc::new(Templates)).await;
+    let ports = [
+        ("function-infisical", port),
+        ("function-auto-ready", auto_ready_port),
+        ("function-go-templating", templates.port),
+    ];
+    for (_, port) in ports {
         until_listening(port).await;
     }
     let mut all_passed = true;
     for example in folders_of(&root.join("examples")) {
-        let passed = one(tools, folders, &example, &[("function-infisical", port), ("function-auto-ready", auto_ready_port)]).await;
+        let passed = one(tools, folders, &example, &ports).await;
         let name = example.file_name().unwrap_or_default().to_string_lossy();
         match passed {
             Ok(()) => println!("          passed  render {name}"),
@@ -54,7 +62,8 @@ pub(crate) async fn examples(
 fn folders_of(examples: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(examples).into_iter().flatten().flatten().map(|entry| entry.path());
     let needed = ["xr.yaml", "composition.yaml", "functions.yaml"];
-    let mut folders: Vec<_> = entries.filter(|path| needed.iter().all(|name| path.join(name).is_file())).collect();
+    let mut folders: Vec<_> =
+        entries.filter(|path| needed.iter().all(|name| path.join(name).is_file())).collect();
     folders.sort();
     folders
 }
@@ -85,11 +94,15 @@ async fn one(tools: &Tools, folders: &Folders, example: &Path, ports: &[(&str, u
 /// The functions, each with the address at which the harness runs it.
 fn in_development(functions: &str, ports: &[(&str, u16)]) -> Result<String, String> {
     let mut documents = Vec::new();
-    for document in functions.split("\n---").filter(|document| document.contains("kind:")) {
-        let mut function: Value = serde_saphyr::from_str(document).map_err(|error| format!("functions.yaml: {error}"))?;
+    // There may be a Provider beside them.
+    for document in functions.split("\n---").filter(|document| document.contains("kind: Function")) {
+        let mut function: Value =
+            serde_saphyr::from_str(document).map_err(|error| format!("functions.yaml: {error}"))?;
         let name = function["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let (_, port) =
-            ports.iter().find(|(known, _)| *known == name).ok_or_else(|| format!("nobody runs {name} here"))?;
+        let (_, port) = ports
+            .iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| format!("nobody runs {name} here"))?;
         function["metadata"]["annotations"] = serde_json::json!({
             "render.crossplane.io/runtime": "Development",
             "render.crossplane.io/runtime-development-target": format!("127.0.0.1:{port}"),
@@ -103,7 +116,8 @@ fn in_development(functions: &str, ports: &[(&str, u16)]) -> Result<String, Stri
 fn stable(rendered: &str) -> String {
     let changing = ["lastTransitionTime: ", "password: "];
     let lines = rendered.lines().map(|line| {
-        let found = changing.iter().find(|name| line.trim_start().trim_start_matches("- ").starts_with(**name));
+        let found =
+            changing.iter().find(|name| line.trim_start().trim_start_matches("- ").starts_with(**name));
         match found.and_then(|name| line.split_once(name)) {
             Some((before, _)) => format!("{before}{}…", found.copied().unwrap_or_default()),
             None => line.to_owned(),

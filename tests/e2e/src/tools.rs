@@ -9,10 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
-use crate::process;
+use crate::{package::hex, process};
 
 /// A program built from a Go module in `tools/`.
 struct GoTool {
@@ -67,6 +66,9 @@ const SYSTEM_TOOLS: [(&str, &str); 3] = [
     ("go", "apt-get install golang-go, or https://go.dev/dl; tests/e2e/tools/*/go.mod say which version"),
 ];
 
+/// Where Crossplane's RBAC manager serves its metrics.
+const RBAC_MANAGER_PORT: u16 = 8080;
+
 /// The programs, found or built.
 pub(crate) struct Tools {
     bin: PathBuf,
@@ -87,7 +89,14 @@ impl Tools {
 /// What is missing on this machine, one line each.
 pub(crate) fn missing() -> Vec<String> {
     let absent = SYSTEM_TOOLS.iter().filter(|(name, _)| on_path(name).is_none());
-    absent.map(|(name, how)| format!("{name} is missing: {how}")).collect()
+    let mut missing: Vec<_> = absent.map(|(name, how)| format!("{name} is missing: {how}")).collect();
+    if std::net::TcpListener::bind(("0.0.0.0", RBAC_MANAGER_PORT)).is_err() {
+        missing.push(format!(
+            "port {RBAC_MANAGER_PORT} is taken: end what listens there; Crossplane's RBAC manager serves its \
+             metrics there and has no flag for another"
+        ));
+    }
+    missing
 }
 
 /// Builds what is not there yet.
@@ -110,10 +119,10 @@ async fn build(tool: &GoTool, path: &Path, logs: &Path) -> Result<(), String> {
     // Under another name until it is whole.
     let partial = path.with_extension("partial");
     let mut go = Command::new("go");
-    let mut flags = "-ldflags=-s -w".to_owned();
-    if let Some((variable, version)) = tool.version.zip(version(tool)) {
-        flags.push_str(&format!(" -X {variable}={version}"));
-    }
+    let flags = match tool.version.zip(version(tool)) {
+        Some((variable, version)) => format!("-ldflags=-s -w -X {variable}={version}"),
+        None => "-ldflags=-s -w".to_owned(),
+    };
     go.current_dir(module(tool.module)).args(["build", "-buildvcs=false", &flags, "-o"]);
     process::run(&format!("build-{}", tool.name), go.arg(&partial).arg(tool.package), logs).await?;
     fs::rename(&partial, path).map_err(|error| format!("{}: {error}", path.display()))
@@ -144,11 +153,9 @@ fn module(name: &str) -> PathBuf {
 
 /// Changes with the versions.
 fn key(module_name: &str) -> String {
-    let mut hash = Sha256::new();
-    for file in ["go.mod", "go.sum"] {
-        hash.update(fs::read(module(module_name).join(file)).unwrap_or_default());
-    }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let pinned =
+        ["go.mod", "go.sum"].map(|file| fs::read(module(module_name).join(file)).unwrap_or_default());
+    hex(&pinned.concat()).chars().take(12).collect()
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

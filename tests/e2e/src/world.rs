@@ -1,8 +1,13 @@
 //! The running world of the cases: the control plane, the functions installed
 //! as packages, and XRs with an Infisical behind each.
 
-use std::{path::Path, sync::Arc, time::{Duration, Instant}};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_infisical::{FakeInfisical, Options, Settings, Variant};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, api::DynamicObject};
@@ -11,8 +16,8 @@ use serde_json::{Value, json};
 use crate::{
     cluster::{self, api, condition, is_true, named, now, until, watch},
     control_plane::{ControlPlane, Folders},
-    functions::{Compose, FunctionProcess, Served, serve},
     figure::Figures,
+    functions::{Compose, FunctionProcess, Served, Templates, serve},
     package::{self, Registry},
     tools::Tools,
     xrs::{self, Xr},
@@ -24,15 +29,18 @@ pub(crate) const SOON: Duration = Duration::from_secs(40);
 /// The package under test.
 pub(crate) const FUNCTION: &str = "function-infisical";
 /// All packages.
-const FUNCTIONS: [&str; 3] = [FUNCTION, "function-compose", "function-auto-ready"];
+const FUNCTIONS: [&str; 4] = [FUNCTION, "function-compose", "function-go-templating", "function-auto-ready"];
 
 pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) plane: ControlPlane,
     pub(crate) function: FunctionProcess,
     pub(crate) figures: Figures,
+    secrets: Mutex<Vec<String>>,
     pub(crate) folders: Folders,
-    _compose: Served,
+    /// Of this repository.
+    pub(crate) root: PathBuf,
+    _harness: [Served; 2],
     _auto_ready: FunctionProcess,
     _registry: Registry,
 }
@@ -48,10 +56,11 @@ impl World {
         package::write_image(binary, &image);
         let package = (FUNCTION, root.join("package"));
         let package = (package.0, package.1.as_path());
-        let xpkg = package::publish(tools, &folders, &registry, package, Some(&image)).await.expect("a package");
+        let xpkg =
+            package::publish(tools, &folders, &registry, package, Some(&image)).await.expect("a package");
         let binary = folders.run.join(FUNCTION);
         package::extract_binary(&xpkg, &binary).expect("the package has the binary");
-        for name in ["function-compose", "function-auto-ready"] {
+        for name in FUNCTIONS.iter().skip(1) {
             let root = package::write_metadata(&folders, name);
             package::publish(tools, &folders, &registry, (name, &root), None).await.expect("a package");
         }
@@ -64,17 +73,32 @@ impl World {
         }
         let function = FunctionProcess::start(FUNCTION, &binary, &certificates[FUNCTION], &folders.logs);
         let compose = serve(Arc::new(Compose), &certificates["function-compose"]).await;
+        let templates = serve(Arc::new(Templates), &certificates["function-go-templating"]).await;
         let auto_ready = tools.path("function-auto-ready");
-        let auto_ready =
-            FunctionProcess::start("function-auto-ready", &auto_ready, &certificates["function-auto-ready"], &folders.logs);
-        let ports =
-            [(FUNCTION, function.port), ("function-compose", compose.port), ("function-auto-ready", auto_ready.port)];
-        for (name, port) in ports {
+        let auto_ready = FunctionProcess::start(
+            "function-auto-ready",
+            &auto_ready,
+            &certificates["function-auto-ready"],
+            &folders.logs,
+        );
+        let ports = [function.port, compose.port, templates.port, auto_ready.port];
+        for (name, port) in FUNCTIONS.into_iter().zip(ports) {
             install(&client, &registry, name, port, &certificates[name]).await;
         }
         xrs::define(&client).await;
         let figures = Figures::default();
-        Self { client, plane, function, figures, folders, _compose: compose, _auto_ready: auto_ready, _registry: registry }
+        Self {
+            client,
+            plane,
+            function,
+            figures,
+            secrets: Mutex::default(),
+            folders,
+            root: root.to_owned(),
+            _harness: [compose, templates],
+            _auto_ready: auto_ready,
+            _registry: registry,
+        }
     }
 
     /// Where Crossplane finds the function from now on.
@@ -94,12 +118,40 @@ impl World {
         self.function.start_again();
     }
 
+    /// After a case that failed halfway: everything as it was at the start.
+    pub(crate) async fn recover(&mut self) {
+        for ended in self.plane.ended().into_iter().chain(self.function.ended()) {
+            println!("{ended}");
+        }
+        self.restart_function().await;
+        self.point_to(self.function.port).await;
+        self.restart_crossplane(&[]).await;
+    }
+
+    /// Searches the logs of all processes for the secrets of all cases.
+    pub(crate) fn print_leaks(&self) -> bool {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let logs = std::fs::read_dir(&self.folders.logs).into_iter().flatten().flatten();
+        let mut is_tight = true;
+        for log in logs.map(|entry| entry.path()) {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            if secrets.iter().any(|secret| text.contains(secret.as_str())) || text.contains("marker-password")
+            {
+                println!("a secret is in {}", log.display());
+                is_tight = false;
+            }
+        }
+        println!("{} secrets searched for in the logs", secrets.len());
+        is_tight
+    }
+
     /// The deployment controller and the kubelet, in one: the instance is ready
     /// from the moment on that this returns.
     pub(crate) async fn make_available(&self, xr: &Xr) -> Instant {
         let name = format!("{}-infisical", self.composite_name(xr).await);
         let deployments = api(&self.client, "apps/v1", "Deployment", Some(&xr.namespace));
-        let deployment = until("the Deployment is composed", SOON, async || deployments.get(&name).await.ok()).await;
+        let deployment =
+            until("the Deployment is composed", SOON, async || deployments.get(&name).await.ok()).await;
         let generation = deployment.metadata.generation;
         let condition = json!({
             "type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "",
@@ -120,9 +172,8 @@ impl World {
             return xr.name.clone();
         }
         let claims = self.xrs(xr);
-        let of_claim = |claim: DynamicObject| {
-            claim.data["spec"]["resourceRef"]["name"].as_str().map(str::to_owned)
-        };
+        let of_claim =
+            |claim: DynamicObject| claim.data["spec"]["resourceRef"]["name"].as_str().map(str::to_owned);
         until("the claim has an XR", SOON, async || of_claim(claims.get(&xr.name).await.ok()?)).await
     }
 
@@ -131,13 +182,14 @@ impl World {
         api(&self.client, xrs::API_VERSION, xr.kind, xr.is_namespaced().then_some(xr.namespace.as_str()))
     }
 
-    pub(crate) fn secrets(&self, xr: &Xr) -> Api<DynamicObject> {
+    pub(crate) fn secrets_of(&self, xr: &Xr) -> Api<DynamicObject> {
         api(&self.client, "v1", "Secret", Some(&xr.namespace))
     }
 
     /// Waits until a condition of the XR says so.
     pub(crate) async fn until_condition(&self, xr: &Xr, kind: &'static str, reason: &'static str) -> Value {
-        let is_so = move |object: &DynamicObject| condition(object, kind).is_some_and(|it| it["reason"] == reason);
+        let is_so =
+            move |object: &DynamicObject| condition(object, kind).is_some_and(|it| it["reason"] == reason);
         let object = watch(&format!("{kind} is {reason}"), SOON, &self.xrs(xr), &xr.name, is_so).await;
         condition(&object, kind).cloned().unwrap_or_default()
     }
@@ -149,13 +201,27 @@ impl World {
     }
 
     pub(crate) async fn ends_well_within(&self, xr: &Xr, fake: &FakeInfisical, limit: Duration) {
-        let is_ready = |object: &DynamicObject| is_true(object, "Ready") && is_true(object, "InfisicalTokenValid");
+        let is_ready =
+            |object: &DynamicObject| is_true(object, "Ready") && is_true(object, "InfisicalTokenValid");
         watch("the XR is ready", limit, &self.xrs(xr), &xr.name, is_ready).await;
         let token = self.token(xr).await.expect("a ready XR has a token");
         assert!(fake.token_works(&token), "the server refuses the token in the connection Secret");
+        self.remember(xr, token).await;
         let bootstraps = fake.bootstraps();
         assert_eq!(bootstraps.successful, 1, "one bootstrap, not {bootstraps:?}");
         assert_eq!(fake.super_admins().len(), 1, "one super admin");
+    }
+
+    /// So that they are searched for at the end.
+    async fn remember(&self, xr: &Xr, token: String) {
+        let admin = format!("{}-admin", self.composite_name(xr).await);
+        let password = self.key_of(xr, &admin, "password").await;
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in [Some(token), password].into_iter().flatten() {
+            // As a manifest has it.
+            secrets.push(STANDARD.encode(&secret));
+            secrets.push(secret);
+        }
     }
 
     /// The token in the connection Secret.
@@ -169,8 +235,12 @@ impl World {
             Some(name) => name.clone(),
             None => format!("{}-connection", self.composite_name(xr).await),
         };
+        self.key_of(xr, &name, key).await
+    }
+
+    async fn key_of(&self, xr: &Xr, name: &str, key: &str) -> Option<String> {
         let secrets = Api::<Secret>::namespaced(self.client.clone(), &xr.namespace);
-        let value = secrets.get_opt(&name).await.expect("Secrets can be read")?.data?.remove(key)?;
+        let value = secrets.get_opt(name).await.expect("Secrets can be read")?.data?.remove(key)?;
         Some(String::from_utf8(value.0).expect("text"))
     }
 
@@ -185,7 +255,8 @@ impl World {
                 drop(one.delete(&name, &kube::api::DeleteParams::default()).await);
             }
         }
-        let all: Vec<_> = xrs::KINDS.iter().map(|kind| api(&self.client, xrs::API_VERSION, kind, None)).collect();
+        let all: Vec<_> =
+            xrs::KINDS.iter().map(|kind| api(&self.client, xrs::API_VERSION, kind, None)).collect();
         let end = now() + SOON;
         for kind in &all {
             while now() < end {
@@ -207,7 +278,8 @@ pub(crate) async fn infisical(variant: Variant) -> FakeInfisical {
 
 /// Makes a Secret of a user.
 pub(crate) async fn secret(client: &Client, namespace: &str, name: &str, data: &[(&str, &str)]) {
-    let data: serde_json::Map<_, _> = data.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+    let data: serde_json::Map<_, _> =
+        data.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": { "name": name, "namespace": namespace }, "stringData": data,

@@ -169,7 +169,8 @@ pub(crate) async fn define(client: &Client) {
     for name in ["vaults", "clustervaults", "xvaults"] {
         let xrds = api(client, "apiextensions.crossplane.io/v1", "CompositeResourceDefinition", None);
         let name = format!("{name}.e2e.example.org");
-        watch("the kind is served", Duration::from_secs(60), &xrds, &name, |xrd| is_true(xrd, "Established")).await;
+        watch("the kind is served", Duration::from_mins(1), &xrds, &name, |xrd| is_true(xrd, "Established"))
+            .await;
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) async fn connection_secret_deleted(world: &mut World) {
     world.ends_well(&xr, &fake).await;
     let name = "secret-deleted-connection";
     let gone = async |world: &World| {
-        let secrets = world.secrets(&xr);
+        let secrets = world.secrets_of(&xr);
         let uid = secrets.get(name).await.expect("the Secret").metadata.uid;
         secrets.delete(name, &DeleteParams::default()).await.expect("it can be deleted");
         watch("the Secret is back", SOON, &secrets, name, |secret| secret.metadata.uid != uid).await;
@@ -88,7 +88,7 @@ pub(crate) async fn server_silent_for_30_s(world: &mut World) {
     tokio::time::sleep(Duration::from_secs(30)).await;
     world.until_condition(&xr, "InfisicalBootstrapped", "Unreachable").await;
     fake.clear_faults();
-    world.ends_well_within(&xr, &fake, Duration::from_secs(60)).await;
+    world.ends_well_within(&xr, &fake, Duration::from_mins(1)).await;
 }
 
 /// SIGKILL of Crossplane when the function has answered with the connection,
@@ -96,7 +96,7 @@ pub(crate) async fn server_silent_for_30_s(world: &mut World) {
 pub(crate) async fn crossplane_killed_before_the_apply(world: &mut World) {
     let fake = infisical(Variant::Strict).await;
     let hold = Hold::first(has_connection);
-    let held = Arc::clone(&hold.held);
+    let answered = Arc::clone(&hold.held);
     let client = client_config(&world.plane.crossplane_client);
     let relay = Arc::new(Relay::new(&[world.function.port], &client, Some(hold)));
     let served = serve(relay, &world.function.certificates).await;
@@ -105,7 +105,7 @@ pub(crate) async fn crossplane_killed_before_the_apply(world: &mut World) {
     let xr = Xr::new(NAMESPACED, "crossplane-killed");
     xr.create(world, &fake, &Pipeline::default()).await;
     world.make_available(&xr).await;
-    tokio::time::timeout(SOON, held.notified()).await.expect("the connection is answered");
+    tokio::time::timeout(SOON, answered.notified()).await.expect("the connection is answered");
     world.plane.kill_crossplane().await;
     assert_eq!(world.token(&xr).await, None, "nothing was applied");
     // The function as well: what it remembered is lost with it.
@@ -140,7 +140,8 @@ pub(crate) async fn xr_deleted_and_made_again(world: &mut World) {
         let owners = deployment.metadata.owner_references.as_deref().unwrap_or_default();
         owners.iter().all(|owner| Some(&owner.uid) != uid.as_ref())
     };
-    watch("the new XR has a Deployment", SOON, &deployments(world, &xr), "made-again-infisical", is_new).await;
+    watch("the new XR has a Deployment", SOON, &deployments(world, &xr), "made-again-infisical", is_new)
+        .await;
     world.make_available(&xr).await;
     world.ends_well(&xr, &new).await;
     assert_ne!(world.token(&xr).await, first);

@@ -84,9 +84,15 @@ pub(crate) async fn response_cache_on(world: &mut World) {
     world.restart_crossplane(&["--enable-function-response-cache"]).await;
     let (xr, fake) = runs(world, "cache-on").await;
     // Deleted, it comes back: the request is another one.
-    let secrets = world.secrets(&xr);
-    secrets.delete("cache-on-connection", &kube::api::DeleteParams::default()).await.expect("it can be deleted");
-    until("the Secret is back", SOON, async || world.token(&xr).await.filter(|token| fake.token_works(token))).await;
+    let secrets = world.secrets_of(&xr);
+    secrets
+        .delete("cache-on-connection", &kube::api::DeleteParams::default())
+        .await
+        .expect("it can be deleted");
+    until("the Secret is back", SOON, async || {
+        world.token(&xr).await.filter(|token| fake.token_works(token))
+    })
+    .await;
     world.ends_well(&xr, &fake).await;
     world.restart_crossplane(&[]).await;
 }

@@ -17,15 +17,16 @@ use crate::{
 
 /// On every variant of the server, measured.
 pub(crate) async fn namespaced_xr(world: &mut World) {
-    for variant in [Variant::Strict, Variant::Lenient, Variant::Fixed] {
+    let variants = [Variant::Strict, Variant::Lenient, Variant::Fixed];
+    for (number, variant) in variants.into_iter().cycle().take(9).enumerate() {
         let fake = infisical(variant).await;
-        let name = format!("namespaced-{variant:?}").to_lowercase();
+        let name = format!("namespaced-{variant:?}-{number}").to_lowercase();
         let xr = Xr::new(NAMESPACED, &name);
         xr.create(world, &fake, &Pipeline::default()).await;
         world.until_condition(&xr, "InfisicalBootstrapped", "WaitingForInstance").await;
         assert!(fake.log().is_empty(), "nobody is asked before the instance is ready");
 
-        let (secrets, xrs) = (world.secrets(&xr), world.xrs(&xr));
+        let (secrets, xrs) = (world.secrets_of(&xr), world.xrs(&xr));
         let secret = format!("{name}-connection");
         let has_token = |secret: &DynamicObject| secret.data["data"]["token"].is_string();
         let is_ready = |xr: &DynamicObject| crate::cluster::is_true(xr, "Ready");
@@ -57,7 +58,9 @@ pub(crate) async fn claim_with_legacy_xr(world: &mut World) {
     world.make_available(&xr).await;
     world.ends_well(&xr, &fake).await;
     let has_token = |secret: &DynamicObject| secret.data["data"]["token"].is_string();
-    let secret = watch("the claim's Secret has a token", SOON, &world.secrets(&xr), "claim-of-claim", has_token).await;
+    let secret =
+        watch("the claim's Secret has a token", SOON, &world.secrets_of(&xr), "claim-of-claim", has_token)
+            .await;
     assert!(secret.data["data"]["identityId"].is_null(), "the XRD filters the keys");
     let of_claim = Xr { connection_secret: Some("claim-of-claim".to_owned()), ..xr };
     let token = world.token(&of_claim).await.expect("a token");
@@ -113,7 +116,7 @@ pub(crate) async fn step_credentials(world: &mut World) {
     world.make_available(&xr).await;
     world.ends_well(&xr, &fake).await;
     assert_eq!(fake.super_admins(), ["step@example.org"]);
-    assert!(world.secrets(&xr).get_opt("step-credentials-admin").await.expect("an answer").is_none());
+    assert!(world.secrets_of(&xr).get_opt("step-credentials-admin").await.expect("an answer").is_none());
 }
 
 /// The platform team's own email and password, in a Secret per XR that comes
@@ -132,7 +135,7 @@ pub(crate) async fn required_admin_secret(world: &mut World) {
     assert_eq!(fake.super_admins(), ["required@example.org"]);
 }
 
-/// https with a private CA out of a ConfigMap.
+/// https with a private CA out of a `ConfigMap`.
 pub(crate) async fn required_ca_bundle(world: &mut World) {
     let fake = infisical(Variant::Strict).await;
     let authority = Authority::new("private");
