@@ -3,7 +3,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -270,10 +273,12 @@ impl World {
     }
 }
 
-/// Starts an Infisical.
+/// Starts an Infisical, whose tokens work nowhere else.
 pub(crate) async fn infisical(variant: Variant) -> FakeInfisical {
-    let settings = Settings { variant, ..Settings::default() };
-    FakeInfisical::start(Options { settings, ..Options::default() }).await.expect("a fake can listen")
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    let (settings, seed) =
+        (Settings { variant, ..Settings::default() }, SEED.fetch_add(1, Ordering::Relaxed));
+    FakeInfisical::start(Options { settings, seed, ..Options::default() }).await.expect("a fake can listen")
 }
 
 /// Makes a Secret of a user.

@@ -83,6 +83,8 @@ pub(crate) async fn realtime_compositions_off(world: &mut World) {
 pub(crate) async fn response_cache_on(world: &mut World) {
     world.restart_crossplane(&["--enable-function-response-cache"]).await;
     let (xr, fake) = runs(world, "cache-on").await;
+    let cached = std::fs::read_dir(world.folders.run.join("xfn-cache")).expect("the cache's folder").count();
+    assert!(cached > 0, "Crossplane keeps answers");
     // Deleted, it comes back: the request is another one.
     let secrets = world.secrets_of(&xr);
     secrets
