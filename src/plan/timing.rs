@@ -23,7 +23,7 @@ const RARELY_LONGEST: Duration = Duration::from_hours(1);
 const AFTER_LONGEST: Duration = Duration::from_mins(10);
 
 /// The longest life of a token by default (recorded: 7776000 s).
-const DEFAULT_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const DEFAULT_LIFE: Duration = Duration::from_hours(90 * 24);
 
 /// When a token that was accepted is verified or renewed next.
 #[must_use]
