@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use super::{Establish, Outcome};
 use crate::{
+    claims::Claims,
     connection::{Connection, ObservedConnection},
     endpoint::Origin,
     input::ConnectionDetail,
@@ -101,6 +102,8 @@ pub struct Remembered {
 pub struct Accepted {
     /// Which.
     pub token: Fingerprint,
+    /// The id that it has on the server; renewing keeps it.
+    pub token_id: Option<String>,
     /// The server that did.
     pub origin: Origin,
     /// When it did so last.
@@ -327,7 +330,9 @@ impl Remembered {
             self.learn(tried);
         }
         let before = self.accepted.take();
-        if before.as_ref().is_none_or(|before| before.token != token) {
+        let token_id = Claims::of(&connection.token).token_id;
+        let is_the_same = |before: &Accepted| before.token_id.is_some() && before.token_id == token_id;
+        if !before.as_ref().is_some_and(is_the_same) {
             self.sweep_at = Some(timing::later(now, SWEPT_AFTER));
         }
         let seen_at = before.as_ref().filter(|before| before.token == token).and_then(|it| it.seen_at);
@@ -337,6 +342,7 @@ impl Remembered {
         self.refused.retain(|refused| *refused != token);
         let fresh = Accepted {
             token,
+            token_id,
             origin: connection.origin.clone(),
             verified_at: now,
             issued_at: connection.issued_at,
@@ -364,7 +370,15 @@ impl Remembered {
         let again =
             self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
         let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
-        let retry_at = timing::later(now, timing::pause(retry, attempts, key));
+        let pause = timing::pause(retry, attempts, key);
+        // A token that works leaves time to try again.
+        let pause = match &self.accepted {
+            Some(Accepted { expires_at: Some(expires_at), verified_at, .. }) if *verified_at == now => {
+                pause.max(timing::pause_of_renewal(*expires_at, now, key))
+            }
+            _ => pause,
+        };
+        let retry_at = timing::later(now, pause);
         self.held = Some(Held { problem, attempt, attempts, retry_at });
     }
 }

@@ -89,6 +89,7 @@ fn mk_accepted(token: &str) -> Accepted {
     let connection = mk_connection(token, 90 * DAY);
     Accepted {
         token: connection.token.fingerprint(),
+        token_id: None,
         origin: origin(),
         verified_at: at(0),
         issued_at: connection.issued_at,

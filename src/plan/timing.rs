@@ -68,6 +68,15 @@ pub fn pause(retry: Retry, attempts: u32, xr: &XrKey) -> Duration {
     }
 }
 
+/// How long to wait after a renewal that failed, at least: a twentieth of what is
+/// left of the token's life, so that it is tried some dozens of times before
+/// the end, be that in a minute or in a month.
+#[must_use]
+pub fn pause_of_renewal(expires_at: Timestamp, now: Timestamp, xr: &XrKey) -> Duration {
+    let left = Duration::try_from(expires_at.duration_since(now)).unwrap_or_default();
+    (left / 20).min(RARELY_LONGEST).mul_f64(0.8 + 0.4 * spread(xr))
+}
+
 /// A number from 0 to 1 that is a function of the XR.
 fn spread(xr: &XrKey) -> f64 {
     // FNV-1a: stable across versions and machines, which the standard hash is not.
@@ -75,7 +84,11 @@ fn spread(xr: &XrKey) -> f64 {
         .as_str()
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    f64::from(hash) / f64::from(u32::MAX)
+    // Its upper bits hardly differ between keys that end alike (this is the last
+    // step of MurmurHash3, which mixes them).
+    let hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
+    let hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
+    f64::from(hash ^ (hash >> 16)) / f64::from(u32::MAX)
 }
 
 /// A moment after another, or the end of time.

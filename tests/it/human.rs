@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::world::{Kind, World};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Something that a human has switched on the server.
 struct Row {
