@@ -10,7 +10,7 @@ use prost_types::Duration;
 use crate::{
     act::Remembered,
     composed_secret::{self, SecretData, SecretKind},
-    observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation},
+    observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
     proto::v1::{
         Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
@@ -37,6 +37,11 @@ const CONNECTION: SecretKind =
 /// change there brings the call. Crossplane's SDKs answer with the same.
 const TTL_CLUSTER: i64 = 60;
 
+/// Seconds until the next call while something that is required may be what is
+/// missing: Crossplane watches what is composed, not what a step requires
+/// (measured: a Secret that came later was noticed when the `ttl` was over).
+const TTL_REQUIRED: i64 = 10;
+
 /// Seconds until the next call while work is under way.
 const TTL_WORK: i64 = 1;
 
@@ -57,7 +62,7 @@ pub fn respond(
     plan: &Plan,
     now: Timestamp,
 ) -> RunFunctionResponse {
-    let ttl = ttl(&plan.action, now);
+    let ttl = ttl(observation, &plan.action, now);
     let mut response = pass_through(request, ttl);
     let verdict = conditions::judge(observation, remembered, plan);
     let is_ready = verdict.token_is_persisted && verdict.token_may_work;
@@ -114,10 +119,15 @@ fn pass_through(request: RunFunctionRequest, ttl: i64) -> RunFunctionResponse {
 }
 
 /// Seconds, from 1. Zero would mean never.
-fn ttl(action: &Action, now: Timestamp) -> i64 {
+fn ttl(observation: &Observation, action: &Action, now: Timestamp) -> i64 {
     // Rounded up: a call that comes too early finds that nothing is due.
     let until = |at: Timestamp| at.duration_since(now).as_secs().saturating_add(1).max(1);
     match action {
+        Action::Wait(Wait::For(Waiting::Admin(_) | Waiting::Endpoint(_)))
+            if !observation.requirements.is_empty() =>
+        {
+            TTL_REQUIRED
+        }
         Action::Wait(Wait::Requirements | Wait::For(_)) => TTL_CLUSTER,
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
         Action::Await | Action::Start(_) => TTL_WORK,
