@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    act::{Establish, Login, Remembered},
+    act::{Establish, Login, Remembered, SWEPT_AFTER},
     claims::Claims,
     connection::Connection,
     endpoint::Endpoint,
@@ -230,7 +230,7 @@ fn standing(
     let observed = observation.connection.as_ref();
     match &accepted.connection {
         Some(connection) => {
-            let data = connection.data(&observation.wanted);
+            let data = connection.data_over(observed, &observation.wanted);
             let seen = observed.is_some_and(|observed| observed.in_place && observed.data == data);
             Some(if seen { Action::Keep { check_at } } else { Action::HandOut })
         }
@@ -274,7 +274,7 @@ fn work(
         renew: token.as_ref().is_some_and(|token| renewal_is_due(token, observation, remembered, now)),
         sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at <= now),
         login: login(remembered, admin.as_ref(), now),
-        rival: rival(observation, remembered),
+        rival: rival(observation, remembered, now),
         token,
         others,
         adopts: observation.adopted.is_some(),
@@ -325,10 +325,12 @@ fn tokens_to_try(observation: &Observation, remembered: &Remembered) -> Vec<Acce
     tokens
 }
 
-/// The newest token that was accepted, when a strange one is tried.
-fn rival(observation: &Observation, remembered: &Remembered) -> Option<Connection> {
-    let accepted = remembered.accepted.as_ref().filter(|_| has_a_strange_token(observation, remembered));
-    accepted.and_then(|accepted| accepted.connection.clone())
+/// The newest token that was accepted, when a strange one is tried. Not when it
+/// is so old that whoever has put the other there may be about to revoke it.
+fn rival(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Option<Connection> {
+    let accepted = remembered.accepted.as_ref().filter(|_| has_a_strange_token(observation, remembered))?;
+    let is_young = accepted.issued_at.is_some_and(|at| now < timing::later(at, SWEPT_AFTER / 2));
+    accepted.connection.clone().filter(|_| is_young)
 }
 
 /// Credentials that may be used: supplied, or persisted and seen to be.

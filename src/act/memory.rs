@@ -36,7 +36,7 @@ const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
 
 /// A token that an earlier try has left alive is revoked when it is older than
 /// this, so this long after a token was minted one is sure to find them all.
-pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
+pub const SWEPT_AFTER: Duration = Duration::from_mins(10);
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
@@ -366,7 +366,7 @@ impl Accepted {
     /// held in memory.
     fn notice(&mut self, observed: Option<&ObservedConnection>, wanted: &[ConnectionDetail], now: Timestamp) {
         let (Some(connection), Some(observed)) = (&self.connection, observed) else { return };
-        let is_there = observed.in_place && observed.data == connection.data(wanted);
+        let is_there = observed.in_place && observed.data == connection.data_over(Some(observed), wanted);
         if is_there {
             let seen_at = *self.seen_at.get_or_insert(now);
             if timing::later(seen_at, HELD_AFTER_SEEN) <= now {

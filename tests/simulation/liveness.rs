@@ -60,7 +60,9 @@ async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
     for call in 0..CONVERGES_IN {
         let reconciled = world.reconcile(at, call, View::Fresh, Fate::Applied).await?;
         let is_at_rest = reconciled == Some(Reconciled::Applied { changed: false });
-        if let (true, Some(end)) = (is_at_rest, end(&world.places[at])) {
+        // What was asked before may still come to nothing.
+        let is_settled = is_at_rest && !world.is_busy();
+        if let (true, Some(end)) = (is_settled, end(&world.places[at])) {
             return Ok(end);
         }
         if world.clock.passed() > until {
