@@ -19,7 +19,7 @@ mod establish;
 mod memory;
 
 pub use establish::{Establish, Login, Outcome};
-pub use memory::{Accepted, Attempt, Held, LoginRefused, Memory, Remembered, SWEPT_AFTER};
+pub use memory::{Accepted, Attempt, Held, LoginRefused, Memory, Remembered};
 
 /// Starts work and remembers what came of it.
 pub struct Act {

@@ -36,7 +36,11 @@ const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
 
 /// A token that an earlier try has left alive is revoked when it is older than
 /// this, so this long after a token was minted one is sure to find them all.
-pub const SWEPT_AFTER: Duration = Duration::from_mins(10);
+pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
+
+/// A token that is younger, or was in observed so short a time ago, is revoked by
+/// no other replica. The other half of [`SWEPT_AFTER`] is for what is under way.
+const SAFE: Duration = Duration::from_mins(5);
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
@@ -105,6 +109,8 @@ pub struct Accepted {
     pub origin: Origin,
     /// When it did so last.
     pub verified_at: Timestamp,
+    /// Whether a renewal was tried then, or the token was new.
+    pub renewal_tried: bool,
     /// When the token was issued.
     pub issued_at: Option<Timestamp>,
     /// When it ends.
@@ -113,6 +119,8 @@ pub struct Accepted {
     pub connection: Option<Connection>,
     /// When it was seen in observed first.
     pub seen_at: Option<Timestamp>,
+    /// When its token was seen in observed last.
+    pub last_seen_at: Option<Timestamp>,
 }
 
 /// A problem, and when it is worth trying again.
@@ -323,28 +331,32 @@ impl Remembered {
 
     fn accept(&mut self, work: &Establish, connection: Connection, now: Timestamp) {
         let token = connection.token.fingerprint();
-        for tried in work.attempt().tokens {
+        let tried = work.attempt().tokens;
+        let was_there = tried.contains(&token);
+        for tried in tried {
             self.learn(tried);
         }
         let before = self.accepted.take();
         if before.as_ref().is_none_or(|before| before.token != token) {
             self.sweep_at = Some(timing::later(now, SWEPT_AFTER));
         }
-        let seen_at = before.as_ref().filter(|before| before.token == token).and_then(|it| it.seen_at);
+        let same = before.as_ref().filter(|before| before.token == token);
+        let (seen_at, last_seen_at) = same.map_or((None, None), |it| (it.seen_at, it.last_seen_at));
         if let Some(before) = &before {
             self.learn(before.token);
         }
         self.refused.retain(|refused| *refused != token);
-        let fresh = Accepted {
+        self.accepted = Some(Accepted {
             token,
             origin: connection.origin.clone(),
             verified_at: now,
+            renewal_tried: work.renew || !was_there,
             issued_at: connection.issued_at,
             expires_at: connection.expires_at,
             connection: Some(connection),
             seen_at,
-        };
-        self.accepted = Some(fresh);
+            last_seen_at,
+        });
     }
 
     fn hold(&mut self, key: &XrKey, work: &Establish, problem: Problem, now: Timestamp) {
@@ -362,10 +374,25 @@ impl Remembered {
 }
 
 impl Accepted {
+    /// Whether it was issued a short time ago.
+    pub(crate) fn is_young(&self, now: Timestamp) -> bool {
+        self.issued_at.is_some_and(|at| now < timing::later(at, SAFE))
+    }
+
+    /// Whether no other replica revokes it, since it is young or was in the
+    /// cluster a short time ago. A stale read does not show an older time.
+    pub(crate) fn is_safe_from_others(&self, now: Timestamp) -> bool {
+        self.is_young(now) || self.last_seen_at.is_some_and(|at| now < timing::later(at, SAFE))
+    }
+
     /// Notes whether the connection is in observed, all of it; what is not is
     /// held in memory.
     fn notice(&mut self, observed: Option<&ObservedConnection>, wanted: &[ConnectionDetail], now: Timestamp) {
-        let (Some(connection), Some(observed)) = (&self.connection, observed) else { return };
+        let Some(observed) = observed else { return };
+        if observed.token.as_ref().map(AccessToken::fingerprint) == Some(self.token) {
+            self.last_seen_at = Some(now);
+        }
+        let Some(connection) = &self.connection else { return };
         let is_there = observed.in_place && observed.data == connection.data_over(Some(observed), wanted);
         if is_there {
             let seen_at = *self.seen_at.get_or_insert(now);

@@ -95,6 +95,8 @@ fn mk_accepted(token: &str) -> Accepted {
         expires_at: connection.expires_at,
         connection: Some(connection),
         seen_at: None,
+        last_seen_at: None,
+        renewal_tried: true,
     }
 }
 

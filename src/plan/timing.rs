@@ -32,8 +32,11 @@ pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey) -> Timest
     let interval = policy.verify_interval.mul_f64(1.0 - 0.1 * spread(xr));
     let verify_at = later(accepted.verified_at, interval);
     match renew_at(accepted.issued_at, accepted.expires_at, policy) {
-        // A renewal that is overdue was tried at the last verification.
-        Some(renew_at) if renew_at > accepted.verified_at => verify_at.min(renew_at),
+        // One that is overdue and was tried waits for the next verification. It may
+        // have become due while the token was verified.
+        Some(renew_at) if renew_at > accepted.verified_at || !accepted.renewal_tried => {
+            verify_at.min(renew_at)
+        }
         _ => verify_at,
     }
 }
