@@ -91,6 +91,21 @@ impl Connection {
         }
         data
     }
+
+    /// The same over what was observed of it: what the server did not say, such as
+    /// when the token ends, stays as another replica has written it.
+    #[must_use]
+    pub fn data_over(
+        &self,
+        observed: Option<&ObservedConnection>,
+        wanted: &[ConnectionDetail],
+    ) -> SecretData {
+        let mut data = self.data(wanted);
+        if let Some(observed) = observed.filter(|observed| observed.token.as_ref() == Some(&self.token)) {
+            data.fill(&observed.data);
+        }
+        data
+    }
 }
 
 /// What provider-infisical reads: `{"auth":{"token":"…"}}`.

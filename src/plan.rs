@@ -114,7 +114,7 @@ impl Action {
 pub fn plan(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Plan {
     Plan {
         admin: admin_secret(observation, remembered),
-        connection: connection_secret(observation, remembered),
+        connection: connection_secret(observation, remembered, now),
         action: action(observation, remembered, now),
     }
 }
@@ -158,10 +158,10 @@ fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) 
     said_so || (!connected && observation.adopted.is_none())
 }
 
-fn connection_secret(observation: &Observation, remembered: &Remembered) -> ConnectionSecret {
+fn connection_secret(observation: &Observation, remembered: &Remembered, now: Timestamp) -> ConnectionSecret {
     let held_in_memory = remembered.accepted.as_ref().is_some_and(|accepted| accepted.connection.is_some());
     let observed = observation.connection.as_ref();
-    if held_in_memory && !has_a_strange_token(observation, remembered) {
+    if held_in_memory && !has_a_strange_token(observation, remembered, now) {
         ConnectionSecret::Remembered
     } else if observed.is_some() {
         ConnectionSecret::Observed
@@ -172,9 +172,14 @@ fn connection_secret(observation: &Observation, remembered: &Remembered) -> Conn
 
 /// Whether the observed token is one that this process knows nothing of: put
 /// there by hand, by another replica, or before a restart. It is right until
-/// the server says otherwise, so it is neither overwritten nor skipped.
-fn has_a_strange_token(observation: &Observation, remembered: &Remembered) -> bool {
-    observed_token(observation).is_some_and(|token| !remembered.knows(token.fingerprint()))
+/// the server says otherwise, so it is neither overwritten nor skipped. So is
+/// any that is observed in the place of an older one: whoever has put it there
+/// revokes the older.
+fn has_a_strange_token(observation: &Observation, remembered: &Remembered, now: Timestamp) -> bool {
+    let Some(observed) = observed_token(observation).map(AccessToken::fingerprint) else { return false };
+    let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.token != observed);
+    let gives_way = accepted.is_some_and(|accepted| !accepted.is_safe_from_others(now));
+    !remembered.knows(observed) || (gives_way && !remembered.refused.contains(&observed))
 }
 
 fn observed_token(observation: &Observation) -> Option<&AccessToken> {
@@ -217,7 +222,7 @@ fn standing(
     now: Timestamp,
 ) -> Option<Action> {
     let accepted = remembered.accepted.as_ref()?;
-    if accepted.origin != *endpoint.origin() || has_a_strange_token(observation, remembered) {
+    if accepted.origin != *endpoint.origin() || has_a_strange_token(observation, remembered, now) {
         return None;
     }
     let check_at = timing::check_at(accepted, &observation.token_policy, &observation.xr.key);
@@ -230,7 +235,7 @@ fn standing(
     let observed = observation.connection.as_ref();
     match &accepted.connection {
         Some(connection) => {
-            let data = connection.data(&observation.wanted);
+            let data = connection.data_over(observed, &observation.wanted);
             let seen = observed.is_some_and(|observed| observed.in_place && observed.data == data);
             Some(if seen { Action::Keep { check_at } } else { Action::HandOut })
         }
@@ -249,7 +254,7 @@ fn work(
     endpoint: &Endpoint,
     now: Timestamp,
 ) -> Result<Establish, Wait> {
-    let mut tokens = tokens_to_try(observation, remembered).into_iter();
+    let mut tokens = tokens_to_try(observation, remembered, now).into_iter();
     let (token, others) = (tokens.next(), tokens.collect());
     let admin = usable_admin(observation, remembered);
     if token.is_none() && admin.is_none() {
@@ -274,7 +279,7 @@ fn work(
         renew: token.as_ref().is_some_and(|token| renewal_is_due(token, observation, remembered, now)),
         sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at <= now),
         login: login(remembered, admin.as_ref(), now),
-        rival: rival(observation, remembered),
+        rival: rival(observation, remembered, now),
         token,
         others,
         adopts: observation.adopted.is_some(),
@@ -311,9 +316,9 @@ fn token_name(observation: &Observation) -> String {
 /// A strange token in the cluster first, then the newest that was accepted,
 /// then one that the server could not be asked about, and last the token of an
 /// instance that is adopted: it is of use until there is one of our own.
-fn tokens_to_try(observation: &Observation, remembered: &Remembered) -> Vec<AccessToken> {
+fn tokens_to_try(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Vec<AccessToken> {
     let observed = observed_token(observation);
-    let strange = observed.filter(|_| has_a_strange_token(observation, remembered));
+    let strange = observed.filter(|_| has_a_strange_token(observation, remembered, now));
     let accepted = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
     let adopted = observation.adopted.as_ref().and_then(|adopted| adopted.as_ref().ok());
     let in_order = [strange, accepted.map(|it| &it.token), remembered.untested.as_ref(), observed, adopted];
@@ -326,10 +331,14 @@ fn tokens_to_try(observation: &Observation, remembered: &Remembered) -> Vec<Acce
     tokens
 }
 
-/// The newest token that was accepted, when a strange one is tried.
-fn rival(observation: &Observation, remembered: &Remembered) -> Option<Connection> {
-    let accepted = remembered.accepted.as_ref().filter(|_| has_a_strange_token(observation, remembered));
-    accepted.and_then(|accepted| accepted.connection.clone())
+/// The newest token that was accepted, when a strange one is tried. Not when it
+/// is so old that whoever has put the other there may be about to revoke it.
+fn rival(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Option<Connection> {
+    if !has_a_strange_token(observation, remembered, now) {
+        return None;
+    }
+    let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.is_young(now))?;
+    accepted.connection.clone()
 }
 
 /// Credentials that may be used: supplied, or persisted and seen to be.

@@ -161,7 +161,7 @@ fn connection_to_emit(
         ConnectionSecret::Observed => observation.connection.as_ref().map(|observed| observed.data.clone()),
         ConnectionSecret::Remembered => {
             let connection = remembered.accepted.as_ref()?.connection.as_ref()?;
-            Some(connection.data(&observation.wanted))
+            Some(connection.data_over(observation.connection.as_ref(), &observation.wanted))
         }
     }
 }

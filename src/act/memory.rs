@@ -39,6 +39,10 @@ const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
 /// this, so this long after a token was minted one is sure to find them all.
 pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
 
+/// A token that is younger, or was in observed so short a time ago, is revoked by
+/// no other replica. The other half of [`SWEPT_AFTER`] is for what is under way.
+const SAFE: Duration = Duration::from_mins(5);
+
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(26);
@@ -116,6 +120,8 @@ pub struct Accepted {
     pub connection: Option<Connection>,
     /// When it was seen in observed first.
     pub seen_at: Option<Timestamp>,
+    /// When its token was seen in observed last.
+    pub last_seen_at: Option<Timestamp>,
 }
 
 /// A problem, and when it is worth trying again.
@@ -326,7 +332,8 @@ impl Remembered {
 
     fn accept(&mut self, work: &Establish, connection: Connection, now: Timestamp) {
         let token = connection.token.fingerprint();
-        for tried in work.attempt().tokens {
+        let tried = work.attempt().tokens;
+        for tried in tried {
             self.learn(tried);
         }
         let before = self.accepted.take();
@@ -335,12 +342,13 @@ impl Remembered {
         if !before.as_ref().is_some_and(is_the_same) {
             self.sweep_at = Some(timing::later(now, SWEPT_AFTER));
         }
-        let seen_at = before.as_ref().filter(|before| before.token == token).and_then(|it| it.seen_at);
+        let same = before.as_ref().filter(|before| before.token == token);
+        let (seen_at, last_seen_at) = same.map_or((None, None), |it| (it.seen_at, it.last_seen_at));
         if let Some(before) = &before {
             self.learn(before.token);
         }
         self.refused.retain(|refused| *refused != token);
-        let fresh = Accepted {
+        self.accepted = Some(Accepted {
             token,
             token_id,
             origin: connection.origin.clone(),
@@ -350,8 +358,8 @@ impl Remembered {
             expires_at: connection.expires_at,
             connection: Some(connection),
             seen_at,
-        };
-        self.accepted = Some(fresh);
+            last_seen_at,
+        });
     }
 
     fn hold(&mut self, key: &XrKey, work: &Establish, problem: Problem, now: Timestamp) {
@@ -377,11 +385,26 @@ impl Remembered {
 }
 
 impl Accepted {
+    /// Whether it was issued a short time ago.
+    pub(crate) fn is_young(&self, now: Timestamp) -> bool {
+        self.issued_at.is_some_and(|at| now < timing::later(at, SAFE))
+    }
+
+    /// Whether no other replica revokes it, since it is young or was in the
+    /// cluster a short time ago. A stale read does not show an older time.
+    pub(crate) fn is_safe_from_others(&self, now: Timestamp) -> bool {
+        self.is_young(now) || self.last_seen_at.is_some_and(|at| now < timing::later(at, SAFE))
+    }
+
     /// Notes whether the connection is in observed, all of it; what is not is
     /// held in memory.
     fn notice(&mut self, observed: Option<&ObservedConnection>, wanted: &[ConnectionDetail], now: Timestamp) {
-        let (Some(connection), Some(observed)) = (&self.connection, observed) else { return };
-        let is_there = observed.in_place && observed.data == connection.data(wanted);
+        let Some(observed) = observed else { return };
+        if observed.token.as_ref().map(AccessToken::fingerprint) == Some(self.token) {
+            self.last_seen_at = Some(now);
+        }
+        let Some(connection) = &self.connection else { return };
+        let is_there = observed.in_place && observed.data == connection.data_over(Some(observed), wanted);
         if is_there {
             let seen_at = *self.seen_at.get_or_insert(now);
             if timing::later(seen_at, HELD_AFTER_SEEN) <= now {

@@ -96,6 +96,7 @@ pub(crate) fn mk_accepted(token: &str) -> Accepted {
         expires_at: connection.expires_at,
         connection: Some(connection),
         seen_at: None,
+        last_seen_at: None,
     }
 }
 

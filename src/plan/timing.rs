@@ -123,6 +123,7 @@ mod tests {
             expires_at: expires.map(at),
             connection: None,
             seen_at: None,
+            last_seen_at: None,
         }
     }
 

@@ -382,7 +382,7 @@ pub(crate) struct Line {
 #[async_trait]
 impl Exchange for Line {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
-        let id = self.life.id;
+        let (id, operation) = (self.life.id, request.operation);
         let is_bootstrap = request.operation == Operation::Bootstrap;
         {
             let mut state = self.server.state();
@@ -401,6 +401,10 @@ impl Exchange for Line {
         let answer = tokio::spawn(exchange).await.unwrap();
         let mut state = self.server.state();
         state.traffic.entry(id).or_default().answered += 1;
+        if std::env::var_os("SIMULATION_TRACE").is_some() {
+            let status = answer.as_ref().map(|answer| answer.status);
+            println!("{:?}   process {id}: {operation:?}: {status:?}", self.server.clock.passed());
+        }
         if is_bootstrap {
             *state.bootstrapping.entry(id).or_default() -= 1;
         }

@@ -7,7 +7,7 @@ use fake_crossplane::Reconciled;
 use tokio::time::sleep;
 
 use crate::{
-    crossplane::Place,
+    crossplane::{CONNECTION, Place},
     invariants,
     schedule::{Fate, View},
     world::{BOUNCE, Broken, World},
@@ -60,7 +60,9 @@ async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
     for call in 0..CONVERGES_IN {
         let reconciled = world.reconcile(at, call, View::Fresh, Fate::Applied).await?;
         let is_at_rest = reconciled == Some(Reconciled::Applied { changed: false });
-        if let (true, Some(end)) = (is_at_rest, end(&world.places[at])) {
+        // What was asked before may still come to nothing.
+        let is_settled = is_at_rest && !world.is_busy();
+        if let (true, Some(end)) = (is_settled, end(&world.places[at])) {
             return Ok(end);
         }
         if world.clock.passed() > until {
@@ -112,6 +114,7 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
     let until = world.clock.passed() + QUIET;
     for call in 0..QUIET_CALLS {
         let before = world.places[at].token();
+        let secret = world.places[at].crossplane.secret(CONNECTION);
         world.wait(at).await;
         let place = &world.places[at];
         if !before.as_ref().is_some_and(|token| place.server.token_works(token)) {
@@ -124,7 +127,7 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             replica += 1;
             sleep(BOUNCE).await;
             let place = &world.places[at];
-            if place.token() == before || replica > call + 20 {
+            if place.crossplane.secret(CONNECTION) == secret || replica > call + 20 {
                 let how = format!("{:?}", place.crossplane.xr["status"]["conditions"]);
                 return Err(Broken::new("what stands does not change without need", how));
             }

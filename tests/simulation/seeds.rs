@@ -125,5 +125,5 @@ fn every_schedule_keeps_every_promise() {
     });
     let failed = failed.into_inner().unwrap();
     println!("{} seeds: {:?}", all().end, total.into_inner().unwrap());
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(failed.is_empty(), "{} seeds break a promise; see above", failed.len());
 }

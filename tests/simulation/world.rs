@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fake_crossplane::{Crossplane, Reconciled};
 use function_infisical::{
+    claims::Claims,
     endpoint::Endpoint,
     function::Function,
     infisical::{Connect, Error, Infisical, client::Client},
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
+    secret::AccessToken,
 };
 use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -244,7 +246,16 @@ impl World {
         let ready = crate::crossplane::desired(response).composite.map(|composite| composite.ready());
         let ttl = response.meta.as_ref().and_then(|meta| meta.ttl).map(|ttl| ttl.seconds);
         let (now, requests) = (self.clock.passed(), self.counts().requests);
-        println!("{now:?} XR {at} replica {replica}: {reasons:?} {ready:?} ttl {ttl:?}, {requests} requests");
+        let id = |token: Option<String>| {
+            let claims = Claims::of(&AccessToken::new(token.unwrap_or_default()));
+            claims.token_id.map(|id| id[..4].to_owned()).unwrap_or_default()
+        };
+        let handed = crate::crossplane::secret(&crate::crossplane::desired(response), "infisical-connection");
+        let (had, has) = (id(self.places[at].token()), id(handed.and_then(|it| it.get("token").cloned())));
+        println!(
+            "{now:?} XR {at} replica {replica}: {reasons:?} {ready:?} ttl {ttl:?}, {requests} requests, \
+             token {had} to {has}"
+        );
     }
 
     fn apply(&mut self, at: usize, response: &RunFunctionResponse, fate: Fate) -> Option<Reconciled> {
@@ -376,6 +387,14 @@ impl World {
             all.answered += of.answered;
         }
         all
+    }
+
+    /// Whether a process waits for an answer.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.replicas.iter().any(|replica| {
+            let Traffic { sent, answered } = self.traffic(replica.life.id);
+            sent != answered
+        })
     }
 
     fn all_traffic(&self) -> Vec<BTreeMap<u32, Traffic>> {
