@@ -127,12 +127,16 @@ fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan)
     }
 }
 
-/// The problem that stands, also while it is being tried again.
+/// The problem that stands, also while it is being tried again. Of a token that
+/// stands only what came of trying that token.
 fn problem<'a>(remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem> {
+    let held = remembered.held.as_ref();
     match &plan.action {
         Action::Hold { problem, .. } => Some(problem),
-        Action::Await | Action::Start(_) | Action::Keep { .. } | Action::HandOut => {
-            remembered.held.as_ref().map(|held| &held.problem)
+        Action::Await | Action::Start(_) => held.map(|held| &held.problem),
+        Action::Keep { .. } | Action::HandOut => {
+            let accepted = remembered.accepted.as_ref()?;
+            held.filter(|held| held.attempt.tokens.contains(&accepted.token)).map(|held| &held.problem)
         }
         Action::Wait(_) => None,
     }
@@ -231,6 +235,9 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
 
 fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
     let secret = &observation.connection_secret;
+    // What is asked again may be long past: another replica has said better since.
+    let asks = matches!(plan.action, Action::Start(_) | Action::Await);
+    let problem = problem.filter(|_| !(asks && was_accepted(observation)));
     match (token, problem) {
         (Token::None, _) => Says {
             status: Status::ConditionFalse,
@@ -263,8 +270,7 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
 /// server was asked.
 fn not_asked(observation: &Observation, plan: &Plan) -> Says {
     let secret = &observation.connection_secret;
-    let previous = observation.xr.previous.of_type(TOKEN_VALID);
-    if previous.is_some_and(|previous| previous.status == "True" && previous.reason == "Accepted") {
+    if was_accepted(observation) {
         return Says {
             status: Status::ConditionTrue,
             reason: "Accepted",
@@ -276,6 +282,11 @@ fn not_asked(observation: &Observation, plan: &Plan) -> Says {
         _ => ("Verifying", format!("The server is being asked about the token in Secret {secret}")),
     };
     Says { status: Status::ConditionUnknown, reason, message }
+}
+
+fn was_accepted(observation: &Observation) -> bool {
+    let previous = observation.xr.previous.of_type(TOKEN_VALID);
+    previous.is_some_and(|previous| previous.status == "True" && previous.reason == "Accepted")
 }
 
 fn condition(condition_type: &str, says: Says) -> Condition {
