@@ -95,7 +95,11 @@ impl Connection {
     /// The same over what was observed of it: what the server did not say, such as
     /// when the token ends, stays as another replica has written it.
     #[must_use]
-    pub fn data_over(&self, observed: Option<&ObservedConnection>, wanted: &[ConnectionDetail]) -> SecretData {
+    pub fn data_over(
+        &self,
+        observed: Option<&ObservedConnection>,
+        wanted: &[ConnectionDetail],
+    ) -> SecretData {
         let mut data = self.data(wanted);
         if let Some(observed) = observed.filter(|observed| observed.token.as_ref() == Some(&self.token)) {
             data.fill(&observed.data);
@@ -198,5 +202,21 @@ mod tests {
         let observed = ObservedConnection::read(&before, &details(&[("TOKEN", DetailValue::Token)]));
         assert_eq!(observed.token, Some(AccessToken::new("marker-token")));
         assert!(!observed.in_place && !observed.complete);
+    }
+
+    #[test]
+    fn of_two_tokens_every_replica_prefers_the_same() {
+        let mk = |token: &str, expires: i64, origin: &str| Connection {
+            token: AccessToken::new(token),
+            origin: Origin::parse(origin).unwrap(),
+            expires_at: Timestamp::from_second(expires).ok(),
+            ..connection()
+        };
+        let (short, long) = (mk("a", 60, "http://here"), mk("b", 90, "http://here"));
+        assert!(long.is_preferred_to(&short) && !short.is_preferred_to(&long), "the one that lives longer");
+        let other = mk("c", 90, "http://here");
+        assert!(long.is_preferred_to(&other) != other.is_preferred_to(&long), "one of two that live as long");
+        assert!(!long.is_preferred_to(&long));
+        assert!(!mk("d", 99, "http://there").is_preferred_to(&short), "another place is nobody's rival");
     }
 }

@@ -63,8 +63,9 @@ impl Function {
         let observation = match observe(&request) {
             Ok(observation) => observation,
             Err(error) => {
-                tracing::warn!(%error, "the pipeline step cannot run");
-                return respond::fatal(request, &error);
+                let error = respond::bounded(error.to_string());
+                tracing::warn!(error, "the pipeline step cannot run");
+                return respond::fatal(request, error);
             }
         };
         record(&observation.xr);

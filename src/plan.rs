@@ -20,11 +20,11 @@ use crate::{
 };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod timing;
 
 /// What one call does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// What becomes of the admin Secret.
     pub admin: AdminSecret,
@@ -59,7 +59,7 @@ pub enum ConnectionSecret {
 }
 
 /// What is done or waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Something in the cluster has to come first.
     Wait(Wait),
@@ -288,6 +288,7 @@ fn work(
         connected_before: connected_before(observation, remembered),
         organization,
         token_name: token_name(observation),
+        token_policy: observation.token_policy,
         now,
     })
 }

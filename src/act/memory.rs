@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use super::{Establish, Outcome};
 use crate::{
+    claims::Claims,
     connection::{Connection, ObservedConnection},
     endpoint::Origin,
     input::ConnectionDetail,
@@ -105,12 +106,12 @@ pub struct Remembered {
 pub struct Accepted {
     /// Which.
     pub token: Fingerprint,
+    /// The id that it has on the server; renewing keeps it.
+    pub token_id: Option<String>,
     /// The server that did.
     pub origin: Origin,
     /// When it did so last.
     pub verified_at: Timestamp,
-    /// Whether a renewal was tried then, or the token was new.
-    pub renewal_tried: bool,
     /// When the token was issued.
     pub issued_at: Option<Timestamp>,
     /// When it ends.
@@ -331,13 +332,13 @@ impl Remembered {
 
     fn accept(&mut self, work: &Establish, connection: Connection, now: Timestamp) {
         let token = connection.token.fingerprint();
-        let tried = work.attempt().tokens;
-        let was_there = tried.contains(&token);
-        for tried in tried {
+        for tried in work.attempt().tokens {
             self.learn(tried);
         }
         let before = self.accepted.take();
-        if before.as_ref().is_none_or(|before| before.token != token) {
+        let token_id = Claims::of(&connection.token).token_id;
+        let is_the_same = |before: &Accepted| before.token_id.is_some() && before.token_id == token_id;
+        if !before.as_ref().is_some_and(is_the_same) {
             self.sweep_at = Some(timing::later(now, SWEPT_AFTER));
         }
         let same = before.as_ref().filter(|before| before.token == token);
@@ -348,9 +349,10 @@ impl Remembered {
         self.refused.retain(|refused| *refused != token);
         self.accepted = Some(Accepted {
             token,
+            token_id,
             origin: connection.origin.clone(),
-            verified_at: now,
-            renewal_tried: work.renew || !was_there,
+            // What was due by the time at which the work began was done.
+            verified_at: work.now,
             issued_at: connection.issued_at,
             expires_at: connection.expires_at,
             connection: Some(connection),
@@ -368,7 +370,15 @@ impl Remembered {
         let again =
             self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
         let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
-        let retry_at = timing::later(now, timing::pause(retry, attempts, key));
+        let pause = timing::pause(retry, attempts, key);
+        // A token that works leaves time to try again.
+        let pause = match &self.accepted {
+            Some(Accepted { expires_at: Some(expires_at), verified_at, .. }) if *verified_at == work.now => {
+                pause.max(timing::pause_of_renewal(*expires_at, now, key))
+            }
+            _ => pause,
+        };
+        let retry_at = timing::later(now, pause);
         self.held = Some(Held { problem, attempt, attempts, retry_at });
     }
 }
@@ -407,7 +417,14 @@ impl Accepted {
 
 #[cfg(test)]
 mod tests {
+    use rand::{SeedableRng as _, rngs::StdRng};
+
     use super::*;
+    use crate::{
+        endpoint::{Endpoint, Tls},
+        infisical::Organization,
+        input::{DetailValue, TokenPolicy},
+    };
 
     #[test]
     fn an_xr_that_is_called_no_more_is_forgotten_after_a_day() {
@@ -421,5 +438,185 @@ mod tests {
         assert_eq!(memory.len(), 2, "one may be called again as late as this");
         memory.recall(&XrKey::test("alive"), None, &[], at(27));
         assert_eq!(memory.len(), 1);
+    }
+
+    const WANTED: [ConnectionDetail; 0] = [];
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn wanted() -> Vec<ConnectionDetail> {
+        vec![ConnectionDetail { name: "token".to_owned(), value: DetailValue::Token }]
+    }
+
+    fn mk_connection(token: &str, expires: i64) -> Connection {
+        let organization = Organization { id: "o".to_owned(), name: "o".to_owned(), slug: "o".to_owned() };
+        let origin = Origin::parse("http://infisical:8080").unwrap();
+        let mut connection = Connection::new(AccessToken::new(token), origin, organization, None);
+        (connection.issued_at, connection.expires_at) = (Some(at(0)), Some(at(expires)));
+        connection
+    }
+
+    fn mk_observed(token: &str) -> ObservedConnection {
+        let mut data = crate::composed_secret::SecretData::default();
+        data.insert("token", token);
+        ObservedConnection::read(&data, &wanted())
+    }
+
+    fn mk_admin(password: &str) -> Credentials {
+        Credentials { email: Email::parse("a@example.org").unwrap(), password: Password::new(password) }
+    }
+
+    fn mk_work(token: &str) -> Establish {
+        let origin = Origin::parse("http://infisical:8080").unwrap();
+        Establish {
+            endpoint: Endpoint::new(origin, Tls::default()),
+            token: Some(AccessToken::new(token)),
+            others: Vec::new(),
+            renew: false,
+            sweep: false,
+            admin: Some(mk_admin("marker-password")),
+            admin_is_generated: true,
+            adopts: false,
+            rival: None,
+            connected_before: true,
+            login: super::super::Login::Allowed,
+            organization: "o".to_owned(),
+            token_name: "name".to_owned(),
+            token_policy: TokenPolicy::default(),
+            now: at(0),
+        }
+    }
+
+    fn accepting(token: &str, expires: i64) -> Outcome {
+        Outcome { connection: Some(mk_connection(token, expires)), ..Outcome::default() }
+    }
+
+    #[test]
+    fn the_token_that_was_accepted_last_is_handed_out_and_none_of_them_is_strange() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        for token in ["a", "b", "c"] {
+            memory.finish(&key, &mk_work(token), accepting(token, 60), at(0));
+        }
+        let remembered = memory.recall(&key, None, &WANTED, at(1));
+        for token in ["a", "b", "c"] {
+            assert!(remembered.knows(AccessToken::new(token).fingerprint()), "{token}");
+        }
+        let held = remembered.accepted.and_then(|accepted| accepted.connection);
+        assert_eq!(held.map(|connection| connection.token), Some(AccessToken::new("c")));
+    }
+
+    #[test]
+    fn a_token_is_held_until_ten_minutes_after_it_was_seen() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        memory.finish(&key, &mk_work("a"), accepting("a", 9000), at(0));
+        let see = |observed: Option<&ObservedConnection>, now| {
+            memory.recall(&key, observed, &wanted(), at(now)).accepted.unwrap().connection.is_some()
+        };
+        assert!(see(None, 5000), "as long as it was not seen");
+        assert!(see(Some(&mk_observed("a")), 5001), "it is seen first");
+        assert!(see(Some(&mk_observed("a")), 5600));
+        assert!(see(Some(&mk_observed("other")), 5700), "a stale read starts it anew");
+        assert!(see(Some(&mk_observed("a")), 5701));
+        assert!(see(Some(&mk_observed("a")), 6300));
+        assert!(!see(Some(&mk_observed("a")), 6301));
+        let remembered = memory.recall(&key, None, &wanted(), at(6400));
+        assert!(remembered.knows(AccessToken::new("a").fingerprint()), "a fingerprint stays");
+    }
+
+    #[test]
+    fn only_so_many_tokens_are_recognised() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        for number in 0..100 {
+            let token = format!("token-{number}");
+            let refused = vec![AccessToken::new(token.as_str()).fingerprint()];
+            memory.finish(&key, &mk_work(&token), Outcome { refused, ..Outcome::default() }, at(number));
+        }
+        let remembered = memory.recall(&key, None, &WANTED, at(100));
+        assert_eq!((remembered.known.len(), remembered.refused.len()), (KNOWN_TOKENS, KNOWN_TOKENS));
+        assert!(remembered.knows(AccessToken::new("token-99").fingerprint()));
+        assert!(!remembered.knows(AccessToken::new("token-0").fingerprint()));
+    }
+
+    #[test]
+    fn a_token_that_could_not_be_tried_is_kept_until_it_was() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let untested = AccessToken::new("first");
+        let outcome = Outcome { untested: Some(untested.clone()), ..Outcome::default() };
+        memory.finish(&key, &mk_work("a"), outcome, at(0));
+        let remembered = || memory.recall(&key, None, &WANTED, at(1)).untested;
+        memory.finish(&key, &mk_work("first"), Outcome::default(), at(0));
+        assert_eq!(remembered(), Some(untested.clone()), "the server could not be asked");
+        let outcome = Outcome { refused: vec![untested.fingerprint()], ..Outcome::default() };
+        memory.finish(&key, &mk_work("first"), outcome, at(0));
+        assert_eq!(remembered(), None);
+    }
+
+    #[test]
+    fn a_refused_login_is_remembered_until_one_is_accepted() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let problem = Problem::new(
+            &Origin::parse("http://infisical:8080").unwrap(),
+            ProblemKind::AdminLoginRefused { email: Email::parse("a@example.org").unwrap() },
+        );
+        let attempts = || {
+            let refused = memory.recall(&key, None, &WANTED, at(1)).login_refused;
+            refused.map(|refused| refused.attempts)
+        };
+        let refused = || Outcome { login: Some(Err(problem.clone())), ..accepting("a", 60) };
+        memory.finish(&key, &mk_work("a"), refused(), at(0));
+        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
+        assert_eq!(attempts(), Some(1), "a token that works says nothing of the password");
+        memory.finish(&key, &mk_work("a"), refused(), at(0));
+        assert_eq!(attempts(), Some(2));
+        memory.finish(&key, &mk_work("a"), Outcome { login: Some(Ok(())), ..accepting("a", 60) }, at(0));
+        assert_eq!(attempts(), None);
+    }
+
+    #[test]
+    fn a_password_is_drawn_once_unless_its_email_is_burnt() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let mut rng = StdRng::seed_from_u64(1);
+        let email = Email::parse("a@example.org").unwrap();
+        let drawn = |rng: &mut StdRng, email: &Email| {
+            memory.generate(&key, email.clone(), rng);
+            memory.recall(&key, None, &WANTED, at(0)).admin.unwrap()
+        };
+        let first = drawn(&mut rng, &email);
+        assert_eq!(drawn(&mut rng, &email), first);
+        let problem = Problem::new(
+            &Origin::parse("http://infisical:8080").unwrap(),
+            ProblemKind::PartiallyBootstrapped { email: email.clone() },
+        );
+        memory.finish(&key, &mk_work("a"), Outcome { problem: Some(problem), ..Outcome::default() }, at(0));
+        let other = Email::parse("b@example.org").unwrap();
+        assert_eq!(drawn(&mut rng, &other).email, other);
+    }
+
+    #[test]
+    fn work_is_begun_once_and_not_on_an_old_plan() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let revision = memory.recall(&key, None, &WANTED, at(0)).revision;
+        let under_way = memory.begin(&key, revision).unwrap();
+        assert!(memory.begin(&key, revision).is_none(), "one at a time");
+        assert!(memory.recall(&key, None, &WANTED, at(0)).working);
+        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
+        drop(under_way);
+        assert!(memory.begin(&key, revision).is_none(), "what was planned before is out of date");
+        let revision = memory.recall(&key, None, &WANTED, at(0)).revision;
+        let panicked = memory.begin(&key, revision).unwrap();
+        drop(panicked);
+        assert!(!memory.recall(&key, None, &WANTED, at(0)).working, "a task that panics ends as well");
+    }
+
+    #[test]
+    fn what_falls_due_while_the_server_is_asked_was_not_done_yet() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        // Due after 40 s; the look at it began after 39 and ended after 42.
+        let work = Establish { now: at(39), ..mk_work("a") };
+        memory.finish(&key, &work, accepting("a", 60), at(42));
+        let accepted = memory.recall(&key, None, &WANTED, at(42)).accepted.unwrap();
+        assert_eq!(timing::check_at(&accepted, &TokenPolicy::default(), &key), at(40));
     }
 }

@@ -211,7 +211,8 @@ impl Place {
                 }
             }
             Human::GarbleConnection => {
-                let rubbish = json!({"data": {"token": "cnViYmlzaA==", "host": "%%%", "credentials": "e30="}});
+                let rubbish =
+                    json!({"data": {"token": "cnViYmlzaA==", "host": "%%%", "credentials": "e30="}});
                 self.crossplane.update(CONNECTION, &rubbish);
             }
             Human::DeleteAdmin => {

@@ -180,7 +180,10 @@ fn invariant_only_a_call_that_counts_acts(world: &World, called: &Called) -> Res
     let is_open = required.into_iter().any(|name| !called.request.required_resources.contains_key(name));
     let was_busy = called.before.sent != called.before.answered;
     if is_open && !was_busy && world.traffic(called.life).sent != called.before.sent {
-        return Err(Broken::new("only a call that counts acts", "requests were sent while requirements are open"));
+        return Err(Broken::new(
+            "only a call that counts acts",
+            "requests were sent while requirements are open",
+        ));
     }
     Ok(())
 }
@@ -194,9 +197,11 @@ fn invariant_the_desired_state_of_others_is_never_changed(called: &Called) -> Re
             return Err(Broken::new("the desired state of others is never changed", name.clone()));
         }
     }
-    match after.resources.keys().find(|name| {
-        !before.resources.contains_key(*name) && ![ADMIN, CONNECTION].contains(&name.as_str())
-    }) {
+    match after
+        .resources
+        .keys()
+        .find(|name| !before.resources.contains_key(*name) && ![ADMIN, CONNECTION].contains(&name.as_str()))
+    {
         Some(name) => Err(Broken::new("nothing else is composed", name.clone())),
         None => Ok(()),
     }

@@ -285,9 +285,7 @@ fn step(dice: &mut Dice, setup: &Setup) -> Step {
         34..48 => Step::Live { replica, calls: dice.of(&[1, 1, 2, 5]) },
         48..52 if setup.replicas > 1 => Step::Together { replicas: setup.replicas, kept: replica },
         48..58 => Step::Pass { seconds: dice.of(&[1, 5, 30, 120, 660, 660, 4000, 86_400]) },
-        58..60 => {
-            Step::Pass { seconds: dice.of(&[20 * 86_400, 61 * 86_400, 89 * 86_400, 100 * 86_400]) }
-        }
+        58..60 => Step::Pass { seconds: dice.of(&[20 * 86_400, 61 * 86_400, 89 * 86_400, 100 * 86_400]) },
         60..66 => Step::Ready { is: !dice.one_in(4) },
         66..71 => Step::Restart { replica },
         71..73 => Step::Recreate { database_too: dice.one_in(2) },
@@ -367,7 +365,9 @@ impl fmt::Display for Step {
             Self::Together { replicas, kept } => {
                 write!(f, "{replicas} replicas are called at once; the response of {kept} is applied")
             }
-            Self::Live { replica, calls } => write!(f, "{calls} reconciles from replica {replica} on, each in its time"),
+            Self::Live { replica, calls } => {
+                write!(f, "{calls} reconciles from replica {replica} on, each in its time")
+            }
             Self::Pass { seconds } => write!(f, "{seconds} seconds pass"),
             Self::Ready { is: true } => write!(f, "the instance becomes ready"),
             Self::Ready { is: false } => write!(f, "the instance becomes unready"),
@@ -399,7 +399,11 @@ impl fmt::Display for Fate {
             Self::Applied => Ok(()),
             Self::Lost => write!(f, "; a later step fails"),
             Self::Partly { resources, xr } => {
-                write!(f, "; applied are only resources {resources:#b}{}", if *xr { " and the XR" } else { "" })
+                write!(
+                    f,
+                    "; applied are only resources {resources:#b}{}",
+                    if *xr { " and the XR" } else { "" }
+                )
             }
             Self::Cancelled { after } => write!(f, "; cancelled after {after} ms"),
             Self::Deadline { after } => write!(f, "; with a deadline of {after} ms"),

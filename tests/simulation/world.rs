@@ -129,7 +129,8 @@ impl World {
     pub(crate) fn new(setup: &Setup, seed: u64, mutant: Option<Mutant>) -> Self {
         let clock = SimulatedClock::start();
         let servers: Vec<_> = (0..2).map(|nth| Server::new(setup, seed * 2 + nth, clock)).collect();
-        let place = |index: usize, server: usize| Place::new(setup, index, Arc::clone(&servers[server]), server);
+        let place =
+            |index: usize, server: usize| Place::new(setup, index, Arc::clone(&servers[server]), server);
         let places = match setup.xrs {
             Xrs::One => vec![place(0, 0)],
             Xrs::Two => vec![place(0, 0), place(1, 1)],
@@ -475,7 +476,9 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
             }
         }
         if running.iter().all(|(future, _)| future.is_none()) {
-            return std::task::Poll::Ready(running.iter_mut().filter_map(|(_, output)| output.take()).collect());
+            return std::task::Poll::Ready(
+                running.iter_mut().filter_map(|(_, output)| output.take()).collect(),
+            );
         }
         std::task::Poll::Pending
     })
