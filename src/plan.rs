@@ -6,6 +6,8 @@
 //! here: persist before acting, act only on a call that counts, use whatever is
 //! there, and an instance that does not answer changes nothing.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -22,6 +24,10 @@ use crate::{
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod timing;
+
+/// For how long after the server accepted it a token is handed out again without
+/// asking: shorter than the age at which a replaced token is revoked.
+const HANDED_OUT_FOR: Duration = Duration::from_mins(5);
 
 /// What one call does.
 #[derive(Clone, Debug, PartialEq)]
@@ -237,7 +243,13 @@ fn standing(
         Some(connection) => {
             let data = connection.data_over(observed, &observation.wanted);
             let seen = observed.is_some_and(|observed| observed.in_place && observed.data == data);
-            Some(if seen { Action::Keep { check_at } } else { Action::HandOut })
+            let fresh = now < timing::later(accepted.verified_at, HANDED_OUT_FOR);
+            if seen {
+                Some(Action::Keep { check_at })
+            } else {
+                // Another replica may have replaced and revoked it since.
+                fresh.then_some(Action::HandOut)
+            }
         }
         None => {
             let observed = observed?;

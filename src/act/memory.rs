@@ -332,8 +332,7 @@ impl Remembered {
 
     fn accept(&mut self, work: &Establish, connection: Connection, now: Timestamp) {
         let token = connection.token.fingerprint();
-        let tried = work.attempt().tokens;
-        for tried in tried {
+        for tried in work.attempt().tokens {
             self.learn(tried);
         }
         let before = self.accepted.take();

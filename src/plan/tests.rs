@@ -243,6 +243,17 @@ const TABLE: &[Row] = &[
         action: "HandOut",
     },
     Row {
+        why: "a token that was accepted long ago may have been revoked since, and is asked about again",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.connection = None;
+            remembered.accepted.as_mut().unwrap().verified_at = at(-301);
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::Remembered,
+        action: "Start login=true token=true renew=false",
+    },
+    Row {
         why: "all is well",
         world: connected,
         admin: "Observed",

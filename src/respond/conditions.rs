@@ -6,7 +6,7 @@
 //! its claim. Events are made of the transitions between them.
 
 use crate::{
-    act::Remembered,
+    act::{Held, Remembered},
     observe::{AdminSource, Observation, PreviousConditions, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
     problem::{self, Problem},
@@ -131,15 +131,19 @@ fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan)
 }
 
 /// The problem that stands, also while it is being tried again. One with another
-/// place than the present endpoint does not.
+/// place than the present endpoint does not, and of a token that stands only what
+/// came of trying that token does.
 fn problem<'a>(observation: &Observation, remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem> {
-    let is_here = |problem: &&Problem| {
-        observation.endpoint.as_ref().is_ok_and(|endpoint| *endpoint.origin() == problem.origin)
+    let is_here = |held: &&Held| {
+        observation.endpoint.as_ref().is_ok_and(|endpoint| *endpoint.origin() == held.problem.origin)
     };
+    let held = remembered.held.as_ref().filter(is_here);
     match &plan.action {
         Action::Hold { problem, .. } => Some(problem),
-        Action::Await | Action::Start(_) | Action::Keep { .. } | Action::HandOut => {
-            remembered.held.as_ref().map(|held| &held.problem).filter(is_here)
+        Action::Await | Action::Start(_) => held.map(|held| &held.problem),
+        Action::Keep { .. } | Action::HandOut => {
+            let accepted = remembered.accepted.as_ref()?;
+            held.filter(|held| held.attempt.tokens.contains(&accepted.token)).map(|held| &held.problem)
         }
         Action::Wait(_) => None,
     }
@@ -238,6 +242,9 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
 
 fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
     let secret = &observation.connection_secret;
+    // What is asked again may be long past: another replica has said better since.
+    let asks = matches!(plan.action, Action::Start(_) | Action::Await);
+    let problem = problem.filter(|_| !(asks && was_accepted(observation)));
     match (token, problem) {
         (Token::None, _) => Says {
             status: Status::ConditionFalse,
@@ -270,8 +277,7 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
 /// server was asked.
 fn not_asked(observation: &Observation, plan: &Plan) -> Says {
     let secret = &observation.connection_secret;
-    let previous = observation.xr.previous.of_type(TOKEN_VALID);
-    if previous.is_some_and(|previous| previous.status == "True" && previous.reason == "Accepted") {
+    if was_accepted(observation) {
         return Says {
             status: Status::ConditionTrue,
             reason: "Accepted",
@@ -295,6 +301,11 @@ pub fn bounded(mut message: String) -> String {
         message.push('…');
     }
     message
+}
+
+fn was_accepted(observation: &Observation) -> bool {
+    let previous = observation.xr.previous.of_type(TOKEN_VALID);
+    previous.is_some_and(|previous| previous.status == "True" && previous.reason == "Accepted")
 }
 
 fn condition(condition_type: &str, says: Says) -> Condition {
