@@ -401,7 +401,11 @@ mod tests {
 
     fn held(kind: ProblemKind) -> Held {
         let origin = origin();
-        let attempt = Attempt { origin: origin.clone(), credentials: None, tokens: Vec::new() };
+        let attempt = Attempt {
+            origin: origin.clone(),
+            credentials: None,
+            tokens: vec![AccessToken::new("a").fingerprint()],
+        };
         let retry_at = jiff::Timestamp::MAX;
         Held { problem: Problem::new(&origin, kind), attempt, attempts: 1, retry_at }
     }
