@@ -326,7 +326,9 @@ impl World {
                 let called = Called { at, life: life.id, request, response, before };
                 self.trace(at, replica, &called.response);
                 invariants::after_a_call(self, &called)?;
-                self.same_again(at, replica, encoded, &called.response).await?;
+                if self.calls % 2 == 0 {
+                    self.same_again(at, replica, encoded, &called.response).await?;
+                }
                 Some(called.response)
             }
             _ => None,
@@ -350,7 +352,9 @@ impl World {
         let response = match self.mutant {
             None => function.call(request, deadline).await,
             Some(mutant) => {
-                let fresh = |salt| self.function(life, leash, salt);
+                // A password of its own at every moment.
+                let moment = u64::try_from(self.clock.passed().as_millis()).unwrap();
+                let fresh = || self.function(life, leash, moment + 1);
                 mutant.call(function, fresh, leash, &self.places[at].crossplane, request, deadline).await
             }
         };
