@@ -70,7 +70,7 @@ impl Function {
         };
         record(&observation.xr);
         if let Some(admin) = &observation.persisted_admin {
-            self.memory.keep_admin(&observation.xr.key, admin);
+            self.memory.keep_admin(&observation.xr.key, admin, self.clock.now());
         }
         let (plan, remembered) = self.decide(&observation, patience(deadline)).await;
         let response = respond::respond(request, &observation, &remembered, &plan, self.clock.now());

@@ -216,11 +216,13 @@ impl Memory {
 
     /// Keeps credentials that were seen in the cluster, so that a Secret that is
     /// deleted by hand is written again.
-    pub fn keep_admin(&self, key: &XrKey, admin: &Credentials) {
+    pub fn keep_admin(&self, key: &XrKey, admin: &Credentials, now: Timestamp) {
         let mut entries = self.lock();
-        let remembered = &mut entries.entry(key.clone()).or_default().remembered;
-        if remembered.admin.as_ref() != Some(admin) {
-            remembered.admin = Some(admin.clone());
+        let entry = entries.entry(key.clone()).or_default();
+        // It is called just now, so it is not forgotten with what is kept here.
+        entry.last_called = Some(now);
+        if entry.remembered.admin.as_ref() != Some(admin) {
+            entry.remembered.admin = Some(admin.clone());
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     act::{Held, Remembered},
     observe::{AdminSource, Observation, PreviousConditions, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
-    problem::{self, Problem},
+    problem::{self, Problem, ProblemKind},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
     secret::AccessToken,
 };
@@ -190,7 +190,10 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
         Token::None | Token::Refused => {
             let (reason, message) = match (&plan.action, problem) {
                 (Action::Wait(wait), _) => waiting(observation, wait),
-                (_, Some(problem)) => (problem.reason(), problem.message()),
+                (_, Some(problem)) if knew_the_password(observation, problem) => {
+                    return problem_of_before(observation).unwrap_or_else(|| of_problem(problem));
+                }
+                (_, Some(problem)) => return of_problem(problem),
                 (_, None) => match problem_of_before(observation) {
                     Some(says) => return says,
                     None => ("Bootstrapping", bootstrapping(observation)),
@@ -199,6 +202,18 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
             Says { status: Status::ConditionFalse, reason, message }
         }
     }
+}
+
+fn of_problem(problem: &Problem) -> Says {
+    Says { status: Status::ConditionFalse, reason: problem.reason(), message: problem.message() }
+}
+
+/// Whether it was said before that the refused password once worked: a replica
+/// that does not remember it does not say that it never did.
+fn knew_the_password(observation: &Observation, problem: &Problem) -> bool {
+    let before = observation.xr.previous.of_type(BOOTSTRAPPED);
+    matches!(problem.kind, ProblemKind::BootstrappedElsewhere { .. })
+        && before.is_some_and(|before| before.reason == "AdminLoginRefused")
 }
 
 /// A restart is no news: a problem that the XR has stands until the server was

@@ -64,6 +64,7 @@ impl Life {
 pub(crate) struct Bootstrap {
     /// Which of the server's databases it was for.
     pub(crate) database: u32,
+    pub(crate) email: String,
     pub(crate) password: String,
     pub(crate) made_user: bool,
     pub(crate) succeeded: bool,
@@ -284,6 +285,7 @@ impl Server {
             let database = state.database;
             state.bootstraps.push(Bootstrap {
                 database,
+                email: body["email"].as_str().unwrap_or_default().to_owned(),
                 password: body["password"].as_str().unwrap_or_default().to_owned(),
                 made_user: false,
                 succeeded: false,

@@ -7,6 +7,7 @@
 //! - [`liveness`]: what becomes of it all when nothing goes wrong any more.
 //! - [`seeds`]: runs many, and shortens those that fail; [`regressions`] keeps
 //!   them.
+//! - [`enumerate`]: every place at which something can end.
 //! - [`mutants`]: proves that broken rules are noticed.
 
 #![expect(
@@ -21,6 +22,7 @@
 
 mod clock;
 mod crossplane;
+mod enumerate;
 mod infisical;
 mod invariants;
 mod liveness;

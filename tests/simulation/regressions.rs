@@ -1,1 +1,165 @@
-//! Schedules that once broke a promise.
+//! Schedules that once broke a promise, as short as they were made.
+
+use fake_infisical::Variant::{Fixed, Lenient};
+
+use crate::{
+    schedule::{
+        Admin, Fate, Fault::*, Human::*, Schedule, Server, Setup,
+        Step::{self, *},
+        View::*,
+        Xrs,
+    },
+    seeds,
+};
+
+fn keeps_every_promise(setup: Setup, steps: Vec<Step>, seed: u64) {
+    let schedule = Schedule { setup, steps };
+    if let Err(broken) = seeds::run(&schedule, seed) {
+        panic!("{}: {}\n{schedule}", broken.promise, broken.how);
+    }
+}
+
+fn replicas(replicas: u8) -> Setup {
+    Setup { replicas, ..Setup::default() }
+}
+
+#[test]
+fn a_token_that_another_replica_has_revoked_is_not_handed_out() {
+    let setup = Setup { variant: Fixed, latency: 900, ..replicas(3) };
+    keeps_every_promise(setup, vec![Live { replica: 2, calls: 5 }], 145);
+}
+
+#[test]
+fn a_token_is_not_preferred_while_its_rival_revokes_it() {
+    let setup = Setup { variant: Lenient, latency: 900, verify: "24h", ..replicas(2) };
+    keeps_every_promise(setup, Vec::new(), 213);
+}
+
+#[test]
+fn a_token_that_was_never_handed_out_gives_way_to_the_one_in_the_cluster() {
+    let setup = Setup { latency: 900, ..replicas(3) };
+    keeps_every_promise(setup.clone(), vec![Together { replicas: 3, kept: 1 }], 205);
+    let year = Pass { seconds: 100 * 86_400 };
+    keeps_every_promise(setup, vec![Live { replica: 0, calls: 2 }, year.clone(), year], 371);
+}
+
+#[test]
+fn replicas_do_not_fight_over_when_a_token_ends() {
+    let setup = Setup { variant: Lenient, ..replicas(2) };
+    let steps =
+        vec![Ready { is: true }, Fault { nth: 7, fault: FailBefore }, Live { replica: 0, calls: 2 }];
+    keeps_every_promise(setup.clone(), steps, 334);
+    let steps = vec![
+        Live { replica: 0, calls: 2 },
+        Ready { is: true },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Deadline { after: 8 } },
+        Fault { nth: 6, fault: ServerDiesBefore },
+        Live { replica: 1, calls: 5 },
+        Reconcile { replica: 0, view: Fresh, fate: Fate::Partly { resources: 4, xr: true } },
+    ];
+    keeps_every_promise(setup, steps, 67);
+}
+
+#[test]
+fn a_problem_of_before_stands_until_the_server_was_asked() {
+    let setup = Setup {
+        variant: Fixed,
+        xrs: Xrs::TwoOfOneServer,
+        cache: true,
+        latency: 900,
+        verify: "24h",
+        token_life: 3600,
+        ..replicas(2)
+    };
+    let steps = vec![Reconcile { replica: 1, view: StaleComposed(4), fate: Fate::Applied }];
+    keeps_every_promise(setup, steps, 322);
+}
+
+#[test]
+fn a_token_that_falls_due_while_it_is_verified_is_renewed() {
+    let setup = Setup {
+        variant: Fixed,
+        xrs: Xrs::TwoOfOneServer,
+        admin: Admin::Credential,
+        latency: 900,
+        token_life: 120,
+        ..replicas(2)
+    };
+    keeps_every_promise(setup, Vec::new(), 1019);
+    let setup = Setup { xrs: Xrs::Two, latency: 900, token_life: 120, ..replicas(2) };
+    let steps =
+        vec![Ready { is: true }, Live { replica: 0, calls: 4 }, Pass { seconds: 89 * 86_400 }];
+    keeps_every_promise(setup, steps, 351);
+}
+
+#[test]
+fn a_login_that_was_refused_before_says_nothing_of_a_token_that_stands() {
+    let setup = Setup { verify: "24h", ..replicas(2) };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 1, calls: 2 },
+        Live { replica: 0, calls: 1 },
+        Reconcile { replica: 0, view: StaleXr(4), fate: Fate::Lost },
+        Reconcile { replica: 1, view: StaleAll(2), fate: Fate::Applied },
+        Server(Server::ChangePassword),
+        Human(DeleteConnection),
+    ];
+    keeps_every_promise(setup, steps, 1261);
+}
+
+#[test]
+fn what_went_wrong_long_ago_does_not_replace_what_another_replica_knows() {
+    let setup = Setup { latency: 900, ..replicas(3) };
+    let steps = vec![
+        Live { replica: 0, calls: 2 },
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Reconcile { replica: 2, view: StaleAll(3), fate: Fate::Killed { after: 4 } },
+        Live { replica: 2, calls: 1 },
+        Fault { nth: 7, fault: RateLimited },
+        Together { replicas: 3, kept: 0 },
+        Live { replica: 2, calls: 5 },
+    ];
+    keeps_every_promise(Setup { token_life: 3600, ..setup.clone() }, steps, 2886);
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Fault { nth: 4, fault: CloseBefore },
+        Live { replica: 1, calls: 2 },
+    ];
+    keeps_every_promise(setup, steps, 3509);
+}
+
+#[test]
+fn replicas_agree_on_why_a_password_is_refused() {
+    let steps = vec![
+        Live { replica: 0, calls: 2 },
+        Ready { is: true },
+        Reconcile { replica: 0, view: Fresh, fate: Fate::Partly { resources: 6, xr: false } },
+        Server(Server::Empty),
+        Server(Server::SomebodyElse { same_email: true }),
+    ];
+    keeps_every_promise(replicas(2), steps, 4151);
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 1, calls: 5 },
+        Ready { is: false },
+        Server(Server::ChangePassword),
+        Human(DeleteConnection),
+        Restart { replica: 0 },
+        Reconcile { replica: 0, view: StaleXr(3), fate: Fate::Cancelled { after: 17 } },
+    ];
+    keeps_every_promise(replicas(2), steps, 5146);
+}
+
+#[test]
+fn a_password_that_is_seen_after_a_long_time_is_remembered() {
+    let steps = vec![
+        Reconcile { replica: 0, view: StaleComposed(3), fate: Fate::Partly { resources: 3, xr: false } },
+        Reconcile { replica: 2, view: StaleComposed(2), fate: Fate::Cancelled { after: 27 } },
+        Pass { seconds: 61 * 86_400 },
+        Reconcile { replica: 0, view: StaleComposed(2), fate: Fate::Partly { resources: 5, xr: true } },
+        Human(DeleteAdmin),
+    ];
+    keeps_every_promise(replicas(3), steps, 27);
+}

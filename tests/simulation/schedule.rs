@@ -259,9 +259,14 @@ impl Schedule {
 }
 
 fn setup(dice: &mut Dice) -> Setup {
+    let variant = dice.of(&VARIANTS);
+    let token_life = dice.of(&[90 * 24 * 3600, 90 * 24 * 3600, 3600, 120]);
+    // The first token of a lenient server does not say when it ends, and when the
+    // server cannot be asked it is verified too late for so short a life.
+    let token_life = if variant == Variant::Lenient { token_life.max(3600) } else { token_life };
     Setup {
         kind: dice.of(&KINDS),
-        variant: dice.of(&VARIANTS),
+        variant,
         xrs: dice.of(&[Xrs::One, Xrs::One, Xrs::One, Xrs::One, Xrs::Two, Xrs::TwoOfOneServer]),
         admin: dice.of(&[
             Admin::Generated,
@@ -274,7 +279,7 @@ fn setup(dice: &mut Dice) -> Setup {
         cache: dice.one_in(4),
         latency: dice.of(&[5, 5, 100, 900]),
         verify: dice.of(&["10m", "10m", "2m", "24h"]),
-        token_life: dice.of(&[90 * 24 * 3600, 90 * 24 * 3600, 3600, 120]),
+        token_life,
     }
 }
 

@@ -1,0 +1,156 @@
+//! Every place at which something can end, one after the other: each request,
+//! each transaction of a bootstrap and each apply of a few plain courses of
+//! events, for every variant of the server and every kind of XR.
+//!
+//! A course is run once undisturbed to count its requests and applies. Then it
+//! is run once for each of them and for each thing that can happen there, and
+//! on until all is well.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use crate::{
+    schedule::{
+        Fate, Fault, Human, KINDS, Schedule, Server, Setup, Step, TRANSACTIONS, VARIANTS, View,
+    },
+    seeds, world,
+};
+
+/// What can happen at a request: somebody dies before or after it took effect,
+/// or its answer is lost.
+const ENDS: [Fault; 7] = [
+    Fault::FunctionDiesBefore,
+    Fault::FunctionDiesAfter,
+    Fault::ServerDiesBefore,
+    Fault::ServerDiesAfter,
+    Fault::CloseBefore,
+    Fault::CloseAfter,
+    Fault::FailAfter,
+];
+
+/// A course of events: what comes before, and what is disturbed.
+struct Course {
+    name: &'static str,
+    before: Vec<Step>,
+    /// So many reconciles, two seconds apart.
+    reconciles: usize,
+}
+
+fn courses() -> Vec<Course> {
+    let about_to_start = vec![Step::Live { replica: 0, calls: 2 }, Step::Ready { is: true }];
+    let connected = || {
+        let mut steps = about_to_start.clone();
+        steps.push(Step::Live { replica: 0, calls: 4 });
+        steps
+    };
+    let then = |steps: &[Step]| connected().into_iter().chain(steps.iter().cloned()).collect();
+    vec![
+        Course { name: "from nothing", before: Vec::new(), reconciles: 2 },
+        Course { name: "a first token", before: about_to_start.clone(), reconciles: 4 },
+        Course { name: "a renewal", before: then(&[Step::Pass { seconds: 61 * 86_400 }]), reconciles: 3 },
+        Course {
+            name: "a token that was lost",
+            before: then(&[Step::Human(Human::DeleteConnection), Step::Restart { replica: 0 }]),
+            reconciles: 4,
+        },
+        Course {
+            name: "a token that was revoked",
+            before: then(&[Step::Server(Server::RevokeTokens), Step::Pass { seconds: 700 }]),
+            reconciles: 4,
+        },
+        Course {
+            name: "a database that was lost",
+            before: then(&[Step::Server(Server::Empty), Step::Pass { seconds: 700 }]),
+            reconciles: 4,
+        },
+        Course { name: "leftovers", before: then(&[Step::Pass { seconds: 700 }]), reconciles: 2 },
+    ]
+}
+
+impl Course {
+    fn disturbed(&self, disturbed: usize, fate: Fate) -> Vec<Step> {
+        let reconcile = |nth: usize| {
+            let fate = if nth == disturbed { fate } else { Fate::Applied };
+            [Step::Reconcile { replica: 0, view: View::Fresh, fate }, Step::Pass { seconds: 2 }]
+        };
+        (0..self.reconciles).flat_map(reconcile).collect()
+    }
+
+    fn with(&self, first: Option<Step>, rest: Vec<Step>) -> Vec<Step> {
+        self.before.iter().cloned().chain(first).chain(rest).collect()
+    }
+
+    /// The course with one thing going wrong, for each thing and each place.
+    fn disturbances(&self, setup: &Setup) -> Vec<Vec<Step>> {
+        let undisturbed = || self.disturbed(usize::MAX, Fate::Applied);
+        let of = |steps| Schedule { setup: setup.clone(), steps };
+        let requests = requests(&of(self.with(None, undisturbed()))) - requests(&of(self.before.clone()));
+        let mut all = Vec::new();
+        for nth in 0..u8::try_from(requests).unwrap() {
+            for fault in ENDS {
+                all.push(self.with(Some(Step::Fault { nth, fault }), undisturbed()));
+            }
+        }
+        for after in TRANSACTIONS {
+            all.push(self.with(Some(Step::CutBootstrap { after }), undisturbed()));
+        }
+        for nth in 0..self.reconciles {
+            for resources in 0..8 {
+                for xr in [false, true] {
+                    all.push(self.with(None, self.disturbed(nth, Fate::Partly { resources, xr })));
+                }
+            }
+            all.push(self.with(None, self.disturbed(nth, Fate::Lost)));
+            // The process ends with the response that was lost, or right after the apply.
+            for fate in [Fate::Lost, Fate::Applied] {
+                let mut steps = self.disturbed(nth, fate);
+                steps.insert(2 * nth + 1, Step::Restart { replica: 0 });
+                all.push(self.with(None, steps));
+            }
+        }
+        all
+    }
+}
+
+/// How many requests a schedule makes, without what comes after it.
+fn requests(schedule: &Schedule) -> u32 {
+    world::run_steps(schedule, 1).unwrap().requests
+}
+
+/// All setups: every variant with one kind, and every kind with one variant.
+fn setups() -> Vec<Setup> {
+    let variants = VARIANTS.map(|variant| Setup { variant, ..Setup::default() });
+    let kinds = KINDS.into_iter().skip(1).map(|kind| Setup { kind, ..Setup::default() });
+    variants.into_iter().chain(kinds).collect()
+}
+
+#[test]
+fn whatever_ends_wherever_all_becomes_well() {
+    let mut all = Vec::new();
+    for setup in setups() {
+        for course in courses() {
+            let disturbances = course.disturbances(&setup);
+            let of = |steps| (course.name, Schedule { setup: setup.clone(), steps });
+            all.extend(disturbances.into_iter().map(of));
+        }
+    }
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some((course, schedule)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(broken) = seeds::run(schedule, 1) {
+                        let how = format!("{course}: {}\n{}\n{schedule}", broken.promise, broken.how);
+                        failed.lock().unwrap().push(how);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    println!("{} crash points", all.len());
+    let first: Vec<&String> = failed.iter().take(3).collect();
+    assert!(failed.is_empty(), "{} of {} end badly, such as\n{first:#?}", failed.len(), all.len());
+}
