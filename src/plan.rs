@@ -11,13 +11,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    act::{Establish, Login, Remembered},
+    act::{Accepted, Establish, Login, Remembered},
     claims::Claims,
     connection::Connection,
     endpoint::Endpoint,
     observe::{AdminSource, Observation, Waiting},
     problem::{Problem, ProblemKind},
     readiness::Readiness,
+    respond::conditions::{TOKEN_REFUSED, TOKEN_VALID},
     secret::{AccessToken, Credentials, Email},
 };
 
@@ -28,6 +29,9 @@ pub mod timing;
 /// For how long after the server accepted it a token is handed out again without
 /// asking: shorter than the age at which a replaced token is revoked.
 const HANDED_OUT_FOR: Duration = Duration::from_mins(5);
+
+/// How soon the server is asked again about a token on which replicas disagree.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What one call does.
 #[derive(Clone, Debug, PartialEq)]
@@ -235,6 +239,7 @@ fn standing(
     // A renewal that failed is tried again long before the next verification.
     let check_at = remembered.held.as_ref().map_or(check_at, |held| check_at.min(held.retry_at));
     let check_at = sweep_at(observation, remembered).map_or(check_at, |sweep_at| check_at.min(sweep_at));
+    let check_at = contradicted_at(observation, accepted).map_or(check_at, |at| check_at.min(at));
     if check_at <= now {
         return None;
     }
@@ -257,6 +262,14 @@ fn standing(
             (is_it && observed.complete).then_some(Action::Keep { check_at })
         }
     }
+}
+
+/// When to ask again about a token that the XR says is refused: another replica
+/// was told so, and the two would go on contradicting each other until the next
+/// verification.
+fn contradicted_at(observation: &Observation, accepted: &Accepted) -> Option<Timestamp> {
+    let said = observation.xr.previous.of_type(TOKEN_VALID)?;
+    (said.reason == TOKEN_REFUSED).then(|| timing::later(accepted.verified_at, ASKED_AGAIN_AFTER))
 }
 
 /// The work that would lead to an accepted token, or what it lacks.

@@ -160,6 +160,14 @@ impl PreviousConditions {
         Self(read.collect())
     }
 
+    /// One condition, for tests.
+    #[cfg(test)]
+    pub(crate) fn test(condition_type: &str, status: &str, reason: &str) -> Self {
+        let message = String::new();
+        let (condition_type, status, reason) = (condition_type.into(), status.into(), reason.into());
+        Self(vec![PreviousCondition { condition_type, status, reason, message }])
+    }
+
     /// The condition of a type.
     #[must_use]
     pub fn of_type(&self, condition_type: &str) -> Option<&PreviousCondition> {

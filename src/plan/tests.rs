@@ -261,6 +261,30 @@ const TABLE: &[Row] = &[
         action: "Keep",
     },
     Row {
+        why: "another replica was told that the token is refused: it is asked about again",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.xr.previous =
+                PreviousConditions::test("InfisicalTokenValid", "False", "TokenRefused");
+            remembered.accepted.as_mut().unwrap().verified_at = at(-11);
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::Remembered,
+        action: "Start login=true token=true renew=false",
+    },
+    Row {
+        why: "but not at every call",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.xr.previous =
+                PreviousConditions::test("InfisicalTokenValid", "False", "TokenRefused");
+            remembered.accepted.as_mut().unwrap().verified_at = at(-9);
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::Remembered,
+        action: "Keep",
+    },
+    Row {
         why: "all is well, and the token is no longer held in memory",
         world: |observation, remembered| {
             connected(observation, remembered);

@@ -54,6 +54,9 @@ pub(super) struct Verdict {
     news: Option<Event>,
 }
 
+/// The reason of a token that the server refused.
+pub(crate) const TOKEN_REFUSED: &str = "TokenRefused";
+
 /// What is known of the token that is emitted.
 enum Token {
     /// There is none.
@@ -211,9 +214,10 @@ fn of_problem(problem: &Problem) -> Says {
 /// Whether it was said before that the refused password once worked: a replica
 /// that does not remember it does not say that it never did.
 fn knew_the_password(observation: &Observation, problem: &Problem) -> bool {
+    let ProblemKind::BootstrappedElsewhere { email } = &problem.kind else { return false };
+    let known = Problem::new(&problem.origin, ProblemKind::AdminLoginRefused { email: email.clone() });
     let before = observation.xr.previous.of_type(BOOTSTRAPPED);
-    matches!(problem.kind, ProblemKind::BootstrappedElsewhere { .. })
-        && before.is_some_and(|before| before.reason == "AdminLoginRefused")
+    before.is_some_and(|before| before.reason == known.reason())
 }
 
 /// A restart is no news: a problem that the XR has stands until the server was
@@ -268,7 +272,7 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
         },
         (Token::Refused, _) => Says {
             status: Status::ConditionFalse,
-            reason: "TokenRefused",
+            reason: TOKEN_REFUSED,
             message: format!("The server refuses the token in Secret {secret}"),
         },
         (Token::Works | Token::NotAsked, Some(problem)) if problem.is_unreachable() => {

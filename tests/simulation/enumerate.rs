@@ -12,9 +12,7 @@ use std::sync::{
 };
 
 use crate::{
-    schedule::{
-        Fate, Fault, Human, KINDS, Schedule, Server, Setup, Step, TRANSACTIONS, VARIANTS, View,
-    },
+    schedule::{Fate, Fault, Human, KINDS, Schedule, Server, Setup, Step, TRANSACTIONS, VARIANTS, View},
     seeds, world,
 };
 

@@ -4,10 +4,7 @@
 //! Each is made at the function's boundary: by what it is called with and
 //! answers, or by what passes between its client and the server.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use fake_crossplane::{Crossplane, structs};

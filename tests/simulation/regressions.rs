@@ -4,7 +4,10 @@ use fake_infisical::Variant::{Fixed, Lenient};
 
 use crate::{
     schedule::{
-        Admin, Fate, Fault::*, Human::*, Schedule, Server, Setup,
+        Admin, Fate,
+        Fault::*,
+        Human::*,
+        Schedule, Server, Setup,
         Step::{self, *},
         View::*,
         Xrs,
@@ -46,8 +49,7 @@ fn a_token_that_was_never_handed_out_gives_way_to_the_one_in_the_cluster() {
 #[test]
 fn replicas_do_not_fight_over_when_a_token_ends() {
     let setup = Setup { variant: Lenient, ..replicas(2) };
-    let steps =
-        vec![Ready { is: true }, Fault { nth: 7, fault: FailBefore }, Live { replica: 0, calls: 2 }];
+    let steps = vec![Ready { is: true }, Fault { nth: 7, fault: FailBefore }, Live { replica: 0, calls: 2 }];
     keeps_every_promise(setup.clone(), steps, 334);
     let steps = vec![
         Live { replica: 0, calls: 2 },
@@ -87,8 +89,7 @@ fn a_token_that_falls_due_while_it_is_verified_is_renewed() {
     };
     keeps_every_promise(setup, Vec::new(), 1019);
     let setup = Setup { xrs: Xrs::Two, latency: 900, token_life: 120, ..replicas(2) };
-    let steps =
-        vec![Ready { is: true }, Live { replica: 0, calls: 4 }, Pass { seconds: 89 * 86_400 }];
+    let steps = vec![Ready { is: true }, Live { replica: 0, calls: 4 }, Pass { seconds: 89 * 86_400 }];
     keeps_every_promise(setup, steps, 351);
 }
 
