@@ -343,7 +343,7 @@ impl World {
                 let called = Called { at, life: life.id, request, response, before };
                 self.trace(at, replica, &called.response);
                 invariants::after_a_call(self, &called)?;
-                if self.calls % 2 == 0 {
+                if self.calls.is_multiple_of(2) {
                     self.same_again(at, replica, encoded, &called.response).await?;
                 }
                 Some(called.response)
