@@ -11,12 +11,15 @@ use bytes::{Buf, BufMut, Bytes};
 use prost::{
     DecodeError, Message,
     encoding::{
-        DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, encoded_len_varint,
-        key_len, skip_field,
+        DecodeContext, WireType, decode_varint, encode_key, encode_varint, encoded_len_varint, key_len,
+        skip_field,
     },
 };
 
-use crate::proto::v1::{Ready, Resource};
+use crate::{
+    proto::v1::{Ready, Resource},
+    wire::{self, Field, Wire},
+};
 
 const COMPOSITE: u32 = 1;
 const RESOURCES: u32 = 2;
@@ -107,8 +110,8 @@ impl Desired {
     /// Adds a connection detail of the composite, or replaces the one of that name.
     pub fn set_composite_connection_detail(&mut self, name: &str, value: &[u8]) {
         let mut composite = self.composite_without(|field| {
-            field.number == CONNECTION_DETAILS
-                && last(&field.payload, ENTRY_KEY).unwrap_or_default() == name.as_bytes()
+            matches!(field.value, Wire::Len(entry) if field.number == CONNECTION_DETAILS
+                && last_in(entry, ENTRY_KEY).unwrap_or_default() == name.as_bytes())
         });
         let mut entry = Vec::new();
         prost::encoding::string::encode(ENTRY_KEY, &name.to_owned(), &mut entry);
@@ -118,29 +121,29 @@ impl Desired {
     }
 
     /// The composite's encoding less the fields that `unwanted` picks.
-    fn composite_without(&self, unwanted: impl Fn(&Unknown) -> bool) -> Vec<u8> {
+    fn composite_without(&self, unwanted: impl Fn(&Field<'_>) -> bool) -> Vec<u8> {
         let mut kept = Vec::new();
-        for field in fields(self.composite.clone().unwrap_or_default()) {
+        for field in wire::fields(self.composite.as_deref().unwrap_or_default()).flatten() {
             if !unwanted(&field) {
-                field.encode(&mut kept);
+                kept.extend_from_slice(field.raw);
             }
         }
         kept
     }
 }
 
-/// The fields of an encoded message. Ends at the first that is not whole, which
-/// a message that came through the decoder does not have.
-fn fields(mut message: Bytes) -> impl Iterator<Item = Unknown> {
-    std::iter::from_fn(move || {
-        let (number, wire_type) = decode_key(&mut message).ok()?;
-        Unknown::read(number, wire_type, &mut message).ok()
-    })
+/// The content of the last field with a number, since the last one counts: a
+/// slice of the message. What follows bytes that are no message is not looked at.
+fn last(message: &Bytes, number: u32) -> Option<Bytes> {
+    last_in(message, number).map(|content| message.slice_ref(content))
 }
 
-/// The payload of the last field with a number; the last one counts.
-fn last(message: &Bytes, number: u32) -> Option<Bytes> {
-    fields(message.clone()).filter(|field| field.number == number).last().map(|field| field.payload)
+fn last_in<'a>(message: &'a [u8], number: u32) -> Option<&'a [u8]> {
+    let content = |field: Field<'a>| match field.value {
+        Wire::Len(content) if field.number == number => Some(content),
+        _ => None,
+    };
+    wire::fields(message).flatten().filter_map(content).last()
 }
 
 impl Unknown {

@@ -10,6 +10,7 @@ use crate::{
     composed_secret::{SecretData, SecretName},
     connection::ObservedConnection,
     endpoint::Endpoint,
+    fieldpath::FieldPath,
     input::{self, Bootstrap, ConnectionDetail, InputError, TokenPolicy},
     manifest::Manifest,
     proto::v1::{ResourceSelector, RunFunctionRequest},
@@ -61,7 +62,7 @@ pub struct Observation {
     /// When tokens are verified and renewed.
     pub token_policy: TokenPolicy,
     /// Where on the XR to write what is not secret.
-    pub status: Option<crate::fieldpath::FieldPath>,
+    pub status: Option<FieldPath>,
     /// What must be in the request before the answer counts.
     pub requirements: BTreeMap<String, ResourceSelector>,
     /// Whether it is.
@@ -184,6 +185,24 @@ pub fn observe(request: &RunFunctionRequest) -> Result<Observation, ObserveError
         requirements: required.into_selectors(),
         xr,
     })
+}
+
+/// The text in a field of the XR, `None` where there is none yet. `field` of the
+/// input has led there.
+fn text_of<'a>(
+    composite: Manifest<'a>,
+    path: &FieldPath,
+    field: &str,
+) -> Result<Option<&'a str>, ObserveError> {
+    match composite.string_at(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(ObserveError::Value { field: field.to_owned(), what: error.to_string() }),
+    }
+}
+
+fn no_value_yet(path: &FieldPath) -> String {
+    format!("{path} of the composite resource has no value yet")
 }
 
 /// The manifest of an observed composed resource.

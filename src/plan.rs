@@ -18,17 +18,13 @@ use crate::{
     observe::{AdminSource, Observation, Waiting},
     problem::{Problem, ProblemKind},
     readiness::Readiness,
-    respond::conditions::{TOKEN_REFUSED, TOKEN_VALID},
+    respond::conditions::{BOOTSTRAPPED, TOKEN_REFUSED, TOKEN_VALID},
     secret::{AccessToken, Credentials, Email},
 };
 
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod timing;
-
-/// For how long after the server accepted it a token is handed out again without
-/// asking: shorter than the age at which a replaced token is revoked.
-const HANDED_OUT_FOR: Duration = Duration::from_mins(5);
 
 /// How soon the server is asked again about a token on which replicas disagree.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -248,12 +244,11 @@ fn standing(
         Some(connection) => {
             let data = connection.data_over(observed, &observation.wanted);
             let seen = observed.is_some_and(|observed| observed.in_place && observed.data == data);
-            let fresh = now < timing::later(accepted.verified_at, HANDED_OUT_FOR);
             if seen {
                 Some(Action::Keep { check_at })
             } else {
                 // Another replica may have replaced and revoked it since.
-                fresh.then_some(Action::HandOut)
+                accepted.was_verified_lately(now).then_some(Action::HandOut)
             }
         }
         None => {
@@ -386,13 +381,18 @@ fn login(remembered: &Remembered, admin: Option<&Credentials>, now: Timestamp) -
 }
 
 fn connected_before(observation: &Observation, remembered: &Remembered) -> bool {
-    let previous = observation.xr.previous.of_type(crate::respond::conditions::BOOTSTRAPPED);
+    let previous = observation.xr.previous.of_type(BOOTSTRAPPED);
     observed_token(observation).is_some()
         || remembered.accepted.is_some()
-        // And a password that once worked goes on being one that did.
-        || previous.is_some_and(|condition| {
-            condition.status == "True" || condition.reason == "AdminLoginRefused"
-        })
+        || previous.is_some_and(|condition| condition.status == "True")
+        || password_once_worked(observation)
+}
+
+/// Whether the XR says of the refused password that it once worked. It goes on
+/// being one that did, also for a process that does not remember it.
+pub(crate) fn password_once_worked(observation: &Observation) -> bool {
+    let previous = observation.xr.previous.of_type(BOOTSTRAPPED);
+    previous.is_some_and(|condition| condition.reason == "AdminLoginRefused")
 }
 
 fn renewal_is_due(

@@ -15,9 +15,8 @@ pub(crate) struct Malformed;
 pub(crate) struct Field<'a> {
     /// The field's number.
     pub(crate) number: u32,
-    /// The field as it was written, its key included. Tests put messages
-    /// together again from it.
-    #[cfg(test)]
+    /// The field as it was written, its key included, to put a message together
+    /// again without decoding it.
     pub(crate) raw: &'a [u8],
     /// What the field holds.
     pub(crate) value: Wire<'a>,
@@ -76,12 +75,7 @@ fn read_field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
         GROUP_START => (Wire::Group, skip_group(number, after_key)?),
         _ => read_value(wire_type, after_key)?,
     };
-    let field = Field {
-        number,
-        #[cfg(test)]
-        raw: bytes.get(..bytes.len().checked_sub(rest.len())?)?,
-        value,
-    };
+    let field = Field { number, raw: bytes.get(..bytes.len().checked_sub(rest.len())?)?, value };
     Some((field, rest))
 }
 

@@ -94,7 +94,7 @@ const SETTLE: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1
 
 impl Establish {
     /// All tokens, in the order in which they are tried.
-    fn tokens(&self) -> impl Iterator<Item = &AccessToken> {
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &AccessToken> {
         self.token.iter().chain(&self.others)
     }
 
@@ -203,17 +203,13 @@ impl Run<'_> {
     }
 
     async fn connection(&self, token: AccessToken, organization: Organization) -> Connection {
-        let origin = self.work.endpoint.origin().clone();
-        let connection = Connection::new(token, origin, organization, None);
-        if connection.expires_at.is_some() {
-            return connection;
-        }
         // A token that does not say when it ends lives as long as the server
         // lets any live. Not knowing that is no reason not to hand it out.
-        let max_ttl = self.infisical.status().await.ok().and_then(|status| status.max_access_token_ttl);
-        let Connection { token, origin, organization_id: id, organization_slug: slug, .. } = connection;
-        let organization = Organization { id, slug, name: String::new() };
-        Connection::new(token, origin, organization, max_ttl)
+        let max_ttl = match Claims::of(&token).expires_at {
+            Some(_) => None,
+            None => self.infisical.status().await.ok().and_then(|status| status.max_access_token_ttl),
+        };
+        Connection::new(token, self.work.endpoint.origin().clone(), organization, max_ttl)
     }
 
     /// A token that works is renewed; where that fails it is replaced, and where

@@ -334,8 +334,8 @@ impl Remembered {
 
     fn accept(&mut self, work: &Establish, connection: Connection, now: Timestamp) {
         let token = connection.token.fingerprint();
-        for tried in work.attempt().tokens {
-            self.learn(tried);
+        for tried in work.tokens() {
+            self.learn(tried.fingerprint());
         }
         let before = self.accepted.take();
         let token_id = Claims::of(&connection.token).token_id;
@@ -386,6 +386,11 @@ impl Remembered {
 }
 
 impl Accepted {
+    /// Whether the server accepted it a short time ago: it was not revoked since.
+    pub(crate) fn was_verified_lately(&self, now: Timestamp) -> bool {
+        now < timing::later(self.verified_at, SAFE)
+    }
+
     /// Whether it was issued a short time ago.
     pub(crate) fn is_young(&self, now: Timestamp) -> bool {
         self.issued_at.is_some_and(|at| now < timing::later(at, SAFE))

@@ -1,11 +1,11 @@
 //! The admin's email and password: supplied by the platform team, or generated
 //! and persisted by this function; and a token that is there already.
 
-use super::{ADMIN_RESOURCE, ObserveError, Required, Waiting, observed};
+use super::{ADMIN_RESOURCE, ObserveError, Required, Waiting, no_value_yet, observed, text_of};
 use crate::{
     composed_secret::SecretData,
     input::{Admin, Adopt, EmailSource, NameSource},
-    manifest::{Manifest, PathError},
+    manifest::Manifest,
     proto::v1::{RunFunctionRequest, credentials::Source},
     secret::{AccessToken, Credentials, Email, Password},
 };
@@ -133,21 +133,14 @@ fn read_email(composite: Manifest<'_>, source: &EmailSource) -> Result<Result<Em
         EmailSource::Literal(email) => return Ok(Ok(email.clone())),
         EmailSource::FromCompositeFieldPath(path) => path,
     };
-    let wrong = |what: String| ObserveError::Value {
-        field: "input.admin.emailFromCompositeFieldPath".to_owned(),
-        what,
+    let field = "input.admin.emailFromCompositeFieldPath";
+    let Some(text) = text_of(composite, path, field)? else {
+        return Ok(Err(Waiting::Admin(no_value_yet(path))));
     };
-    match composite.string_at(path) {
-        Ok(text) => Email::parse(text).map(Ok).map_err(|error| {
-            wrong(format!(
-                "{path} of the composite resource is \"{text}\", which is no email address: {error}"
-            ))
-        }),
-        Err(PathError::NotFound { .. }) => {
-            Ok(Err(Waiting::Admin(format!("{path} of the composite resource has no value yet"))))
-        }
-        Err(error) => Err(wrong(error.to_string())),
-    }
+    Email::parse(text).map(Ok).map_err(|error| ObserveError::Value {
+        field: field.to_owned(),
+        what: format!("{path} of the composite resource is \"{text}\", which is no email address: {error}"),
+    })
 }
 
 /// The token of an instance that somebody else bootstrapped.
@@ -180,11 +173,8 @@ fn secret_name(
         NameSource::Literal(name) => return Ok(Ok(name.clone())),
         NameSource::FromCompositeFieldPath(path) => path,
     };
-    match composite.string_at(path) {
-        Ok(name) if !name.is_empty() => Ok(Ok(name.to_owned())),
-        Ok(_) | Err(PathError::NotFound { .. }) => {
-            Ok(Err(Waiting::Admin(format!("{path} of the composite resource has no value yet"))))
-        }
-        Err(error) => Err(ObserveError::Value { field: field.to_owned(), what: error.to_string() }),
-    }
+    Ok(match text_of(composite, path, field)?.filter(|name| !name.is_empty()) {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(Waiting::Admin(no_value_yet(path))),
+    })
 }

@@ -1,10 +1,7 @@
 //! What the organization that bootstrap makes is called.
 
-use super::{ObserveError, Waiting, Xr};
-use crate::{
-    input::Organization,
-    manifest::{Manifest, PathError},
-};
+use super::{ObserveError, Waiting, Xr, no_value_yet, text_of};
+use crate::{input::Organization, manifest::Manifest};
 
 /// The name that the input gives, or the one that the XR's field has, or the
 /// name of the claim or XR.
@@ -13,19 +10,15 @@ pub(super) fn observe(
     composite: Manifest<'_>,
     organization: &Organization,
 ) -> Result<Result<String, Waiting>, ObserveError> {
-    let field = "input.organizationFromCompositeFieldPath";
     Ok(Ok(match organization {
         Organization::Default => xr.claim().map_or(&xr.name, |claim| &claim.name).clone(),
         Organization::Name(name) => name.clone(),
-        Organization::FromCompositeFieldPath(path) => match composite.string_at(path) {
-            Ok(name) if !name.trim().is_empty() => name.trim().to_owned(),
-            Ok(_) | Err(PathError::NotFound { .. }) => {
-                let what = format!("{path} of the composite resource has no value yet");
-                return Ok(Err(Waiting::Organization(what)));
+        Organization::FromCompositeFieldPath(path) => {
+            let field = "input.organizationFromCompositeFieldPath";
+            match text_of(composite, path, field)?.map(str::trim).filter(|name| !name.is_empty()) {
+                Some(name) => name.to_owned(),
+                None => return Ok(Err(Waiting::Organization(no_value_yet(path)))),
             }
-            Err(error) => {
-                return Err(ObserveError::Value { field: field.to_owned(), what: error.to_string() });
-            }
-        },
+        }
     }))
 }

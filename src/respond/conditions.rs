@@ -8,7 +8,7 @@
 use crate::{
     act::{Held, Remembered},
     observe::{AdminSource, Observation, PreviousConditions, Waiting},
-    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
+    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_once_worked},
     problem::{self, Problem, ProblemKind},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
     secret::AccessToken,
@@ -211,13 +211,10 @@ fn of_problem(problem: &Problem) -> Says {
     Says { status: Status::ConditionFalse, reason: problem.reason(), message: problem.message() }
 }
 
-/// Whether it was said before that the refused password once worked: a replica
-/// that does not remember it does not say that it never did.
+/// Whether a password is refused of which this replica does not remember, but the
+/// XR says, that it once worked.
 fn knew_the_password(observation: &Observation, problem: &Problem) -> bool {
-    let ProblemKind::BootstrappedElsewhere { email } = &problem.kind else { return false };
-    let known = Problem::new(&problem.origin, ProblemKind::AdminLoginRefused { email: email.clone() });
-    let before = observation.xr.previous.of_type(BOOTSTRAPPED);
-    before.is_some_and(|before| before.reason == known.reason())
+    matches!(problem.kind, ProblemKind::BootstrappedElsewhere { .. }) && password_once_worked(observation)
 }
 
 /// A restart is no news: a problem that the XR has stands until the server was
@@ -283,12 +280,16 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
             reason: "NotRenewed",
             message: format!("The server accepts the token, but it was not renewed. {}", problem.message()),
         },
-        (Token::Works, None) => Says {
-            status: Status::ConditionTrue,
-            reason: "Accepted",
-            message: format!("The server accepts the token in Secret {secret}"),
-        },
+        (Token::Works, None) => accepted(observation),
         (Token::NotAsked, _) => not_asked(observation, plan),
+    }
+}
+
+fn accepted(observation: &Observation) -> Says {
+    Says {
+        status: Status::ConditionTrue,
+        reason: "Accepted",
+        message: format!("The server accepts the token in Secret {}", observation.connection_secret),
     }
 }
 
@@ -297,11 +298,7 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
 fn not_asked(observation: &Observation, plan: &Plan) -> Says {
     let secret = &observation.connection_secret;
     if was_accepted(observation) {
-        return Says {
-            status: Status::ConditionTrue,
-            reason: "Accepted",
-            message: format!("The server accepts the token in Secret {secret}"),
-        };
+        return accepted(observation);
     }
     let (reason, message) = match &plan.action {
         Action::Wait(wait) => waiting(observation, wait),
