@@ -6,13 +6,15 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_infisical::{
     Fault, On, Request,
-    Route::{self, AdminIdentities, Config, IdentityDetails, Login, MintToken, Organizations, RenewToken},
-    Route::{SelectOrganization, Status},
+    Route::{self, IdentityDetails, Login, MintToken, RenewToken, Status},
     Settings, Times, Variant,
 };
 use serde_json::{Value, json};
 
-use crate::world::{Kind, World, variant};
+use crate::{
+    repair::REPLACED,
+    world::{Kind, World, variant},
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -118,17 +120,7 @@ async fn a_dead_token_with_credentials_is_replaced_by_one_of_our_own() {
     world.crossplane.others.push(secret(&dead));
     make_ready(&mut world).await;
     assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
-    let replaced = [
-        IdentityDetails,
-        Config,
-        Login,
-        Organizations,
-        SelectOrganization,
-        AdminIdentities,
-        MintToken,
-        IdentityDetails,
-    ];
-    assert_eq!(world.asked(0), replaced);
+    assert_eq!(world.asked(0), REPLACED);
     // The dead one is not asked about again.
     let mark = world.mark();
     world.live(60 * MINUTE).await;

@@ -24,4 +24,6 @@ mod recordings;
 mod repair;
 mod robustness;
 mod server;
+#[path = "../shared/translate.rs"]
+mod translate;
 mod world;

@@ -25,7 +25,7 @@ const MINTED: [Route; 7] =
     [Config, Login, Organizations, SelectOrganization, AdminIdentities, MintToken, IdentityDetails];
 
 /// The same after the observed token was refused.
-const REPLACED: [Route; 8] = [
+pub(crate) const REPLACED: [Route; 8] = [
     IdentityDetails,
     Config,
     Login,

@@ -31,6 +31,7 @@ use tokio::time::sleep;
 use crate::{
     clock::SimulatedClock,
     schedule::{Fault, Server as Happening, Setup},
+    translate::{from_fake, to_fake},
 };
 
 /// For how long the client waits for an answer, as the real one does.
@@ -411,29 +412,6 @@ impl Exchange for Line {
             *state.bootstrapping.entry(id).or_default() -= 1;
         }
         answer
-    }
-}
-
-/// What the client sends, as the fake takes it.
-fn to_fake(request: &Request) -> fake_infisical::Request {
-    let mut sent = fake_infisical::Request::new(request.operation.method().as_str(), &request.path);
-    sent.authorization = request.authorization.as_ref().map(|value| value.to_str().unwrap().to_owned());
-    if let Some(body) = &request.body {
-        sent.content_type = Some("application/json".to_owned());
-        sent.body = body.to_vec();
-    }
-    sent
-}
-
-/// What the fake answers, as the client takes it.
-fn from_fake(response: Answer) -> Response {
-    let header = |name| response.headers.iter().find(|(of, _)| *of == name).map(|(_, value)| value.clone());
-    Response {
-        status: response.status,
-        location: header("location"),
-        retry_after: header("retry-after"),
-        content_type: Some(response.content_type),
-        body: response.body.into(),
     }
 }
 

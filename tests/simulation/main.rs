@@ -30,4 +30,6 @@ mod mutants;
 mod regressions;
 mod schedule;
 mod seeds;
+#[path = "../shared/translate.rs"]
+mod translate;
 mod world;
