@@ -278,15 +278,7 @@ fn work(
     let (token, others) = (tokens.next(), tokens.collect());
     let admin = usable_admin(observation, remembered);
     if token.is_none() && admin.is_none() {
-        if let Some(Err(waiting)) = &observation.adopted {
-            return Err(Wait::For(waiting.clone()));
-        }
-        return Err(match &observation.admin {
-            AdminSource::Supplied(Err(waiting)) | AdminSource::Generated { email: Err(waiting) } => {
-                Wait::For(waiting.clone())
-            }
-            AdminSource::Supplied(Ok(_)) | AdminSource::Generated { email: Ok(_) } => Wait::PersistingAdmin,
-        });
+        awaited(observation, remembered).map_or(Ok(()), Err)?;
     }
     let organization = match (&observation.organization, &token) {
         (Ok(organization), _) => organization.clone(),
@@ -311,6 +303,24 @@ fn work(
         token_policy: observation.token_policy,
         now,
     })
+}
+
+/// What will bring a token or a password. `None` when both are gone: then only
+/// the server knows whether a new password is of use.
+fn awaited(observation: &Observation, remembered: &Remembered) -> Option<Wait> {
+    if let Some(Err(waiting)) = &observation.adopted {
+        return Some(Wait::For(waiting.clone()));
+    }
+    match &observation.admin {
+        AdminSource::Supplied(Err(waiting)) | AdminSource::Generated { email: Err(waiting) } => {
+            Some(Wait::For(waiting.clone()))
+        }
+        AdminSource::Supplied(Ok(_)) | AdminSource::Generated { email: Ok(_) } => {
+            let is_lost = observation.persisted_admin.is_none()
+                && admin_secret(observation, remembered) == AdminSecret::None;
+            (!is_lost).then_some(Wait::PersistingAdmin)
+        }
+    }
 }
 
 /// When to look for tokens that earlier tries have left alive: once the present

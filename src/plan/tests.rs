@@ -145,6 +145,16 @@ const TABLE: &[Row] = &[
         action: "Wait PersistingAdmin",
     },
     Row {
+        why: "a password that is gone, and an emptied connection: the server knows if a new one is of use",
+        world: |observation, _| {
+            observation.connection =
+                Some(ObservedConnection::read(&SecretData::default(), &wanted()));
+        },
+        admin: "None",
+        connection: ConnectionSecret::Observed,
+        action: "Start login=true token=false renew=false",
+    },
+    Row {
         why: "nothing is done while a requirement is open",
         world: |observation, _| {
             persisted(observation);

@@ -27,6 +27,9 @@ const QUIET: Duration = Duration::from_mins(25);
 /// How many calls that are at most.
 const QUIET_CALLS: usize = 120;
 
+/// For so long what was begun may still be under way.
+const UNDER_WAY: Duration = Duration::from_mins(1);
+
 /// Every replica is called that often, so that it comes to its own leftovers: it
 /// sees that another's token is in the cluster, and ten minutes later it revokes.
 const CALLS_EACH: usize = 3;
@@ -103,6 +106,10 @@ fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> b
             let users = place.server.state().instance.super_admins();
             !is_initialized && users.contains(&"platform@example.org".to_owned())
         }
+        "NoOrganization" => {
+            let is_in_one = |email: &str| place.server.state().instance.is_in_an_organization(email);
+            admin.is_some_and(|(email, _)| admits && !is_in_one(&email)) && !token_works
+        }
         "AdminSecretMissing" => is_initialized && admin.is_none() && !token_works,
         _ => false,
     }
@@ -142,6 +149,7 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             break;
         }
     }
+    sleep(UNDER_WAY).await;
     leftovers(&world.places[at])
 }
 

@@ -1,6 +1,9 @@
 //! Schedules that once broke a promise, as short as they were made.
 
-use fake_infisical::Variant::{Fixed, Lenient};
+use fake_infisical::{
+    Transaction,
+    Variant::{Fixed, Lenient},
+};
 
 use crate::{
     schedule::{
@@ -163,4 +166,35 @@ fn a_password_that_is_seen_after_a_long_time_is_remembered() {
         Human(DeleteAdmin),
     ];
     keeps_every_promise(replicas(3), steps, 27);
+}
+
+#[test]
+fn what_is_under_way_at_the_end_is_awaited() {
+    let setup = Setup { latency: 900, verify: "24h", token_life: 3600, ..replicas(3) };
+    let steps = vec![Ready { is: true }, Live { replica: 0, calls: 4 }, Pass { seconds: 20 * 86_400 }];
+    keeps_every_promise(setup, steps, 4589);
+}
+
+#[test]
+fn an_admin_without_an_organization_is_said_to_be_one() {
+    let steps = vec![
+        Live { replica: 0, calls: 1 },
+        Ready { is: true },
+        CutBootstrap { after: Transaction::User },
+        Reconcile { replica: 0, view: Fresh, fate: Fate::Partly { resources: 3, xr: false } },
+        Server(Server::SomebodyElse { same_email: false }),
+    ];
+    keeps_every_promise(Setup::default(), steps, 4814);
+}
+
+#[test]
+fn a_connection_and_a_password_that_are_both_lost_are_said_to_be() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Human(EmptyConnection),
+        Restart { replica: 0 },
+        Human(DeleteAdmin),
+    ];
+    keeps_every_promise(Setup::default(), steps, 5609);
 }

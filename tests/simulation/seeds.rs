@@ -23,7 +23,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// After how many failed seeds it is enough.
-const ENOUGH: usize = 3;
+const ENOUGH: usize = 12;
 
 /// The seeds that are run.
 pub(crate) fn all() -> std::ops::Range<u64> {

@@ -301,6 +301,15 @@ impl Instance {
         self.database.organizations.iter().map(|organization| organization.name.clone()).collect()
     }
 
+    /// Whether a user is in an organization.
+    #[must_use]
+    pub fn is_in_an_organization(&self, email: &str) -> bool {
+        let user = self.database.users.iter().find(|user| user.email == email);
+        user.is_some_and(|user| {
+            self.database.organizations.iter().any(|organization| organization.members.contains(&user.id))
+        })
+    }
+
     /// Whether the server accepts this machine token now.
     #[must_use]
     pub fn token_works(&self, now: Timestamp, token: &str) -> bool {
