@@ -18,7 +18,7 @@ use crate::{
     observe::{AdminSource, Observation, Waiting},
     problem::{Problem, ProblemKind},
     readiness::Readiness,
-    respond::conditions::{BOOTSTRAPPED, TOKEN_REFUSED, TOKEN_VALID},
+    respond::conditions::{ACCEPTED, BOOTSTRAPPED, NOT_INSTANCE_ADMIN, TOKEN_REFUSED, TOKEN_VALID},
     secret::{AccessToken, Credentials, Email},
 };
 
@@ -155,12 +155,16 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
 }
 
 /// A new password is of use to an instance that is not set up. One that has a
-/// connection is, unless it has said that it is not.
+/// connection is, unless it has said that it is not. Where a legacy XR has the
+/// connection and neither Secret is observed, the read may be older than both:
+/// without a password the admin Secret would not be desired, and be deleted. A
+/// new one does no harm, since that Secret is written once.
 fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) -> bool {
     let is_empty =
         |problem: &Problem| matches!(problem.kind, ProblemKind::AdminSecretMissing { initialized: false });
     let said_so = remembered.held.as_ref().is_some_and(|held| is_empty(&held.problem));
-    let connected = observation.connection.is_some() || remembered.accepted.is_some();
+    let is_composed = observation.connection.as_ref().is_some_and(|connection| connection.composed);
+    let connected = is_composed || remembered.accepted.is_some();
     said_so || (!connected && observation.adopted.is_none())
 }
 
@@ -259,12 +263,17 @@ fn standing(
     }
 }
 
-/// When to ask again about a token that the XR says is refused: another replica
-/// was told so, and the two would go on contradicting each other until the next
-/// verification.
+/// When to ask again about a token of which the XR says something else: another
+/// replica was told so, and the two would go on contradicting each other until
+/// the next verification.
 fn contradicted_at(observation: &Observation, accepted: &Accepted) -> Option<Timestamp> {
-    let said = observation.xr.previous.of_type(TOKEN_VALID)?;
-    (said.reason == TOKEN_REFUSED).then(|| timing::later(accepted.verified_at, ASKED_AGAIN_AFTER))
+    let is_contradicted = match observation.xr.previous.of_type(TOKEN_VALID)?.reason.as_str() {
+        TOKEN_REFUSED => true,
+        NOT_INSTANCE_ADMIN => !accepted.lacks_the_right,
+        ACCEPTED => accepted.lacks_the_right,
+        _ => false,
+    };
+    is_contradicted.then(|| timing::later(accepted.verified_at, ASKED_AGAIN_AFTER))
 }
 
 /// The work that would lead to an accepted token, or what it lacks.

@@ -116,6 +116,10 @@ pub struct Accepted {
     pub issued_at: Option<Timestamp>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// Whether that is not known because the server could not be asked.
+    pub end_is_open: bool,
+    /// Whether its identity was found not to be an instance admin (any more).
+    pub lacks_the_right: bool,
     /// All of it, until ten minutes after it was seen in observed.
     pub connection: Option<Connection>,
     /// When it was seen in observed first.
@@ -345,6 +349,9 @@ impl Remembered {
         }
         let same = before.as_ref().filter(|before| before.token == token);
         let (seen_at, last_seen_at) = same.map_or((None, None), |it| (it.seen_at, it.last_seen_at));
+        let known_end = same.and_then(|same| same.expires_at);
+        let lacked_the_right =
+            before.as_ref().is_some_and(|before| is_the_same(before) && before.lacks_the_right);
         if let Some(before) = &before {
             self.learn(before.token);
         }
@@ -356,7 +363,9 @@ impl Remembered {
             // What was due by the time at which the work began was done.
             verified_at: work.now,
             issued_at: connection.issued_at,
-            expires_at: connection.expires_at,
+            expires_at: connection.expires_at.or(known_end),
+            end_is_open: connection.end_is_open && known_end.is_none(),
+            lacks_the_right: connection.is_instance_admin.map_or(lacked_the_right, |is_admin| !is_admin),
             connection: Some(connection),
             seen_at,
             last_seen_at,

@@ -94,6 +94,8 @@ pub(crate) fn mk_accepted(token: &str) -> Accepted {
         verified_at: at(0),
         issued_at: connection.issued_at,
         expires_at: connection.expires_at,
+        end_is_open: false,
+        lacks_the_right: false,
         connection: Some(connection),
         seen_at: None,
         last_seen_at: None,
@@ -147,12 +149,21 @@ const TABLE: &[Row] = &[
     Row {
         why: "a password that is gone, and an emptied connection: the server knows if a new one is of use",
         world: |observation, _| {
-            observation.connection =
-                Some(ObservedConnection::read(&SecretData::default(), &wanted()));
+            observation.connection = Some(ObservedConnection::read(&SecretData::default(), &wanted()));
         },
         admin: "None",
         connection: ConnectionSecret::Observed,
         action: "Start login=true token=false renew=false",
+    },
+    Row {
+        why: "a legacy XR has the connection, and neither Secret is observed: the read may be old",
+        world: |observation, _| {
+            observation.connection =
+                Some(ObservedConnection { composed: false, in_place: false, ..mk_observed("a") });
+        },
+        admin: "Generate",
+        connection: ConnectionSecret::Observed,
+        action: "Start login=true token=true renew=false",
     },
     Row {
         why: "nothing is done while a requirement is open",
@@ -277,6 +288,30 @@ const TABLE: &[Row] = &[
             observation.xr.previous =
                 PreviousConditions::test("InfisicalTokenValid", "False", "TokenRefused");
             remembered.accepted.as_mut().unwrap().verified_at = at(-11);
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::Remembered,
+        action: "Start login=true token=true renew=false",
+    },
+    Row {
+        why: "another replica was told that it is no instance admin's: it is asked about again",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.xr.previous =
+                PreviousConditions::test("InfisicalTokenValid", "True", "NotInstanceAdmin");
+            remembered.accepted.as_mut().unwrap().verified_at = at(-11);
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::Remembered,
+        action: "Start login=true token=true renew=false",
+    },
+    Row {
+        why: "another replica was told that it is one's again: it is asked about again",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.xr.previous = PreviousConditions::test("InfisicalTokenValid", "True", "Accepted");
+            let accepted = remembered.accepted.as_mut().unwrap();
+            (accepted.verified_at, accepted.lacks_the_right) = (at(-11), true);
         },
         admin: "Observed",
         connection: ConnectionSecret::Remembered,

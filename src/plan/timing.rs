@@ -25,11 +25,15 @@ const AFTER_LONGEST: Duration = Duration::from_mins(10);
 /// The longest life of a token by default (recorded: 7776000 s).
 const DEFAULT_LIFE: Duration = Duration::from_hours(90 * 24);
 
+/// How soon the server is asked again how long a token lives.
+const END_ASKED_AGAIN: Duration = Duration::from_mins(1);
+
 /// When a token that was accepted is verified or renewed next.
 #[must_use]
 pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey) -> Timestamp {
+    let interval = if accepted.end_is_open { END_ASKED_AGAIN } else { policy.verify_interval };
     // Earlier by up to a tenth, never later than the interval that was asked for.
-    let interval = policy.verify_interval.mul_f64(1.0 - 0.1 * spread(xr));
+    let interval = interval.min(policy.verify_interval).mul_f64(1.0 - 0.1 * spread(xr));
     let verify_at = later(accepted.verified_at, interval);
     match renew_at(accepted.issued_at, accepted.expires_at, policy) {
         // A renewal that is overdue was tried at the last verification.
@@ -121,6 +125,8 @@ mod tests {
             verified_at: at(verified),
             issued_at: issued.map(at),
             expires_at: expires.map(at),
+            end_is_open: false,
+            lacks_the_right: false,
             connection: None,
             seen_at: None,
             last_seen_at: None,
@@ -149,6 +155,11 @@ mod tests {
                 9 * MINUTE..=10 * MINUTE,
             ),
             ("nobody says when it ends", mk_accepted(0, Some(0), None), 9 * MINUTE..=10 * MINUTE),
+            (
+                "who knows when it ends could not be asked",
+                Accepted { end_is_open: true, ..mk_accepted(0, Some(0), None) },
+                54..=60,
+            ),
             ("it says nothing at all", mk_accepted(0, None, None), 9 * MINUTE..=10 * MINUTE),
             ("it ended before it was issued", mk_accepted(0, Some(60), Some(0)), 9 * MINUTE..=10 * MINUTE),
         ];

@@ -32,6 +32,7 @@ pub const REASONS: &[&str] = &[
     "WaitingForAdmin",
     "Accepted",
     "NotRenewed",
+    "NotInstanceAdmin",
     "Verifying",
     "TokenRefused",
     "NoToken",
@@ -56,6 +57,10 @@ pub(super) struct Verdict {
 
 /// The reason of a token that the server refused.
 pub(crate) const TOKEN_REFUSED: &str = "TokenRefused";
+/// Of one that it accepts.
+pub(crate) const ACCEPTED: &str = "Accepted";
+/// Of one that it accepts, but not as an instance admin's.
+pub(crate) const NOT_INSTANCE_ADMIN: &str = "NotInstanceAdmin";
 
 /// What is known of the token that is emitted.
 enum Token {
@@ -81,7 +86,8 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     let token = token(observation, remembered, plan);
     let problem = problem(observation, remembered, plan);
     let bootstrapped = bootstrapped(observation, plan, &token, problem);
-    let token_valid = token_valid(observation, plan, &token, problem);
+    let lacks_the_right = remembered.accepted.as_ref().is_some_and(|accepted| accepted.lacks_the_right);
+    let token_valid = token_valid(observation, plan, &token, problem, lacks_the_right);
     let token_is_persisted = is_persisted(observation, remembered, plan);
     Verdict {
         token_is_persisted,
@@ -256,11 +262,18 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
     }
 }
 
-fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
+fn token_valid(
+    observation: &Observation,
+    plan: &Plan,
+    token: &Token,
+    problem: Option<&Problem>,
+    lacks_the_right: bool,
+) -> Says {
     let secret = &observation.connection_secret;
     // What is asked again may be long past: another replica has said better since.
     let asks = matches!(plan.action, Action::Start(_) | Action::Await);
-    let problem = problem.filter(|_| !(asks && was_accepted(observation)));
+    let said_before = if asks { token_worked_before(observation) } else { None };
+    let problem = problem.filter(|_| said_before.is_none());
     match (token, problem) {
         (Token::None, _) => Says {
             status: Status::ConditionFalse,
@@ -280,7 +293,11 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
             reason: "NotRenewed",
             message: format!("The server accepts the token, but it was not renewed. {}", problem.message()),
         },
-        (Token::Works, None) => accepted(observation),
+        (Token::Works, None) => match said_before {
+            Some(says) => says,
+            None if lacks_the_right => not_instance_admin(observation),
+            None => accepted(observation),
+        },
         (Token::NotAsked, _) => not_asked(observation, plan),
     }
 }
@@ -288,8 +305,20 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
 fn accepted(observation: &Observation) -> Says {
     Says {
         status: Status::ConditionTrue,
-        reason: "Accepted",
+        reason: ACCEPTED,
         message: format!("The server accepts the token in Secret {}", observation.connection_secret),
+    }
+}
+
+fn not_instance_admin(observation: &Observation) -> Says {
+    Says {
+        status: Status::ConditionTrue,
+        reason: NOT_INSTANCE_ADMIN,
+        message: format!(
+            "The server accepts the token in Secret {}, but its identity is not an instance admin (any more). Give it \
+             the right in the server admin's settings, or put a token of an instance admin into that Secret",
+            observation.connection_secret
+        ),
     }
 }
 
@@ -297,8 +326,8 @@ fn accepted(observation: &Observation) -> Says {
 /// server was asked.
 fn not_asked(observation: &Observation, plan: &Plan) -> Says {
     let secret = &observation.connection_secret;
-    if was_accepted(observation) {
-        return accepted(observation);
+    if let Some(says) = token_worked_before(observation) {
+        return says;
     }
     let (reason, message) = match &plan.action {
         Action::Wait(wait) => waiting(observation, wait),
@@ -319,9 +348,14 @@ pub fn bounded(mut message: String) -> String {
     message
 }
 
-fn was_accepted(observation: &Observation) -> bool {
-    let previous = observation.xr.previous.of_type(TOKEN_VALID);
-    previous.is_some_and(|previous| previous.status == "True" && previous.reason == "Accepted")
+/// What the XR says of a token that worked.
+fn token_worked_before(observation: &Observation) -> Option<Says> {
+    let previous = observation.xr.previous.of_type(TOKEN_VALID)?;
+    match previous.reason.as_str() {
+        ACCEPTED if previous.status == "True" => Some(accepted(observation)),
+        NOT_INSTANCE_ADMIN => Some(not_instance_admin(observation)),
+        _ => None,
+    }
 }
 
 fn condition(condition_type: &str, says: Says) -> Condition {
@@ -358,7 +392,7 @@ fn event(condition: &Condition) -> Option<Event> {
     let severity = match condition.reason.as_str() {
         "Bootstrapped" => Severity::Normal,
         // Neither news nor anything to mend.
-        "Accepted" | "Verifying" | "NoToken" | "Bootstrapping" | "PersistingAdmin" => return None,
+        ACCEPTED | "Verifying" | "NoToken" | "Bootstrapping" | "PersistingAdmin" => return None,
         reason if reason.starts_with("WaitingFor") => return None,
         _ => Severity::Warning,
     };
@@ -496,6 +530,28 @@ mod tests {
             },
             bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
             token_valid: (Status::ConditionTrue, "NotRenewed"),
+            is_ready: true,
+        },
+        Row {
+            why: "the token works, and is not an instance admin's any more",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.accepted.as_mut().unwrap().lacks_the_right = true;
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "NotInstanceAdmin"),
+            is_ready: true,
+        },
+        Row {
+            why: "a new process has not asked yet about what it was said of",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.accepted = None;
+                observation.xr.previous =
+                    crate::observe::PreviousConditions::test(TOKEN_VALID, "True", NOT_INSTANCE_ADMIN);
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "NotInstanceAdmin"),
             is_ready: true,
         },
         Row {

@@ -6,14 +6,14 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_infisical::{
     Fault, On, Request,
-    Route::{self, IdentityDetails, Login, MintToken, RenewToken, Status},
+    Route::{self, AdminIdentities, IdentityDetails, Login, MintToken, RenewToken, Status},
     Settings, Times, Variant,
 };
 use serde_json::{Value, json};
 
 use crate::{
     repair::REPLACED,
-    world::{Kind, World, variant},
+    world::{Kind, VERIFIED, World, variant},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -79,7 +79,7 @@ async fn make_ready(world: &mut World) {
 async fn a_token_that_works_is_adopted_without_a_password() {
     let table: [(Variant, &[Route]); 2] =
         // Without `exp` in it, the server is asked how long any token lives.
-        [(Variant::Lenient, &[IdentityDetails, Status]), (Variant::Fixed, &[IdentityDetails])];
+        [(Variant::Lenient, &[IdentityDetails, Status, AdminIdentities]), (Variant::Fixed, &VERIFIED)];
     for (of, expected) in table {
         let (mut world, token) = theirs(variant(of)).await;
         world.crossplane.others.push(secret(&token));
@@ -228,7 +228,7 @@ async fn a_token_put_by_hand_into_the_connection_secret_is_kept() {
     assert_eq!(world.token(), token);
     let data = world.crossplane.secret("infisical-connection").unwrap();
     assert_eq!(data["host"], world.fake.url(), "the rest of it is filled in");
-    assert_eq!(world.asked(mark), [IdentityDetails]);
+    assert_eq!(world.asked(mark), VERIFIED);
     assert_eq!(world.fake.count(Login), 1, "the refused login is not repeated for it");
     world.live(DAY).await;
     assert_eq!(world.token(), token);

@@ -356,6 +356,10 @@ impl State {
             Happening::SomebodyElse { same_email } => self.somebody_else(same_email, clock),
             Happening::RevokeTokens => self.instance.revoke_all_tokens(),
             Happening::ChangePassword => self.instance.change_passwords("changed-by-hand"),
+            Happening::RevokeInstanceAdmin => self.instance.revoke_instance_admin(),
+            Happening::GrantInstanceAdmin => self.instance.grant_instance_admin(),
+            Happening::SecondFactor { is } => self.instance.settings.second_factor = is,
+            Happening::PasswordLogin { is } => self.instance.settings.password_login = is,
             Happening::Upgrade(variant) => {
                 self.starts += 1;
                 self.instance.settings.variant = variant;

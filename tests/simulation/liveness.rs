@@ -27,6 +27,9 @@ const QUIET: Duration = Duration::from_mins(25);
 /// How many calls that are at most.
 const QUIET_CALLS: usize = 120;
 
+/// The longest `ttl` of a response that has a problem in it, and a second.
+const CACHED: Duration = Duration::from_secs(61);
+
 /// For so long what was begun may still be under way.
 const UNDER_WAY: Duration = Duration::from_mins(1);
 
@@ -46,6 +49,8 @@ pub(crate) async fn ensure(world: &mut World) -> Result<(), Broken> {
     for server in world.servers() {
         server.mend();
     }
+    // A response that says what went wrong is kept by Crossplane for its `ttl`.
+    sleep(CACHED).await;
     let now = world.clock.passed();
     for place in &mut world.places {
         place.set_ready(true, now);
@@ -110,6 +115,9 @@ fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> b
             let is_in_one = |email: &str| place.server.state().instance.is_in_an_organization(email);
             admin.is_some_and(|(email, _)| admits && !is_in_one(&email)) && !token_works
         }
+        "NoInstanceAdmin" => !place.server.state().instance.has_instance_admin() && !token_works,
+        "MFARequired" => admits && place.server.state().instance.settings.second_factor && !token_works,
+        "PasswordLoginDisabled" => !place.server.state().instance.settings.password_login && !token_works,
         "AdminSecretMissing" => is_initialized && admin.is_none() && !token_works,
         _ => false,
     }

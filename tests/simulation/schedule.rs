@@ -174,6 +174,14 @@ pub(crate) enum Server {
     RevokeTokens,
     /// The admin's password is changed.
     ChangePassword,
+    /// No identity is an instance admin any more.
+    RevokeInstanceAdmin,
+    /// Every identity is one.
+    GrantInstanceAdmin,
+    /// The admin needs a second factor, or does not any more.
+    SecondFactor { is: bool },
+    /// Login by password is allowed, or not any more.
+    PasswordLogin { is: bool },
     /// It is replaced by this version.
     Upgrade(Variant),
 }
@@ -336,7 +344,11 @@ fn human(dice: &mut Dice) -> Human {
 }
 
 fn server(dice: &mut Dice) -> Server {
-    match dice.below(14) {
+    match dice.below(18) {
+        14 => Server::RevokeInstanceAdmin,
+        15 => Server::GrantInstanceAdmin,
+        16 => Server::SecondFactor { is: dice.one_in(2) },
+        17 => Server::PasswordLogin { is: !dice.one_in(2) },
         0 => Server::Down,
         1..3 => Server::Up,
         3..5 => Server::Restart,

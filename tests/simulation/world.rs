@@ -348,7 +348,10 @@ impl World {
                 }
                 Some(called.response)
             }
-            _ => None,
+            _ => {
+                invariants::after_a_call_that_was_cancelled(self, at, life.id, encoded);
+                None
+            }
         };
         if life.is_over() {
             self.replicas[replica] = self.start();

@@ -141,6 +141,7 @@ fn sends_a_session(operation: Operation) -> bool {
         Operation::Organizations
         | Operation::SelectOrganization
         | Operation::AdminIdentities
+        | Operation::InstanceAdmin
         | Operation::MintToken
         | Operation::ListTokens
         | Operation::RevokeToken => true,

@@ -364,6 +364,18 @@ impl Instance {
         self.database.instance_admins.clear();
     }
 
+    /// Gives that right to every identity.
+    pub fn grant_instance_admin(&mut self) {
+        let all = self.database.identities.iter().map(|identity| identity.id.clone());
+        self.database.instance_admins = all.collect();
+    }
+
+    /// Whether any identity has it.
+    #[must_use]
+    pub fn has_instance_admin(&self) -> bool {
+        !self.database.instance_admins.is_empty()
+    }
+
     /// Gives every user this password, as an admin who changes it by hand.
     pub fn change_passwords(&mut self, password: &str) {
         for user in &mut self.database.users {
