@@ -18,7 +18,7 @@ use crate::{
     observe::{AdminSource, Observation, Waiting},
     problem::{Problem, ProblemKind},
     readiness::Readiness,
-    respond::conditions::{ACCEPTED, BOOTSTRAPPED, NOT_INSTANCE_ADMIN, TOKEN_REFUSED, TOKEN_VALID},
+    respond::conditions::{self, BOOTSTRAPPED, TOKEN_VALID},
     secret::{AccessToken, Credentials, Email},
 };
 
@@ -239,7 +239,7 @@ fn standing(
     // A renewal that failed is tried again long before the next verification.
     let check_at = remembered.held.as_ref().map_or(check_at, |held| check_at.min(held.retry_at));
     let check_at = sweep_at(observation, remembered).map_or(check_at, |sweep_at| check_at.min(sweep_at));
-    let check_at = contradicted_at(observation, accepted).map_or(check_at, |at| check_at.min(at));
+    let check_at = contradicted_at(observation, remembered, accepted).map_or(check_at, |at| check_at.min(at));
     if check_at <= now {
         return None;
     }
@@ -266,14 +266,17 @@ fn standing(
 /// When to ask again about a token of which the XR says something else: another
 /// replica was told so, and the two would go on contradicting each other until
 /// the next verification.
-fn contradicted_at(observation: &Observation, accepted: &Accepted) -> Option<Timestamp> {
-    let is_contradicted = match observation.xr.previous.of_type(TOKEN_VALID)?.reason.as_str() {
-        TOKEN_REFUSED => true,
-        NOT_INSTANCE_ADMIN => !accepted.lacks_the_right,
-        ACCEPTED => accepted.lacks_the_right,
-        _ => false,
-    };
-    is_contradicted.then(|| timing::later(accepted.verified_at, ASKED_AGAIN_AFTER))
+fn contradicted_at(
+    observation: &Observation,
+    remembered: &Remembered,
+    accepted: &Accepted,
+) -> Option<Timestamp> {
+    let said = observation.xr.previous.of_type(TOKEN_VALID)?;
+    let is_contradicted = conditions::is_what_a_server_said(&said.reason)
+        && said.reason != conditions::of_accepted(remembered, accepted)
+        && remembered.is_older_than(said);
+    let asked_at = remembered.asked_at.unwrap_or(accepted.verified_at);
+    is_contradicted.then(|| timing::later(asked_at, ASKED_AGAIN_AFTER))
 }
 
 /// The work that would lead to an accepted token, or what it lacks.

@@ -25,7 +25,7 @@ use crate::{
     connection::{Connection, ObservedConnection},
     endpoint::Origin,
     input::ConnectionDetail,
-    observe::XrKey,
+    observe::{PreviousCondition, XrKey},
     plan::timing,
     problem::{Problem, ProblemKind},
     secret::{AccessToken, Credentials, Email, Fingerprint, Password},
@@ -38,6 +38,10 @@ const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
 /// A token that an earlier try has left alive is revoked when it is older than
 /// this, so this long after a token was minted one is sure to find them all.
 pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
+
+/// When it looks for them: tokens that other replicas minted at the same time
+/// are old enough by then.
+const SWEEPS_AFTER: Duration = Duration::from_mins(11);
 
 /// A token that is younger, or was in observed so short a time ago, is revoked by
 /// no other replica. The other half of [`SWEPT_AFTER`] is for what is under way.
@@ -94,6 +98,8 @@ pub struct Remembered {
     pub burnt: Option<Email>,
     /// When to look for tokens that earlier tries have left alive.
     pub sweep_at: Option<Timestamp>,
+    /// When the server was asked last, and had answered or had not.
+    pub asked_at: Option<Timestamp>,
     /// Whether work is under way.
     pub working: bool,
     /// Counts what has happened, so that a plan made on an older state is not
@@ -165,12 +171,29 @@ pub struct LoginRefused {
     pub retry_at: Timestamp,
 }
 
+impl Held {
+    /// Whether it came of asking about this token.
+    #[must_use]
+    pub fn is_about(&self, accepted: &Accepted) -> bool {
+        self.attempt.tokens.contains(&accepted.token)
+    }
+}
+
 impl Remembered {
     /// Whether a token was tried before: it is the accepted one, one of its
     /// predecessors, or one that was refused.
     #[must_use]
     pub fn knows(&self, token: Fingerprint) -> bool {
         self.accepted.as_ref().is_some_and(|accepted| accepted.token == token) || self.known.contains(&token)
+    }
+
+    /// Whether what the XR says may be newer than what this process was told: a
+    /// replica that was told otherwise since has said so. Both times count in
+    /// whole seconds, and in doubt it is this process that knows better.
+    #[must_use]
+    pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
+        let Some(asked_at) = self.asked_at else { return true };
+        said.since.is_some_and(|since| asked_at.as_second() < since.as_second())
     }
 
     fn learn(&mut self, token: Fingerprint) {
@@ -297,6 +320,7 @@ impl Entry {
 impl Remembered {
     fn absorb(&mut self, key: &XrKey, work: &Establish, outcome: Outcome, now: Timestamp) {
         self.revision += 1;
+        self.asked_at = Some(now);
         if work.sweep {
             let again = timing::later(now, SWEPT_AFTER);
             self.sweep_at = if outcome.swept { None } else { Some(again) };
@@ -345,7 +369,7 @@ impl Remembered {
         let token_id = Claims::of(&connection.token).token_id;
         let is_the_same = |before: &Accepted| before.token_id.is_some() && before.token_id == token_id;
         if !before.as_ref().is_some_and(is_the_same) {
-            self.sweep_at = Some(timing::later(now, SWEPT_AFTER));
+            self.sweep_at = Some(timing::later(now, SWEEPS_AFTER));
         }
         let same = before.as_ref().filter(|before| before.token == token);
         let (seen_at, last_seen_at) = same.map_or((None, None), |it| (it.seen_at, it.last_seen_at));

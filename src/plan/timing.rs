@@ -81,6 +81,17 @@ pub fn pause_of_renewal(expires_at: Timestamp, now: Timestamp, xr: &XrKey) -> Du
     (left / 20).min(RARELY_LONGEST).mul_f64(0.8 + 0.4 * spread(xr))
 }
 
+/// When to be called again at the latest about a token that ends then.
+///
+/// Crossplane's response cache answers in our place until the `ttl` is over, and
+/// what it answers has the whole `ttl` again; to each wait a tenth may be added.
+/// After both some of the token's life has to be left.
+#[must_use]
+pub fn latest_call(now: Timestamp, expires_at: Timestamp) -> Timestamp {
+    let left = Duration::try_from(expires_at.duration_since(now)).unwrap_or_default();
+    later(now, left.mul_f64(1.0 / 2.3))
+}
+
 /// A number from 0 to 1 that is a function of the XR.
 fn spread(xr: &XrKey) -> f64 {
     // FNV-1a: stable across versions and machines, which the standard hash is not.
@@ -216,6 +227,16 @@ mod tests {
             let pause = pause_of_renewal(at(left), at(0), &xr()).as_secs_f64();
             assert!((expected * 0.8..=expected * 1.2).contains(&pause), "{left}: {pause}");
         }
+    }
+
+    #[test]
+    fn a_token_lives_on_when_the_response_was_cached_and_both_waits_were_long() {
+        for left in [60, 120, 3600, 90 * DAY] {
+            let ttl = latest_call(at(0), at(left)).duration_since(at(0)).as_secs_f64();
+            let left = f64::from(u32::try_from(left).unwrap());
+            assert!(ttl * (1.0 + 1.1) < left * 0.95, "{left}: {ttl}");
+        }
+        assert_eq!(latest_call(at(0), at(-5)), at(0), "one that has ended is looked at at once");
     }
 
     #[test]

@@ -125,6 +125,7 @@ impl World {
     pub(crate) async fn reconcile(&mut self) -> Reconciled {
         let (function, said) = (Arc::clone(&self.function), Arc::clone(&self.said));
         let answer = async |request| Ok::<_, Infallible>(call(&function, &said, request).await);
+        self.crossplane.now = Some(self.clock.now().to_string());
         let reconciled = self.crossplane.reconcile(answer).await.unwrap();
         for (name, key) in [("infisical-admin", "password"), ("infisical-connection", "token")] {
             let secret = self.crossplane.secret(name).unwrap_or_default();

@@ -155,6 +155,13 @@ impl Server {
         self.state().instance.token_works(self.clock.now(), token)
     }
 
+    /// Whether the token's identity may use the admin API. Asks a copy.
+    pub(crate) fn is_instance_admin(&self, token: &str) -> bool {
+        let path = "/api/v1/admin/identity-management/identities?offset=0&limit=100&searchTerm=";
+        let request = fake_infisical::Request::new("GET", path).bearer(token);
+        self.state().instance.clone().handle(self.clock.now(), &request).status == 200
+    }
+
     /// Tokens of a name that work.
     pub(crate) fn tokens_named(&self, name: &str) -> usize {
         let alive = self.state().instance.tokens_alive(self.clock.now());

@@ -21,8 +21,9 @@ const CONVERGES_WITHIN: Duration = Duration::from_hours(30);
 /// And with so many calls.
 const CONVERGES_IN: usize = 600;
 
-/// For so long it is then watched: leftovers are gone after ten minutes.
-const QUIET: Duration = Duration::from_mins(25);
+/// For so long it is then watched. Leftovers are gone after eleven minutes, or
+/// after another ten where a renewal was due first.
+const QUIET: Duration = Duration::from_mins(40);
 
 /// How many calls that are at most.
 const QUIET_CALLS: usize = 120;
@@ -76,7 +77,7 @@ async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
         if world.clock.passed() > until {
             break;
         }
-        if is_at_rest {
+        if is_settled {
             world.wait(at).await;
         } else {
             sleep(BOUNCE).await;
@@ -135,6 +136,7 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
         if !before.as_ref().is_some_and(|token| place.server.token_works(token)) {
             return Err(Broken::new("a token that stands works at every moment", "it died before the call"));
         }
+        let mut said = place.reason("InfisicalTokenValid").1;
         let mut replica = call;
         while world.reconcile(at, replica, View::Fresh, Fate::Applied).await?
             == Some(Reconciled::Applied { changed: true })
@@ -142,7 +144,10 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             replica += 1;
             sleep(BOUNCE).await;
             let place = &world.places[at];
-            if place.crossplane.secret(CONNECTION) == secret || replica > call + 20 {
+            let is_news = is_news(place, &said);
+            said = place.reason("InfisicalTokenValid").1;
+            let is_replaced = place.crossplane.secret(CONNECTION) != secret;
+            if !(is_replaced || is_news) || replica > call + 20 {
                 let how = format!("{:?}", place.crossplane.xr["status"]["conditions"]);
                 return Err(Broken::new("what stands does not change without need", how));
             }
@@ -159,6 +164,16 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
     }
     sleep(UNDER_WAY).await;
     leftovers(&world.places[at])
+}
+
+/// Whether an XR has learnt that its token is an instance admin's, or is not.
+fn is_news(place: &Place, before: &str) -> bool {
+    let is_admin = place.token().is_some_and(|token| place.server.is_instance_admin(&token));
+    match place.reason("InfisicalTokenValid").1.as_str() {
+        "NotInstanceAdmin" => before != "NotInstanceAdmin" && !is_admin,
+        "Accepted" => before == "NotInstanceAdmin" && is_admin,
+        _ => false,
+    }
 }
 
 /// Leftovers can be revoked by who can log in, and a restored backup brings
