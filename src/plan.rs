@@ -251,8 +251,9 @@ fn standing(
             if seen {
                 Some(Action::Keep { check_at })
             } else {
-                // Another replica may have replaced and revoked it since.
-                accepted.was_verified_lately(now).then_some(Action::HandOut)
+                // It may be another replica that puts another in its place, or
+                // has revoked it.
+                (now < timing::later(accepted.verified_at, ASKED_AGAIN_AFTER)).then_some(Action::HandOut)
             }
         }
         None => {

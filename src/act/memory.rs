@@ -419,11 +419,6 @@ impl Remembered {
 }
 
 impl Accepted {
-    /// Whether the server accepted it a short time ago: it was not revoked since.
-    pub(crate) fn was_verified_lately(&self, now: Timestamp) -> bool {
-        now < timing::later(self.verified_at, SAFE)
-    }
-
     /// Whether it was issued a short time ago.
     pub(crate) fn is_young(&self, now: Timestamp) -> bool {
         self.issued_at.is_some_and(|at| now < timing::later(at, SAFE))

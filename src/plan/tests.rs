@@ -268,7 +268,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             connected(observation, remembered);
             observation.connection = None;
-            remembered.accepted.as_mut().unwrap().verified_at = at(-301);
+            remembered.accepted.as_mut().unwrap().verified_at = at(-10);
         },
         admin: "Observed",
         connection: ConnectionSecret::Remembered,

@@ -323,3 +323,19 @@ fn replicas_that_were_told_different_things_come_to_rest() {
     ];
     keeps_every_promise(Setup { latency: 900, token_life: 3600, ..replicas(3) }, steps, 1007);
 }
+
+#[test]
+fn a_token_that_a_restored_backup_has_lost_is_not_fought_for() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Human(GarbleConnection),
+        Server(Server::Backup),
+        Together { replicas: 2, kept: 1 },
+        Reconcile { replica: 1, view: StaleComposed(4), fate: Fate::Killed { after: 12 } },
+        Reconcile { replica: 1, view: StaleComposed(2), fate: Fate::Partly { resources: 5, xr: false } },
+        Server(Server::Restore),
+        Live { replica: 1, calls: 1 },
+    ];
+    keeps_every_promise(replicas(2), steps, 7331);
+}
