@@ -44,6 +44,7 @@ use crate::{
     cases::{CASES, Case},
     cluster::now,
     control_plane::Folders,
+    tools::Tools,
     world::World,
 };
 
@@ -100,16 +101,16 @@ async fn terminated() {
 
 async fn run(task: Task) -> Result<bool, String> {
     let begin = now();
-    let missing = tools::missing();
-    if !missing.is_empty() {
-        return Err(missing.join("\n"));
-    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
     let cache = root.join(".cache/e2e");
     let logs = cache.join("logs");
     drop(fs::remove_dir_all(&logs));
-    let tools = tools::provide(&cache, &logs).await?;
-    let binary = package::build_binary(root, &logs).await?;
+    let tools = Tools::new(&cache);
+    let missing = tools.missing().await;
+    if !missing.is_empty() {
+        return Err(missing.join("\n"));
+    }
+    let ((), binary) = tokio::try_join!(tools.provide(&logs), package::build_binary(root, &logs))?;
     println!("{:>6.1} s  programs are there", begin.elapsed().as_secs_f64());
     let folder = Folder::new(&cache)?;
     let folders = Folders { run: folder.0.clone(), logs };

@@ -1,8 +1,8 @@
 //! What the harness runs: where each program comes from and which version.
 //!
 //! Go programs are built from the modules in `tools/`, which are the one place
-//! with their versions, and kept under `.cache/e2e/bin` by a hash of the module
-//! that pins them. etcd and the registry are Debian packages.
+//! with their versions, and kept under `.cache/e2e/bin` by a hash of what pins
+//! them. etcd and the registry are Debian packages.
 
 use std::{
     env, fs,
@@ -11,60 +11,53 @@ use std::{
 
 use tokio::process::Command;
 
-use crate::{package::hex, process};
+use crate::{cluster::now, package::hex, process};
 
-/// A program built from a Go module in `tools/`.
-struct GoTool {
+/// Programs that are built from a Go module in `tools/`.
+struct GoModule {
     name: &'static str,
-    module: &'static str,
-    package: &'static str,
-    /// The variable that a release sets to its version: packages are held
-    /// against Crossplane's.
-    version: Option<&'static str>,
+    packages: &'static [&'static str],
+    /// The variable that a release sets to its version, and whose version it
+    /// is: packages are held against Crossplane's.
+    version: Option<(&'static str, &'static str)>,
 }
 
+const CROSSPLANE: &str = "github.com/crossplane/crossplane/v2";
 const CROSSPLANE_VERSION: &str = "github.com/crossplane/crossplane-runtime/v2/pkg/version.version";
 const KUBERNETES_VERSION: &str = "k8s.io/component-base/version.gitVersion";
 
-const GO_TOOLS: [GoTool; 5] = [
-    GoTool {
-        name: "crossplane",
-        module: "crossplane",
-        package: "github.com/crossplane/crossplane/v2/cmd/crossplane",
-        version: Some(CROSSPLANE_VERSION),
+/// A program is called after the last part of its package.
+const GO_MODULES: [GoModule; 4] = [
+    GoModule {
+        name: "kubernetes",
+        packages: &["k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kube-controller-manager"],
+        version: Some((KUBERNETES_VERSION, "k8s.io/kubernetes")),
     },
-    GoTool {
+    GoModule {
+        name: CORE,
+        packages: &["github.com/crossplane/crossplane/v2/cmd/crossplane"],
+        version: Some((CROSSPLANE_VERSION, CROSSPLANE)),
+    },
+    GoModule {
         name: "crank",
-        module: "crank",
-        package: "github.com/crossplane/crossplane/v2/cmd/crank",
-        version: Some(CROSSPLANE_VERSION),
+        packages: &["github.com/crossplane/crossplane/v2/cmd/crank"],
+        version: Some((CROSSPLANE_VERSION, CROSSPLANE)),
     },
-    GoTool {
-        name: "kube-apiserver",
-        module: "kubernetes",
-        package: "k8s.io/kubernetes/cmd/kube-apiserver",
-        version: Some(KUBERNETES_VERSION),
-    },
-    GoTool {
-        name: "kube-controller-manager",
-        module: "kubernetes",
-        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
-        version: Some(KUBERNETES_VERSION),
-    },
-    GoTool {
-        name: "function-auto-ready",
-        module: "auto-ready",
-        package: "github.com/crossplane/function-auto-ready",
-        version: None,
-    },
+    GoModule { name: "auto-ready", packages: &["github.com/crossplane/function-auto-ready"], version: None },
 ];
 
+/// The module of Crossplane's core, whose sources have the CRDs and the chart.
+const CORE: &str = "crossplane";
+/// Where they have them.
+const MANIFESTS: [&str; 2] = ["cluster/crds", "cluster/charts/crossplane/templates"];
+
 /// Programs of the machine, and what brings each.
-const SYSTEM_TOOLS: [(&str, &str); 3] = [
-    ("etcd", "apt-get install etcd-server"),
-    ("docker-registry", "apt-get install docker-registry"),
-    ("go", "apt-get install golang-go, or https://go.dev/dl; tests/e2e/tools/*/go.mod say which version"),
-];
+const SYSTEM_TOOLS: [(&str, &str); 2] =
+    [("etcd", "apt-get install etcd-server"), ("docker-registry", "apt-get install docker-registry")];
+
+/// The first Go that fetches the Go that a `go.mod` asks for.
+const GO_MINOR: u32 = 21;
+const GO_HOW: &str = "https://go.dev/dl, or a package of Go 1.21 or newer";
 
 /// Where Crossplane's RBAC manager serves its metrics.
 const RBAC_MANAGER_PORT: u16 = 8080;
@@ -72,66 +65,127 @@ const RBAC_MANAGER_PORT: u16 = 8080;
 /// The programs, found or built.
 pub(crate) struct Tools {
     bin: PathBuf,
-    /// The sources of Crossplane, in which its CRDs and its chart are.
-    pub(crate) crossplane_source: PathBuf,
 }
 
 impl Tools {
+    pub(crate) fn new(cache: &Path) -> Self {
+        Self { bin: cache.join("bin") }
+    }
+
     /// Where a program is.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        match GO_TOOLS.iter().find(|tool| tool.name == name) {
-            Some(tool) => self.bin.join(format!("{}-{}", tool.name, key(tool.module))),
+        let is_built = |module: &&GoModule| module.packages.iter().any(|package| program(package) == name);
+        match GO_MODULES.iter().find(is_built) {
+            Some(module) => self.folder(module.name).join(name),
             None => on_path(name).unwrap_or_else(|| PathBuf::from(name)),
         }
     }
-}
 
-/// What is missing on this machine, one line each.
-pub(crate) fn missing() -> Vec<String> {
-    let absent = SYSTEM_TOOLS.iter().filter(|(name, _)| on_path(name).is_none());
-    let mut missing: Vec<_> = absent.map(|(name, how)| format!("{name} is missing: {how}")).collect();
-    if std::net::TcpListener::bind(("0.0.0.0", RBAC_MANAGER_PORT)).is_err() {
-        missing.push(format!(
-            "port {RBAC_MANAGER_PORT} is taken: end what listens there; Crossplane's RBAC manager serves its \
-             metrics there and has no flag for another"
-        ));
+    /// Crossplane's sources, as far as they are manifests.
+    pub(crate) fn crossplane_source(&self) -> PathBuf {
+        self.folder(CORE)
     }
-    missing
-}
 
-/// Builds what is not there yet.
-pub(crate) async fn provide(cache: &Path, logs: &Path) -> Result<Tools, String> {
-    let bin = cache.join("bin");
-    fs::create_dir_all(&bin).map_err(|error| format!("{}: {error}", bin.display()))?;
-    let mut tools = Tools { bin, crossplane_source: PathBuf::new() };
-    for tool in &GO_TOOLS {
-        let path = tools.path(tool.name);
-        if !path.exists() {
-            println!("building {} (minutes, once)", tool.name);
-            build(tool, &path, logs).await?;
+    /// Where what a module brings is kept, by the versions that it pins.
+    fn folder(&self, module: &str) -> PathBuf {
+        self.bin.join(format!("{module}-{}", key(module)))
+    }
+
+    fn to_build(&self) -> impl Iterator<Item = &'static GoModule> {
+        GO_MODULES.iter().filter(|module| !self.folder(module.name).exists())
+    }
+
+    /// What is missing on this machine, one line each.
+    pub(crate) async fn missing(&self) -> Vec<String> {
+        let absent = SYSTEM_TOOLS.iter().filter(|(name, _)| on_path(name).is_none());
+        let mut missing: Vec<_> = absent.map(|(name, how)| format!("{name} is missing: {how}")).collect();
+        if self.to_build().next().is_some() {
+            missing.extend(go_is_missing().await);
         }
+        if std::net::TcpListener::bind(("0.0.0.0", RBAC_MANAGER_PORT)).is_err() {
+            missing.push(format!(
+                "port {RBAC_MANAGER_PORT} is taken: end what listens there; Crossplane's RBAC manager serves its \
+                 metrics there and has no flag for another"
+            ));
+        }
+        missing
     }
-    tools.crossplane_source = source("crossplane", "github.com/crossplane/crossplane/v2").await?;
-    Ok(tools)
+
+    /// Builds what is not there yet.
+    pub(crate) async fn provide(&self, logs: &Path) -> Result<(), String> {
+        for module in self.to_build() {
+            let begin = now();
+            println!("building {} (minutes, once)", module.name);
+            build(module, &self.folder(module.name), logs).await?;
+            println!("{:>6.1} s  {} is built", begin.elapsed().as_secs_f64(), module.name);
+        }
+        Ok(())
+    }
 }
 
-async fn build(tool: &GoTool, path: &Path, logs: &Path) -> Result<(), String> {
-    // Under another name until it is whole.
-    let partial = path.with_extension("partial");
-    let mut go = Command::new("go");
-    let flags = match tool.version.zip(version(tool)) {
+async fn go_is_missing() -> Option<String> {
+    let Ok(says) = Command::new("go").arg("version").output().await else {
+        return Some(format!("go is missing: {GO_HOW}"));
+    };
+    let says = String::from_utf8_lossy(&says.stdout).into_owned();
+    let minor = says
+        .split_once("go1.")
+        .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok());
+    let is_old = minor.is_some_and(|minor| minor < GO_MINOR);
+    is_old.then(|| format!("go is too old ({}): {GO_HOW}", says.trim()))
+}
+
+/// In a folder of another name until it is whole.
+async fn build(module: &GoModule, folder: &Path, logs: &Path) -> Result<(), String> {
+    let partial = folder.with_extension("partial");
+    drop(fs::remove_dir_all(&partial));
+    fs::create_dir_all(&partial).map_err(|error| format!("{}: {error}", partial.display()))?;
+    let set = module.version.and_then(|(variable, of)| Some((variable, version(module, of)?)));
+    let flags = match set {
         Some((variable, version)) => format!("-ldflags=-s -w -X {variable}={version}"),
         None => "-ldflags=-s -w".to_owned(),
     };
-    go.current_dir(module(tool.module)).args(["build", "-buildvcs=false", &flags, "-o"]);
-    process::run(&format!("build-{}", tool.name), go.arg(&partial).arg(tool.package), logs).await?;
-    fs::rename(&partial, path).map_err(|error| format!("{}: {error}", path.display()))
+    let mut go = go(module);
+    go.args(["build", "-buildvcs=false", &flags, "-o"]).arg(&partial).args(module.packages);
+    process::run(&format!("build-{}", module.name), &mut go, logs).await?;
+    if module.name == CORE {
+        keep_manifests(&source(module, CROSSPLANE).await?, &partial)?;
+    }
+    fs::rename(&partial, folder).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// In a module of `tools/`, with the version of Go that its go.mod asks for.
+fn go(module: &GoModule) -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(pins(module.name));
+    if env::var_os("GOTOOLCHAIN").is_none() {
+        go.env("GOTOOLCHAIN", "auto");
+    }
+    go
+}
+
+/// Copies what is not a program, so that a later run needs no Go.
+fn keep_manifests(source: &Path, to: &Path) -> Result<(), String> {
+    for folder in MANIFESTS {
+        copy_files(&source.join(folder), &to.join(folder)).map_err(|error| format!("{folder}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::write(to.join(entry.file_name()), fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
 }
 
 /// Where the sources of a Go module are.
-async fn source(module_name: &str, path: &str) -> Result<PathBuf, String> {
-    let mut go = Command::new("go");
-    let listed = go.current_dir(module(module_name)).args(["mod", "download", "-json", path]).output().await;
+async fn source(module: &GoModule, path: &str) -> Result<PathBuf, String> {
+    let listed = go(module).args(["mod", "download", "-json", path]).output().await;
     let listed = listed.map_err(|error| format!("go mod download: {error}"))?;
     let answer: serde_json::Value =
         serde_json::from_slice(&listed.stdout).map_err(|error| format!("go mod download {path}: {error}"))?;
@@ -139,22 +193,24 @@ async fn source(module_name: &str, path: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(dir))
 }
 
-/// The version at which `go.mod` has the module of a program.
-fn version(tool: &GoTool) -> Option<String> {
-    let text = fs::read_to_string(module(tool.module).join("go.mod")).ok()?;
-    let (path, _) = tool.package.split_once("/cmd/")?;
-    let line = text.lines().find_map(|line| line.trim().trim_start_matches("require ").strip_prefix(path))?;
+/// The version that `go.mod` pins.
+fn version(module: &GoModule, of: &str) -> Option<String> {
+    let text = fs::read_to_string(pins(module.name).join("go.mod")).ok()?;
+    let line = text.lines().find_map(|line| line.trim().trim_start_matches("require ").strip_prefix(of))?;
     Some(line.trim().to_owned())
 }
 
-fn module(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(name)
+fn program(package: &str) -> &str {
+    package.rsplit('/').next().unwrap_or(package)
+}
+
+fn pins(module: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(module)
 }
 
 /// Changes with the versions.
-fn key(module_name: &str) -> String {
-    let pinned =
-        ["go.mod", "go.sum"].map(|file| fs::read(module(module_name).join(file)).unwrap_or_default());
+fn key(module: &str) -> String {
+    let pinned = ["go.mod", "go.sum"].map(|file| fs::read(pins(module).join(file)).unwrap_or_default());
     hex(&pinned.concat()).chars().take(12).collect()
 }
 
