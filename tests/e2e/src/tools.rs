@@ -11,7 +11,7 @@ use std::{
 
 use tokio::process::Command;
 
-use crate::{cluster::now, package::hex, process};
+use crate::{Stop, cluster::now, package::hex, process};
 
 /// Programs that are built from a Go module in `tools/`.
 struct GoModule {
@@ -20,6 +20,8 @@ struct GoModule {
     /// The variable that a release sets to its version, and whose version it
     /// is: packages are held against Crossplane's.
     version: Option<(&'static str, &'static str)>,
+    /// What else the linker sets.
+    set: &'static [&'static str],
 }
 
 const CROSSPLANE: &str = "github.com/crossplane/crossplane/v2";
@@ -32,18 +34,28 @@ const GO_MODULES: [GoModule; 4] = [
         name: "kubernetes",
         packages: &["k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kube-controller-manager"],
         version: Some((KUBERNETES_VERSION, "k8s.io/kubernetes")),
+        set: &[],
     },
     GoModule {
         name: CORE,
         packages: &["github.com/crossplane/crossplane/v2/cmd/crossplane"],
         version: Some((CROSSPLANE_VERSION, CROSSPLANE)),
+        // The RBAC manager has no flag for it, and would take port 8080 of all
+        // addresses.
+        set: &["sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0"],
     },
     GoModule {
         name: "crank",
         packages: &["github.com/crossplane/crossplane/v2/cmd/crank"],
         version: Some((CROSSPLANE_VERSION, CROSSPLANE)),
+        set: &[],
     },
-    GoModule { name: "auto-ready", packages: &["github.com/crossplane/function-auto-ready"], version: None },
+    GoModule {
+        name: "auto-ready",
+        packages: &["github.com/crossplane/function-auto-ready"],
+        version: None,
+        set: &[],
+    },
 ];
 
 /// The module of Crossplane's core, whose sources have the CRDs and the chart.
@@ -59,9 +71,6 @@ const SYSTEM_TOOLS: [(&str, &str); 2] =
 const GO_MINOR: u32 = 21;
 const GO_HOW: &str = "https://go.dev/dl, or a package of Go 1.21 or newer";
 
-/// Where Crossplane's RBAC manager serves its metrics.
-const RBAC_MANAGER_PORT: u16 = 8080;
-
 /// The programs, found or built.
 pub(crate) struct Tools {
     bin: PathBuf,
@@ -76,47 +85,42 @@ impl Tools {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         let is_built = |module: &&GoModule| module.packages.iter().any(|package| program(package) == name);
         match GO_MODULES.iter().find(is_built) {
-            Some(module) => self.folder(module.name).join(name),
+            Some(module) => self.folder(module).join(name),
             None => on_path(name).unwrap_or_else(|| PathBuf::from(name)),
         }
     }
 
     /// Crossplane's sources, as far as they are manifests.
     pub(crate) fn crossplane_source(&self) -> PathBuf {
-        self.folder(CORE)
+        self.path(CORE).parent().map(Path::to_owned).unwrap_or_default()
     }
 
     /// Where what a module brings is kept, by the versions that it pins.
-    fn folder(&self, module: &str) -> PathBuf {
-        self.bin.join(format!("{module}-{}", key(module)))
+    fn folder(&self, module: &GoModule) -> PathBuf {
+        self.bin.join(format!("{}-{}", module.name, key(module)))
     }
 
     fn to_build(&self) -> impl Iterator<Item = &'static GoModule> {
-        GO_MODULES.iter().filter(|module| !self.folder(module.name).exists())
+        GO_MODULES.iter().filter(|module| !self.folder(module).exists())
     }
 
-    /// What is missing on this machine, one line each.
+    /// What is missing on this machine.
     pub(crate) async fn missing(&self) -> Vec<String> {
         let absent = SYSTEM_TOOLS.iter().filter(|(name, _)| on_path(name).is_none());
         let mut missing: Vec<_> = absent.map(|(name, how)| format!("{name} is missing: {how}")).collect();
         if self.to_build().next().is_some() {
             missing.extend(go_is_missing().await);
         }
-        if std::net::TcpListener::bind(("0.0.0.0", RBAC_MANAGER_PORT)).is_err() {
-            missing.push(format!(
-                "port {RBAC_MANAGER_PORT} is taken: end what listens there; Crossplane's RBAC manager serves its \
-                 metrics there and has no flag for another"
-            ));
-        }
         missing
     }
 
     /// Builds what is not there yet.
-    pub(crate) async fn provide(&self, logs: &Path) -> Result<(), String> {
+    pub(crate) async fn provide(&self, logs: &Path) -> Result<(), Stop> {
         for module in self.to_build() {
             let begin = now();
             println!("building {} (minutes, once)", module.name);
-            build(module, &self.folder(module.name), logs).await?;
+            fetch(module, logs).await?;
+            build(module, &self.folder(module), logs).await?;
             println!("{:>6.1} s  {} is built", begin.elapsed().as_secs_f64(), module.name);
         }
         Ok(())
@@ -135,16 +139,23 @@ async fn go_is_missing() -> Option<String> {
     is_old.then(|| format!("go is too old ({}): {GO_HOW}", says.trim()))
 }
 
+/// What a module is made of, so that a failure to build is none of the network.
+async fn fetch(module: &GoModule, logs: &Path) -> Result<(), Stop> {
+    let name = format!("fetch-{}", module.name);
+    let mut go = go(module);
+    go.args(["list", "-deps", "-f", "{{.ImportPath}}"]).args(module.packages);
+    process::run(&name, &mut go, logs).await.map_err(|why| {
+        let last = why.lines().last().unwrap_or_default();
+        Stop::Missing(vec![format!("the Go modules of {} cannot be fetched: {last}", module.name)])
+    })
+}
+
 /// In a folder of another name until it is whole.
 async fn build(module: &GoModule, folder: &Path, logs: &Path) -> Result<(), String> {
     let partial = folder.with_extension("partial");
     drop(fs::remove_dir_all(&partial));
     fs::create_dir_all(&partial).map_err(|error| format!("{}: {error}", partial.display()))?;
-    let set = module.version.and_then(|(variable, of)| Some((variable, version(module, of)?)));
-    let flags = match set {
-        Some((variable, version)) => format!("-ldflags=-s -w -X {variable}={version}"),
-        None => "-ldflags=-s -w".to_owned(),
-    };
+    let flags = format!("-ldflags=-s -w {}", variables(module).join(" "));
     let mut go = go(module);
     go.args(["build", "-buildvcs=false", &flags, "-o"]).arg(&partial).args(module.packages);
     process::run(&format!("build-{}", module.name), &mut go, logs).await?;
@@ -152,6 +163,14 @@ async fn build(module: &GoModule, folder: &Path, logs: &Path) -> Result<(), Stri
         keep_manifests(&source(module, CROSSPLANE).await?, &partial)?;
     }
     fs::rename(&partial, folder).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// The linker's flags for the variables of a module.
+fn variables(module: &GoModule) -> Vec<String> {
+    let version =
+        module.version.and_then(|(variable, of)| Some(format!("{variable}={}", version(module, of)?)));
+    let set = module.set.iter().map(|set| (*set).to_owned());
+    version.into_iter().chain(set).map(|set| format!("-X {set}")).collect()
 }
 
 /// In a module of `tools/`, with the version of Go that its go.mod asks for.
@@ -208,9 +227,10 @@ fn pins(module: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(module)
 }
 
-/// Changes with the versions.
-fn key(module: &str) -> String {
-    let pinned = ["go.mod", "go.sum"].map(|file| fs::read(pins(module).join(file)).unwrap_or_default());
+/// Changes with what is built.
+fn key(module: &GoModule) -> String {
+    let file = |name| fs::read(pins(module.name).join(name)).unwrap_or_default();
+    let pinned = [file("go.mod"), file("go.sum"), variables(module).concat().into_bytes()];
     hex(&pinned.concat()).chars().take(12).collect()
 }
 
