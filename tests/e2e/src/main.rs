@@ -153,7 +153,7 @@ async fn run(task: Task) -> Result<bool, Stop> {
     }
     let mut world = World::start(&tools, folders, root, &binary).await;
     println!("{:>6.1} s  the control plane runs, the package is installed", begin.elapsed().as_secs_f64());
-    let passed = cases(&mut world, names).await;
+    let passed = run_cases(&mut world, names).await;
     let is_fast = world.figures.print();
     let is_tight = world.print_leaks();
     println!("{:>6.1} s  done", begin.elapsed().as_secs_f64());
@@ -164,7 +164,7 @@ async fn run(task: Task) -> Result<bool, Stop> {
     Ok(passed)
 }
 
-async fn cases(world: &mut World, names: &[String]) -> bool {
+async fn run_cases(world: &mut World, names: &[String]) -> bool {
     let is_wanted =
         |case: &&Case| names.is_empty() || names.iter().any(|name| case.name.contains(name.as_str()));
     let mut all_passed = true;
