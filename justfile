@@ -13,7 +13,7 @@ lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude e2e --no-deps --document-private-items
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 # Makes what is generated anew; leaves no diff when it was fresh.
 generate:

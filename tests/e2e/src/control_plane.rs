@@ -176,7 +176,7 @@ fn start_controllers(tools: &Tools, folders: &Folders) -> Process {
 /// Namespace, roles, and the Secrets that the chart creates empty.
 async fn prepare(client: &Client, tools: &Tools) {
     cluster::namespace(client, NAMESPACE).await;
-    for role in chart::rbac(&tools.crossplane_source) {
+    for role in chart::rbac(&tools.crossplane_source()) {
         cluster::apply(client, &role).await;
     }
     // What a user adds for a kind that Crossplane may not compose by itself.
@@ -217,7 +217,7 @@ async fn initialize(tools: &Tools, folders: &Folders) {
             .env("KUBECONFIG", folders.file("crossplane.kubeconfig"))
             .env("POD_NAMESPACE", NAMESPACE)
             .env("ENABLE_WEBHOOKS", "false")
-            .env("CRDS_PATH", tools.crossplane_source.join("cluster/crds"))
+            .env("CRDS_PATH", tools.crossplane_source().join("cluster/crds"))
             .env("TLS_CA_SECRET_NAME", "crossplane-root-ca")
             .env("TLS_CLIENT_SECRET_NAME", "crossplane-tls-client");
         result = process::run("crossplane-init", &mut init, &folders.logs).await;

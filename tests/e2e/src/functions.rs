@@ -132,29 +132,46 @@ impl RunFunction for Compose {
         _: Option<Duration>,
     ) -> Result<RunFunctionResponse, Status> {
         let input = decode(request.input.as_deref().unwrap_or_default());
-        let observed = request.observed.unwrap_or_default();
-        let xr = decode(observed.composite.and_then(|xr| xr.resource).as_deref().unwrap_or_default());
-        let mut desired = request.desired.unwrap_or_default();
-        for (name, manifest) in instance(&xr) {
-            let there = observed.resources.get(name).and_then(|resource| resource.resource.as_deref());
+        let xr = composite(&request);
+        let observed = request.observed.as_ref();
+        let resources = instance(&xr).map(|(name, manifest)| {
+            let there = observed.and_then(|observed| observed.resources.get(name)?.resource.as_deref());
             let ready = match (input["readiness"].as_str(), there.map(decode)) {
                 (Some("Checked"), Some(there)) if is_ready(&there) => Ready::True,
                 (Some("Checked"), _) => Ready::False,
                 _ => Ready::Unspecified,
             };
-            let resource = Some(encode(&manifest));
-            desired.insert(name, &Resource { resource, ready: ready.into(), ..Resource::default() });
-        }
-        let tag = request.meta.unwrap_or_default().tag;
-        Ok(RunFunctionResponse {
-            meta: Some(ResponseMeta { tag, ttl: None }),
-            desired: Some(desired),
-            context: request.context,
-            ..RunFunctionResponse::default()
-        })
+            (name.to_owned(), manifest, ready)
+        });
+        Ok(answer(request, resources))
     }
 
     async fn drain(&self) {}
+}
+
+/// The XR of a request.
+fn composite(request: &RunFunctionRequest) -> Value {
+    let xr = request.observed.as_ref().and_then(|observed| observed.composite.as_ref()?.resource.as_deref());
+    decode(xr.unwrap_or_default())
+}
+
+/// What came in, and some resources more.
+fn answer(
+    request: RunFunctionRequest,
+    resources: impl IntoIterator<Item = (String, Value, Ready)>,
+) -> RunFunctionResponse {
+    let mut desired = request.desired.unwrap_or_default();
+    for (name, manifest, ready) in resources {
+        let resource = Some(encode(&manifest));
+        desired.insert(&name, &Resource { resource, ready: ready.into(), ..Resource::default() });
+    }
+    let tag = request.meta.unwrap_or_default().tag;
+    RunFunctionResponse {
+        meta: Some(ResponseMeta { tag, ttl: None }),
+        desired: Some(desired),
+        context: request.context,
+        ..RunFunctionResponse::default()
+    }
 }
 
 fn is_ready(object: &Value) -> bool {

@@ -44,6 +44,7 @@ use crate::{
     cases::{CASES, Case},
     cluster::now,
     control_plane::Folders,
+    tools::Tools,
     world::World,
 };
 
@@ -52,6 +53,23 @@ const NAMESPACE: &str = "crossplane-system";
 
 /// No case takes longer, unless it hangs.
 const CASE_LIMIT: Duration = Duration::from_mins(3);
+
+/// Tells `.ci/run` that the machine has not what is needed.
+const EXIT_MISSING: u8 = 69;
+
+/// Why nothing was proven.
+enum Stop {
+    /// What the machine has not, and how to get it.
+    Missing(Vec<String>),
+    /// What else went wrong.
+    Failed(String),
+}
+
+impl From<String> for Stop {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
 
 /// Tasks of this repository.
 #[derive(Parser)]
@@ -79,16 +97,20 @@ fn main() -> ExitCode {
     let passed = runtime.block_on(async {
         tokio::select! {
             passed = run(Args::parse().task) => passed,
-            _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
-            () = terminated() => Err("terminated".to_owned()),
+            _ = tokio::signal::ctrl_c() => Err(Stop::Failed("interrupted".to_owned())),
+            () = terminated() => Err(Stop::Failed("terminated".to_owned())),
         }
     });
     match passed {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
+        Err(Stop::Failed(why)) => {
             println!("{why}");
             ExitCode::FAILURE
+        }
+        Err(Stop::Missing(what)) => {
+            println!("{}", what.join("; "));
+            ExitCode::from(EXIT_MISSING)
         }
     }
 }
@@ -98,29 +120,40 @@ async fn terminated() {
     tokio::signal::unix::signal(kind).expect("a signal can be handled").recv().await;
 }
 
-async fn run(task: Task) -> Result<bool, String> {
+async fn run(task: Task) -> Result<bool, Stop> {
     let begin = now();
-    let missing = tools::missing();
-    if !missing.is_empty() {
-        return Err(missing.join("\n"));
+    let names = match &task {
+        Task::Render => &Vec::new(),
+        Task::E2e { names } => names,
+    };
+    if let Some(name) = names.iter().find(|name| !CASES.iter().any(|case| case.name.contains(*name))) {
+        let known: Vec<_> = CASES.iter().map(|case| case.name).collect();
+        return Err(Stop::Failed(format!(
+            "no case has {name:?} in its name; there are {}",
+            known.join(", ")
+        )));
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
     let cache = root.join(".cache/e2e");
     let logs = cache.join("logs");
     drop(fs::remove_dir_all(&logs));
-    let tools = tools::provide(&cache, &logs).await?;
-    let binary = package::build_binary(root, &logs).await?;
+    let tools = Tools::new(&cache);
+    let missing = tools.missing().await;
+    if !missing.is_empty() {
+        return Err(Stop::Missing(missing));
+    }
+    let function = async { package::build_binary(root, &logs).await.map_err(Stop::from) };
+    let ((), binary) = tokio::try_join!(tools.provide(&logs), function)?;
     println!("{:>6.1} s  programs are there", begin.elapsed().as_secs_f64());
     let folder = Folder::new(&cache)?;
     let folders = Folders { run: folder.0.clone(), logs };
-    let names = match task {
-        Task::Render => return render::examples(&tools, &folders, root, &binary).await,
-        Task::E2e { names } => names,
-    };
     let rendered = !names.is_empty() || render::examples(&tools, &folders, root, &binary).await?;
+    if matches!(task, Task::Render) {
+        return Ok(rendered);
+    }
     let mut world = World::start(&tools, folders, root, &binary).await;
     println!("{:>6.1} s  the control plane runs, the package is installed", begin.elapsed().as_secs_f64());
-    let passed = cases(&mut world, &names).await;
+    let passed = run_cases(&mut world, names).await;
     let is_fast = world.figures.print();
     let is_tight = world.print_leaks();
     println!("{:>6.1} s  done", begin.elapsed().as_secs_f64());
@@ -131,7 +164,7 @@ async fn run(task: Task) -> Result<bool, String> {
     Ok(passed)
 }
 
-async fn cases(world: &mut World, names: &[String]) -> bool {
+async fn run_cases(world: &mut World, names: &[String]) -> bool {
     let is_wanted =
         |case: &&Case| names.is_empty() || names.iter().any(|name| case.name.contains(name.as_str()));
     let mut all_passed = true;

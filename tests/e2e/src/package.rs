@@ -75,9 +75,20 @@ pub(crate) async fn build_binary(root: &Path, logs: &Path) -> Result<PathBuf, St
         ])
         .env(variable, "-Ctarget-feature=+crt-static");
     process::run("build-function", &mut cargo, logs).await?;
-    let binary = root.join("target").join(&target).join("release").join(BINARY);
+    let binary = target_dir(root).await?.join(&target).join("release").join(BINARY);
     must_be_static(&binary).await?;
     Ok(binary)
+}
+
+/// Where cargo builds, which the user may have moved.
+async fn target_dir(root: &Path) -> Result<PathBuf, String> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).args(["metadata", "--format-version=1", "--no-deps"]);
+    let output = cargo.output().await.map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
+    let dir = metadata["target_directory"].as_str().ok_or("cargo metadata names no target folder")?;
+    Ok(PathBuf::from(dir))
 }
 
 /// musl where it is installed, else glibc linked statically.

@@ -4,13 +4,15 @@
 
 use std::time::Duration;
 
-use fake_crossplane::structs::{decode, encode};
+use fake_crossplane::structs::decode;
 use function_infisical::{
-    proto::v1::{Resource, ResponseMeta, RunFunctionRequest, RunFunctionResponse},
+    proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse},
     server::RunFunction,
 };
 use serde_json::Value;
 use tonic::Status;
+
+use super::{answer, composite};
 
 /// The annotation by which a template names a composed resource.
 const NAME: &str = "gotemplating.fn.crossplane.io/composition-resource-name";
@@ -25,30 +27,24 @@ impl RunFunction for Templates {
         _: Option<Duration>,
     ) -> Result<RunFunctionResponse, Status> {
         let input = decode(request.input.as_deref().unwrap_or_default());
-        let composite = request.observed.and_then(|observed| observed.composite);
-        let xr = decode(composite.and_then(|xr| xr.resource).as_deref().unwrap_or_default());
         let template = input["inline"]["template"].as_str().unwrap_or_default();
-        let rendered = render(template, &xr).map_err(Status::invalid_argument)?;
+        let rendered = render(template, &composite(&request)).map_err(Status::invalid_argument)?;
         let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let mut desired = request.desired.unwrap_or_default();
-        for mut document in documents.into_iter().filter(Value::is_object) {
-            let annotations = document["metadata"]["annotations"].as_object_mut();
-            let name = annotations.and_then(|annotations| annotations.remove(NAME));
-            let name = name.ok_or_else(|| Status::invalid_argument("a resource without a name"))?;
-            let resource = Resource { resource: Some(encode(&document)), ..Resource::default() };
-            desired.insert(name.as_str().unwrap_or_default(), &resource);
-        }
-        let tag = request.meta.unwrap_or_default().tag;
-        Ok(RunFunctionResponse {
-            meta: Some(ResponseMeta { tag, ttl: None }),
-            desired: Some(desired),
-            context: request.context,
-            ..RunFunctionResponse::default()
-        })
+        let documents = documents.into_iter().filter(Value::is_object);
+        Ok(answer(request, documents.map(named).collect::<Result<Vec<_>, _>>()?))
     }
 
     async fn drain(&self) {}
+}
+
+/// Takes the name off a document.
+fn named(mut document: Value) -> Result<(String, Value, Ready), Status> {
+    let annotations = document["metadata"]["annotations"].as_object_mut();
+    let name = annotations.and_then(|annotations| annotations.remove(NAME));
+    let name = name.as_ref().and_then(Value::as_str).map(str::to_owned);
+    let name = name.ok_or_else(|| Status::invalid_argument("a resource without a name"))?;
+    Ok((name, document, Ready::Unspecified))
 }
 
 fn render(template: &str, xr: &Value) -> Result<String, String> {
