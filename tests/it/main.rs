@@ -9,6 +9,7 @@
 )]
 
 mod adopt;
+mod answers;
 mod client;
 mod contract;
 mod crd;
@@ -20,6 +21,9 @@ mod flows;
 mod human;
 mod leaks;
 mod life;
+mod mangle;
+#[path = "../shared/operations.rs"]
+mod operations;
 mod recordings;
 mod repair;
 mod robustness;
