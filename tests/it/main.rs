@@ -11,6 +11,8 @@
 mod adopt;
 mod answers;
 mod client;
+#[path = "../shared/clock.rs"]
+mod clock;
 mod contract;
 mod crd;
 mod direct;
@@ -22,6 +24,7 @@ mod human;
 mod leaks;
 mod life;
 mod mangle;
+mod mistrust;
 #[path = "../shared/operations.rs"]
 mod operations;
 mod recordings;
