@@ -21,6 +21,7 @@ mod examples;
 mod faults;
 mod flows;
 mod human;
+mod inputs;
 mod leaks;
 mod life;
 mod mangle;
