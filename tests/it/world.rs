@@ -261,7 +261,8 @@ pub(crate) fn input(url: &str) -> Value {
     })
 }
 
-fn crossplane(kind: Kind, url: &str) -> Crossplane {
+/// A control plane with an XR of a kind, whose instance is composed and at `url`.
+pub(crate) fn crossplane(kind: Kind, url: &str) -> Crossplane {
     let xr = match kind {
         Kind::Namespaced => json!({
             "apiVersion": "example.org/v1", "kind": "Vault",
