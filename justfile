@@ -24,8 +24,7 @@ generate:
 deny:
     cargo deny check bans licenses sources
 
-# Runs the function under a real Crossplane. Needs Go, etcd-server and
-# docker-registry; the first time it builds for a quarter of an hour.
+# Runs the function under a real Crossplane. Needs what tests/e2e/README.md says.
 e2e *cases:
     cargo xtask e2e {{cases}}
 
