@@ -5,7 +5,10 @@ use std::{
     cell::Cell,
     collections::{BTreeSet, VecDeque},
     convert::Infallible,
-    sync::{Arc, Mutex, Once},
+    sync::{
+        Arc, Mutex, Once,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -265,4 +268,43 @@ fn whatever_a_server_answers_no_promise_is_broken_and_all_becomes_well_after_it(
         runtime.enable_time().start_paused(true).build().unwrap().block_on(play(&case))
     });
     outcome.unwrap();
+}
+
+/// A line on which every request is answered with a panic.
+#[derive(Default)]
+struct Mine(AtomicUsize);
+
+#[async_trait]
+impl Exchange for Mine {
+    async fn send(&self, _: Request) -> Result<Response, ErrorKind> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("a bug that nobody has found yet");
+    }
+}
+
+struct ToMine(Arc<Mine>);
+
+impl Connect for ToMine {
+    fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Infisical>, Error> {
+        Ok(Arc::new(Client::new(Arc::clone(&self.0))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_panics_is_tried_once_in_a_call() {
+    let mine = Arc::new(Mine::default());
+    let connect = Arc::new(ToMine(Arc::clone(&mine)));
+    let function = Function::new(connect, Arc::new(SimulatedClock::start()), StdRng::seed_from_u64(1));
+    let mut crossplane = crossplane(Kind::Namespaced, "http://infisical.test");
+    let asked = || mine.0.load(Ordering::SeqCst);
+    for _ in 0..8 {
+        let before = asked();
+        let answer = async |request| Ok::<_, Infallible>(function.call(request, None).await);
+        crossplane.reconcile(answer).await.unwrap();
+        crossplane.make_available("infisical");
+        assert!(asked() <= before + 1, "{} requests in a call", asked() - before);
+        let ttl = u64::try_from(crossplane.ttl.unwrap()).unwrap();
+        sleep(Duration::from_secs(ttl)).await;
+    }
+    assert!(asked() >= 4, "and tried again by the next one");
 }
