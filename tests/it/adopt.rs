@@ -209,6 +209,18 @@ async fn an_adopted_token_is_not_written_before_the_server_accepted_it() {
 }
 
 #[tokio::test]
+async fn an_adopted_token_that_is_no_instance_admins_is_said_to_be_none() {
+    let (mut world, token) = theirs(variant(Variant::Fixed)).await;
+    world.fake.revoke_instance_admin();
+    world.crossplane.others.push(secret(&token));
+    make_ready(&mut world).await;
+    assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    assert_eq!(world.token(), token);
+    assert_eq!(world.conditions()[1], ("True".to_owned(), "NotInstanceAdmin".to_owned()));
+    assert_eq!(world.events(0), ["Bootstrapped", "NotInstanceAdmin"]);
+}
+
+#[tokio::test]
 async fn a_token_put_by_hand_into_the_connection_secret_is_kept() {
     let mut world = World::start(Settings::default(), Kind::Namespaced).await;
     world.bootstrap_elsewhere("root@example.org", PASSWORD);

@@ -180,7 +180,9 @@ fn is_news(place: &Place, before: &str) -> bool {
 /// back to life what was revoked already.
 fn leftovers(place: &Place) -> Result<(), Broken> {
     let admin = place.usable_admin();
-    let can_log_in = admin.is_some_and(|(email, password)| place.server.admits(&email, &password));
+    let needs_a_human = place.server.state().instance.settings.second_factor;
+    let can_log_in =
+        !needs_a_human && admin.is_some_and(|(email, password)| place.server.admits(&email, &password));
     if !can_log_in || place.server.state().restored {
         return Ok(());
     }
