@@ -36,6 +36,11 @@ simulation:
 short-tokens:
     cargo test --test it with_tokens_of_one_minute -- --ignored --nocapture
 
+# Fuzzes `request`, `input` or `answers`. Needs nightly Rust and cargo-fuzz.
+fuzz target *flags:
+    cargo run --quiet --manifest-path fuzz/Cargo.toml --example seed
+    cargo +nightly fuzz run --sanitizer none {{target}} -- {{flags}}
+
 quickstart *flags:
     cargo run --quiet --example quickstart -- {{flags}}
 
