@@ -28,6 +28,14 @@ deny:
 e2e *cases:
     cargo xtask e2e {{cases}}
 
+# Twenty thousand schedules, and every crash point of every kind and variant.
+simulation:
+    SIMULATION_SEEDS=20000 cargo test --quiet --test simulation -- --nocapture
+
+# The binary with tokens of one minute, for ten.
+short-tokens:
+    cargo test --test it with_tokens_of_one_minute -- --ignored --nocapture
+
 quickstart *flags:
     cargo run --quiet --example quickstart -- {{flags}}
 

@@ -33,6 +33,11 @@ pub struct Connection {
     /// When the token ends: its `exp`, or its `iat` plus the server's longest
     /// life of a token. `None` where neither is known.
     pub expires_at: Option<Timestamp>,
+    /// Whether the token does not say when it ends, and the server could not be
+    /// asked.
+    pub end_is_open: bool,
+    /// Whether the identity is an instance admin, as far as that was asked.
+    pub is_instance_admin: Option<bool>,
 }
 
 impl Connection {
@@ -51,6 +56,8 @@ impl Connection {
             expires_at: claims.expires_at.or_else(capped),
             issued_at: claims.issued_at,
             identity_id: claims.identity_id,
+            end_is_open: false,
+            is_instance_admin: None,
             token,
             origin,
             organization_id: organization.id,
@@ -121,6 +128,8 @@ pub struct ObservedConnection {
     pub token: Option<AccessToken>,
     /// What is under the wanted names.
     pub data: SecretData,
+    /// Whether the Secret was observed, and not only what a legacy XR has of it.
+    pub composed: bool,
     /// Whether the token is where the input wants it.
     pub in_place: bool,
     /// Whether every wanted name has a value or is there empty.
@@ -145,7 +154,8 @@ impl ObservedConnection {
                 None => complete = false,
             }
         }
-        Self { token: token.map(AccessToken::new), data: kept, in_place: in_place.is_some(), complete }
+        let in_place = in_place.is_some();
+        Self { token: token.map(AccessToken::new), data: kept, composed: true, in_place, complete }
     }
 }
 

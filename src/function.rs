@@ -91,6 +91,7 @@ impl Function {
     async fn decide(&self, observation: &Observation, patience: Duration) -> (Plan, Remembered) {
         let key = &observation.xr.key;
         let until = tokio::time::Instant::now() + patience;
+        let mut started = None;
         loop {
             let (plan, remembered) = self.plan(observation);
             if let AdminSecret::Generate(email) = &plan.admin {
@@ -99,7 +100,13 @@ impl Function {
                 continue;
             }
             match &plan.action {
-                Action::Start(work) => self.act.start(key, remembered.revision, work.as_ref().clone()),
+                // Work that has ended and left nothing behind has panicked. That is
+                // for the next call to try again, and not for the server to bear.
+                Action::Start(_) if started == Some(remembered.revision) => return (plan, remembered),
+                Action::Start(work) => {
+                    started = Some(remembered.revision);
+                    self.act.start(key, remembered.revision, work.as_ref().clone());
+                }
                 Action::Await => {}
                 Action::Wait(_) | Action::Hold { .. } | Action::HandOut | Action::Keep { .. } => {
                     return (plan, remembered);

@@ -167,6 +167,11 @@ pub trait Infisical: Send + Sync {
     ///
     /// [`ErrorKind::TokenRefused`] when it does not.
     async fn identity_details(&self, token: &AccessToken) -> Result<Organization, Error>;
+
+    /// `GET /api/v1/admin/identity-management/identities`, one page, with a token
+    /// that works: whether its identity is an instance admin. To others the
+    /// route is forbidden.
+    async fn is_instance_admin(&self, token: &AccessToken) -> Result<bool, Error>;
 }
 
 /// Makes an [`Infisical`] for an endpoint.

@@ -18,7 +18,7 @@ use crate::{
     observe::{AdminSource, Observation, Waiting},
     problem::{Problem, ProblemKind},
     readiness::Readiness,
-    respond::conditions::{BOOTSTRAPPED, TOKEN_REFUSED, TOKEN_VALID},
+    respond::conditions::{self, BOOTSTRAPPED, TOKEN_VALID},
     secret::{AccessToken, Credentials, Email},
 };
 
@@ -155,12 +155,16 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
 }
 
 /// A new password is of use to an instance that is not set up. One that has a
-/// connection is, unless it has said that it is not.
+/// connection is, unless it has said that it is not. Where a legacy XR has the
+/// connection and neither Secret is observed, the read may be older than both:
+/// without a password the admin Secret would not be desired, and be deleted. A
+/// new one does no harm, since that Secret is written once.
 fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) -> bool {
     let is_empty =
         |problem: &Problem| matches!(problem.kind, ProblemKind::AdminSecretMissing { initialized: false });
     let said_so = remembered.held.as_ref().is_some_and(|held| is_empty(&held.problem));
-    let connected = observation.connection.is_some() || remembered.accepted.is_some();
+    let is_composed = observation.connection.as_ref().is_some_and(|connection| connection.composed);
+    let connected = is_composed || remembered.accepted.is_some();
     said_so || (!connected && observation.adopted.is_none())
 }
 
@@ -235,7 +239,7 @@ fn standing(
     // A renewal that failed is tried again long before the next verification.
     let check_at = remembered.held.as_ref().map_or(check_at, |held| check_at.min(held.retry_at));
     let check_at = sweep_at(observation, remembered).map_or(check_at, |sweep_at| check_at.min(sweep_at));
-    let check_at = contradicted_at(observation, accepted).map_or(check_at, |at| check_at.min(at));
+    let check_at = contradicted_at(observation, remembered, accepted).map_or(check_at, |at| check_at.min(at));
     if check_at <= now {
         return None;
     }
@@ -247,8 +251,9 @@ fn standing(
             if seen {
                 Some(Action::Keep { check_at })
             } else {
-                // Another replica may have replaced and revoked it since.
-                accepted.was_verified_lately(now).then_some(Action::HandOut)
+                // It may be another replica that puts another in its place, or
+                // has revoked it.
+                (now < timing::later(accepted.verified_at, ASKED_AGAIN_AFTER)).then_some(Action::HandOut)
             }
         }
         None => {
@@ -259,12 +264,20 @@ fn standing(
     }
 }
 
-/// When to ask again about a token that the XR says is refused: another replica
-/// was told so, and the two would go on contradicting each other until the next
-/// verification.
-fn contradicted_at(observation: &Observation, accepted: &Accepted) -> Option<Timestamp> {
+/// When to ask again about a token of which the XR says something else: another
+/// replica was told so, and the two would go on contradicting each other until
+/// the next verification.
+fn contradicted_at(
+    observation: &Observation,
+    remembered: &Remembered,
+    accepted: &Accepted,
+) -> Option<Timestamp> {
     let said = observation.xr.previous.of_type(TOKEN_VALID)?;
-    (said.reason == TOKEN_REFUSED).then(|| timing::later(accepted.verified_at, ASKED_AGAIN_AFTER))
+    let is_contradicted = conditions::is_what_a_server_said(&said.reason)
+        && said.reason != conditions::of_accepted(remembered, accepted)
+        && remembered.is_older_than(said);
+    let asked_at = remembered.asked_at.unwrap_or(accepted.verified_at);
+    is_contradicted.then(|| timing::later(asked_at, ASKED_AGAIN_AFTER))
 }
 
 /// The work that would lead to an accepted token, or what it lacks.
@@ -278,15 +291,7 @@ fn work(
     let (token, others) = (tokens.next(), tokens.collect());
     let admin = usable_admin(observation, remembered);
     if token.is_none() && admin.is_none() {
-        if let Some(Err(waiting)) = &observation.adopted {
-            return Err(Wait::For(waiting.clone()));
-        }
-        return Err(match &observation.admin {
-            AdminSource::Supplied(Err(waiting)) | AdminSource::Generated { email: Err(waiting) } => {
-                Wait::For(waiting.clone())
-            }
-            AdminSource::Supplied(Ok(_)) | AdminSource::Generated { email: Ok(_) } => Wait::PersistingAdmin,
-        });
+        awaited(observation, remembered).map_or(Ok(()), Err)?;
     }
     let organization = match (&observation.organization, &token) {
         (Ok(organization), _) => organization.clone(),
@@ -311,6 +316,24 @@ fn work(
         token_policy: observation.token_policy,
         now,
     })
+}
+
+/// What will bring a token or a password. `None` when both are gone: then only
+/// the server knows whether a new password is of use.
+fn awaited(observation: &Observation, remembered: &Remembered) -> Option<Wait> {
+    if let Some(Err(waiting)) = &observation.adopted {
+        return Some(Wait::For(waiting.clone()));
+    }
+    match &observation.admin {
+        AdminSource::Supplied(Err(waiting)) | AdminSource::Generated { email: Err(waiting) } => {
+            Some(Wait::For(waiting.clone()))
+        }
+        AdminSource::Supplied(Ok(_)) | AdminSource::Generated { email: Ok(_) } => {
+            let is_lost = observation.persisted_admin.is_none()
+                && admin_secret(observation, remembered) == AdminSecret::None;
+            (!is_lost).then_some(Wait::PersistingAdmin)
+        }
+    }
 }
 
 /// When to look for tokens that earlier tries have left alive: once the present

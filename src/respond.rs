@@ -11,7 +11,7 @@ use crate::{
     act::Remembered,
     composed_secret::{self, SecretData, SecretKind},
     observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation, Waiting},
-    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
+    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, timing},
     proto::v1::{
         Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
         RunFunctionResponse, Severity, Target,
@@ -62,7 +62,7 @@ pub fn respond(
     plan: &Plan,
     now: Timestamp,
 ) -> RunFunctionResponse {
-    let ttl = ttl(observation, &plan.action, now);
+    let ttl = ttl(observation, remembered, &plan.action, now);
     let mut response = pass_through(request, ttl);
     let verdict = conditions::judge(observation, remembered, plan);
     let is_ready = verdict.token_is_persisted && verdict.token_may_work;
@@ -119,7 +119,7 @@ fn pass_through(request: RunFunctionRequest, ttl: i64) -> RunFunctionResponse {
 }
 
 /// Seconds, from 1. Zero would mean never.
-fn ttl(observation: &Observation, action: &Action, now: Timestamp) -> i64 {
+fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now: Timestamp) -> i64 {
     // Rounded up: a call that comes too early finds that nothing is due.
     let until = |at: Timestamp| at.duration_since(now).as_secs().saturating_add(1).max(1);
     match action {
@@ -132,7 +132,10 @@ fn ttl(observation: &Observation, action: &Action, now: Timestamp) -> i64 {
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
         Action::Await | Action::Start(_) => TTL_WORK,
         Action::Hold { retry_at, .. } => until(*retry_at).min(TTL_PROBLEM_LONGEST),
-        Action::Keep { check_at } => until(*check_at),
+        Action::Keep { check_at } => {
+            let ends_at = remembered.accepted.as_ref().and_then(|accepted| accepted.expires_at);
+            until(*check_at).min(ends_at.map_or(i64::MAX, |at| until(timing::latest_call(now, at))))
+        }
     }
 }
 

@@ -158,16 +158,13 @@ impl Run<'_> {
         for token in self.work.tokens() {
             let is_first = self.refused.is_empty();
             match self.accept(token.clone()).await {
-                Ok(connection) if is_first && self.work.renew => return self.renew(connection).await,
                 Ok(connection) => {
-                    let connection = self.preferred(connection).await;
-                    if self.is_due(&connection) {
-                        return self.renew(connection).await;
-                    }
-                    if is_first && self.work.sweep {
-                        self.swept = self.sweep(&connection).await.is_some();
-                    }
-                    return Ok(Success { connection, problem: None, how: "verified" });
+                    let mut success = self.keep(connection, is_first).await?;
+                    // It can work and not be an instance admin's any more. Not
+                    // knowing that is no reason not to hand it out either.
+                    let asked = self.infisical.is_instance_admin(&success.connection.token).await;
+                    success.connection.is_instance_admin = asked.ok();
+                    return Ok(success);
                 }
                 Err(Refusal::Token(_)) => self.refused.push(token.fingerprint()),
                 Err(Refusal::Other(error)) => return Err(ProblemKind::Request(error)),
@@ -175,6 +172,21 @@ impl Run<'_> {
         }
         let config = self.infisical.config().await.map_err(ProblemKind::Request)?;
         if config.initialized { self.log_in_and_mint().await } else { self.bootstrap().await }
+    }
+
+    /// What becomes of a token that works.
+    async fn keep(&mut self, connection: Connection, is_first: bool) -> Result<Success, ProblemKind> {
+        if is_first && self.work.renew {
+            return self.renew(connection).await;
+        }
+        let connection = self.preferred(connection).await;
+        if self.is_due(&connection) {
+            return self.renew(connection).await;
+        }
+        if is_first && self.work.sweep {
+            self.swept = self.sweep(&connection).await.is_some();
+        }
+        Ok(Success { connection, problem: None, how: "verified" })
     }
 
     /// Rule: a token is handed out only after the server accepted it.
@@ -205,11 +217,14 @@ impl Run<'_> {
     async fn connection(&self, token: AccessToken, organization: Organization) -> Connection {
         // A token that does not say when it ends lives as long as the server
         // lets any live. Not knowing that is no reason not to hand it out.
-        let max_ttl = match Claims::of(&token).expires_at {
+        let asked = match Claims::of(&token).expires_at {
             Some(_) => None,
-            None => self.infisical.status().await.ok().and_then(|status| status.max_access_token_ttl),
+            None => Some(self.infisical.status().await),
         };
-        Connection::new(token, self.work.endpoint.origin().clone(), organization, max_ttl)
+        let end_is_open = matches!(asked, Some(Err(_)));
+        let max_ttl = asked.and_then(|answer| answer.ok()?.max_access_token_ttl);
+        let origin = self.work.endpoint.origin().clone();
+        Connection { end_is_open, ..Connection::new(token, origin, organization, max_ttl) }
     }
 
     /// A token that works is renewed; where that fails it is replaced, and where
@@ -298,8 +313,14 @@ impl Run<'_> {
         // Not knowing which is ours is a reason to leave them all alone.
         let present = Claims::of(&connection.token).token_id?;
         let session = self.log_in(admin).await.ok()?;
-        let selected =
-            self.infisical.select_organization(&session, &connection.organization_id).await.ok()?;
+        let selected = match self.infisical.select_organization(&session, &connection.organization_id).await {
+            // The identity can be of an organization that the admin is not in.
+            Err(error) if error.kind == ErrorKind::Forbidden => {
+                let own = self.infisical.organizations(&session).await.ok()?;
+                self.infisical.select_organization(&session, &own.first()?.id).await.ok()?
+            }
+            selected => selected.ok()?,
+        };
         if selected.mfa_required {
             self.login = Some(Err(ProblemKind::MfaRequired { email: admin.email.clone() }));
             return None;

@@ -25,7 +25,7 @@ use crate::{
     connection::{Connection, ObservedConnection},
     endpoint::Origin,
     input::ConnectionDetail,
-    observe::XrKey,
+    observe::{PreviousCondition, XrKey},
     plan::timing,
     problem::{Problem, ProblemKind},
     secret::{AccessToken, Credentials, Email, Fingerprint, Password},
@@ -38,6 +38,10 @@ const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
 /// A token that an earlier try has left alive is revoked when it is older than
 /// this, so this long after a token was minted one is sure to find them all.
 pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
+
+/// When it looks for them: tokens that other replicas minted at the same time
+/// are old enough by then.
+const SWEEPS_AFTER: Duration = Duration::from_mins(11);
 
 /// A token that is younger, or was in observed so short a time ago, is revoked by
 /// no other replica. The other half of [`SWEPT_AFTER`] is for what is under way.
@@ -94,6 +98,8 @@ pub struct Remembered {
     pub burnt: Option<Email>,
     /// When to look for tokens that earlier tries have left alive.
     pub sweep_at: Option<Timestamp>,
+    /// When the server was asked last, and had answered or had not.
+    pub asked_at: Option<Timestamp>,
     /// Whether work is under way.
     pub working: bool,
     /// Counts what has happened, so that a plan made on an older state is not
@@ -116,6 +122,10 @@ pub struct Accepted {
     pub issued_at: Option<Timestamp>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// Whether that is not known because the server could not be asked.
+    pub end_is_open: bool,
+    /// Whether its identity was found not to be an instance admin (any more).
+    pub lacks_the_right: bool,
     /// All of it, until ten minutes after it was seen in observed.
     pub connection: Option<Connection>,
     /// When it was seen in observed first.
@@ -161,12 +171,29 @@ pub struct LoginRefused {
     pub retry_at: Timestamp,
 }
 
+impl Held {
+    /// Whether it came of asking about this token.
+    #[must_use]
+    pub fn is_about(&self, accepted: &Accepted) -> bool {
+        self.attempt.tokens.contains(&accepted.token)
+    }
+}
+
 impl Remembered {
     /// Whether a token was tried before: it is the accepted one, one of its
     /// predecessors, or one that was refused.
     #[must_use]
     pub fn knows(&self, token: Fingerprint) -> bool {
         self.accepted.as_ref().is_some_and(|accepted| accepted.token == token) || self.known.contains(&token)
+    }
+
+    /// Whether what the XR says may be newer than what this process was told: a
+    /// replica that was told otherwise since has said so. Both times count in
+    /// whole seconds, and in doubt it is this process that knows better.
+    #[must_use]
+    pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
+        let Some(asked_at) = self.asked_at else { return true };
+        said.since.is_some_and(|since| asked_at.as_second() < since.as_second())
     }
 
     fn learn(&mut self, token: Fingerprint) {
@@ -293,6 +320,7 @@ impl Entry {
 impl Remembered {
     fn absorb(&mut self, key: &XrKey, work: &Establish, outcome: Outcome, now: Timestamp) {
         self.revision += 1;
+        self.asked_at = Some(now);
         if work.sweep {
             let again = timing::later(now, SWEPT_AFTER);
             self.sweep_at = if outcome.swept { None } else { Some(again) };
@@ -341,10 +369,13 @@ impl Remembered {
         let token_id = Claims::of(&connection.token).token_id;
         let is_the_same = |before: &Accepted| before.token_id.is_some() && before.token_id == token_id;
         if !before.as_ref().is_some_and(is_the_same) {
-            self.sweep_at = Some(timing::later(now, SWEPT_AFTER));
+            self.sweep_at = Some(timing::later(now, SWEEPS_AFTER));
         }
         let same = before.as_ref().filter(|before| before.token == token);
         let (seen_at, last_seen_at) = same.map_or((None, None), |it| (it.seen_at, it.last_seen_at));
+        let known_end = same.and_then(|same| same.expires_at);
+        let lacked_the_right =
+            before.as_ref().is_some_and(|before| is_the_same(before) && before.lacks_the_right);
         if let Some(before) = &before {
             self.learn(before.token);
         }
@@ -356,7 +387,9 @@ impl Remembered {
             // What was due by the time at which the work began was done.
             verified_at: work.now,
             issued_at: connection.issued_at,
-            expires_at: connection.expires_at,
+            expires_at: connection.expires_at.or(known_end),
+            end_is_open: connection.end_is_open && known_end.is_none(),
+            lacks_the_right: connection.is_instance_admin.map_or(lacked_the_right, |is_admin| !is_admin),
             connection: Some(connection),
             seen_at,
             last_seen_at,
@@ -386,11 +419,6 @@ impl Remembered {
 }
 
 impl Accepted {
-    /// Whether the server accepted it a short time ago: it was not revoked since.
-    pub(crate) fn was_verified_lately(&self, now: Timestamp) -> bool {
-        now < timing::later(self.verified_at, SAFE)
-    }
-
     /// Whether it was issued a short time ago.
     pub(crate) fn is_young(&self, now: Timestamp) -> bool {
         self.issued_at.is_some_and(|at| now < timing::later(at, SAFE))

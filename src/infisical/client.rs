@@ -191,6 +191,15 @@ impl<E: Exchange> Infisical for Client<E> {
         let request = request::identity_details(token);
         self.call::<wire::DetailsAnswer>(request, Operation::IdentityDetails).await.map(Into::into)
     }
+
+    async fn is_instance_admin(&self, token: &AccessToken) -> Result<bool, Error> {
+        let request = request::is_instance_admin(token);
+        match self.call::<serde::de::IgnoredAny>(request, Operation::InstanceAdmin).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == ErrorKind::Forbidden => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// So that a client and whoever watches its exchange can share it.

@@ -101,9 +101,13 @@ pub(super) fn connection(
         Some(secret) if secret.token.is_some() => Some(secret),
         secret => {
             // The Secret has to be written again, out of what the details have.
-            let details = ObservedConnection::read(details, wanted);
-            let lost = |details| ObservedConnection { in_place: false, complete: false, ..details };
-            if details.token.is_some() { Some(lost(details)) } else { secret }
+            let details = ObservedConnection {
+                composed: secret.is_some(),
+                in_place: false,
+                complete: false,
+                ..ObservedConnection::read(details, wanted)
+            };
+            if details.token.is_some() { Some(details) } else { secret }
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use crate::manifest::{Manifest, Value};
 
 /// A composite resource.
@@ -64,6 +66,8 @@ pub struct PreviousCondition {
     pub reason: String,
     /// `message`.
     pub message: String,
+    /// `lastTransitionTime`, in whole seconds: when any of these changed last.
+    pub since: Option<Timestamp>,
 }
 
 impl Xr {
@@ -155,6 +159,7 @@ impl PreviousConditions {
                 status: text("status"),
                 reason: text("reason"),
                 message: text("message"),
+                since: condition.string("lastTransitionTime").and_then(|time| time.parse().ok()),
             })
         });
         Self(read.collect())
@@ -163,9 +168,16 @@ impl PreviousConditions {
     /// One condition, for tests.
     #[cfg(test)]
     pub(crate) fn test(condition_type: &str, status: &str, reason: &str) -> Self {
-        let message = String::new();
+        let (message, since) = ("Said before".to_owned(), None);
         let (condition_type, status, reason) = (condition_type.into(), status.into(), reason.into());
-        Self(vec![PreviousCondition { condition_type, status, reason, message }])
+        Self(vec![PreviousCondition { condition_type, status, reason, message, since }])
+    }
+
+    /// The same, since then.
+    #[cfg(test)]
+    pub(crate) fn since(mut self, since: Timestamp) -> Self {
+        self.0.iter_mut().for_each(|condition| condition.since = Some(since));
+        self
     }
 
     /// The condition of a type.

@@ -18,7 +18,7 @@ use crate::{
 const NOW: i64 = 1_800_000_000;
 const DAY: i64 = 24 * 60 * 60;
 
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(NOW + seconds).unwrap()
 }
 
@@ -94,6 +94,8 @@ pub(crate) fn mk_accepted(token: &str) -> Accepted {
         verified_at: at(0),
         issued_at: connection.issued_at,
         expires_at: connection.expires_at,
+        end_is_open: false,
+        lacks_the_right: false,
         connection: Some(connection),
         seen_at: None,
         last_seen_at: None,
@@ -143,6 +145,25 @@ const TABLE: &[Row] = &[
         admin: "Remembered",
         connection: ConnectionSecret::None,
         action: "Wait PersistingAdmin",
+    },
+    Row {
+        why: "a password that is gone, and an emptied connection: the server knows if a new one is of use",
+        world: |observation, _| {
+            observation.connection = Some(ObservedConnection::read(&SecretData::default(), &wanted()));
+        },
+        admin: "None",
+        connection: ConnectionSecret::Observed,
+        action: "Start login=true token=false renew=false",
+    },
+    Row {
+        why: "a legacy XR has the connection, and neither Secret is observed: the read may be old",
+        world: |observation, _| {
+            observation.connection =
+                Some(ObservedConnection { composed: false, in_place: false, ..mk_observed("a") });
+        },
+        admin: "Generate",
+        connection: ConnectionSecret::Observed,
+        action: "Start login=true token=true renew=false",
     },
     Row {
         why: "nothing is done while a requirement is open",
@@ -247,7 +268,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             connected(observation, remembered);
             observation.connection = None;
-            remembered.accepted.as_mut().unwrap().verified_at = at(-301);
+            remembered.accepted.as_mut().unwrap().verified_at = at(-10);
         },
         admin: "Observed",
         connection: ConnectionSecret::Remembered,
@@ -267,6 +288,30 @@ const TABLE: &[Row] = &[
             observation.xr.previous =
                 PreviousConditions::test("InfisicalTokenValid", "False", "TokenRefused");
             remembered.accepted.as_mut().unwrap().verified_at = at(-11);
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::Remembered,
+        action: "Start login=true token=true renew=false",
+    },
+    Row {
+        why: "another replica was told that it is no instance admin's: it is asked about again",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.xr.previous =
+                PreviousConditions::test("InfisicalTokenValid", "True", "NotInstanceAdmin");
+            remembered.accepted.as_mut().unwrap().verified_at = at(-11);
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::Remembered,
+        action: "Start login=true token=true renew=false",
+    },
+    Row {
+        why: "another replica was told that it is one's again: it is asked about again",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.xr.previous = PreviousConditions::test("InfisicalTokenValid", "True", "Accepted");
+            let accepted = remembered.accepted.as_mut().unwrap();
+            (accepted.verified_at, accepted.lacks_the_right) = (at(-11), true);
         },
         admin: "Observed",
         connection: ConnectionSecret::Remembered,

@@ -25,11 +25,15 @@ const AFTER_LONGEST: Duration = Duration::from_mins(10);
 /// The longest life of a token by default (recorded: 7776000 s).
 const DEFAULT_LIFE: Duration = Duration::from_hours(90 * 24);
 
+/// How soon the server is asked again how long a token lives.
+const END_ASKED_AGAIN: Duration = Duration::from_mins(1);
+
 /// When a token that was accepted is verified or renewed next.
 #[must_use]
 pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey) -> Timestamp {
+    let interval = if accepted.end_is_open { END_ASKED_AGAIN } else { policy.verify_interval };
     // Earlier by up to a tenth, never later than the interval that was asked for.
-    let interval = policy.verify_interval.mul_f64(1.0 - 0.1 * spread(xr));
+    let interval = interval.min(policy.verify_interval).mul_f64(1.0 - 0.1 * spread(xr));
     let verify_at = later(accepted.verified_at, interval);
     match renew_at(accepted.issued_at, accepted.expires_at, policy) {
         // A renewal that is overdue was tried at the last verification.
@@ -77,6 +81,17 @@ pub fn pause_of_renewal(expires_at: Timestamp, now: Timestamp, xr: &XrKey) -> Du
     (left / 20).min(RARELY_LONGEST).mul_f64(0.8 + 0.4 * spread(xr))
 }
 
+/// When to be called again at the latest about a token that ends then.
+///
+/// Crossplane's response cache answers in our place until the `ttl` is over, and
+/// what it answers has the whole `ttl` again; to each wait a tenth may be added.
+/// After both some of the token's life has to be left.
+#[must_use]
+pub fn latest_call(now: Timestamp, expires_at: Timestamp) -> Timestamp {
+    let left = Duration::try_from(expires_at.duration_since(now)).unwrap_or_default();
+    later(now, left.mul_f64(1.0 / 2.3))
+}
+
 /// A number from 0 to 1 that is a function of the XR.
 fn spread(xr: &XrKey) -> f64 {
     // FNV-1a: stable across versions and machines, which the standard hash is not.
@@ -121,6 +136,8 @@ mod tests {
             verified_at: at(verified),
             issued_at: issued.map(at),
             expires_at: expires.map(at),
+            end_is_open: false,
+            lacks_the_right: false,
             connection: None,
             seen_at: None,
             last_seen_at: None,
@@ -149,6 +166,11 @@ mod tests {
                 9 * MINUTE..=10 * MINUTE,
             ),
             ("nobody says when it ends", mk_accepted(0, Some(0), None), 9 * MINUTE..=10 * MINUTE),
+            (
+                "who knows when it ends could not be asked",
+                Accepted { end_is_open: true, ..mk_accepted(0, Some(0), None) },
+                54..=60,
+            ),
             ("it says nothing at all", mk_accepted(0, None, None), 9 * MINUTE..=10 * MINUTE),
             ("it ended before it was issued", mk_accepted(0, Some(60), Some(0)), 9 * MINUTE..=10 * MINUTE),
         ];
@@ -205,6 +227,16 @@ mod tests {
             let pause = pause_of_renewal(at(left), at(0), &xr()).as_secs_f64();
             assert!((expected * 0.8..=expected * 1.2).contains(&pause), "{left}: {pause}");
         }
+    }
+
+    #[test]
+    fn a_token_lives_on_when_the_response_was_cached_and_both_waits_were_long() {
+        for left in [60, 120, 3600, 90 * DAY] {
+            let ttl = latest_call(at(0), at(left)).duration_since(at(0)).as_secs_f64();
+            let left = f64::from(u32::try_from(left).unwrap());
+            assert!(ttl * (1.0 + 1.1) < left * 0.95, "{left}: {ttl}");
+        }
+        assert_eq!(latest_call(at(0), at(-5)), at(0), "one that has ended is looked at at once");
     }
 
     #[test]

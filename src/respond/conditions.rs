@@ -6,8 +6,8 @@
 //! its claim. Events are made of the transitions between them.
 
 use crate::{
-    act::{Held, Remembered},
-    observe::{AdminSource, Observation, PreviousConditions, Waiting},
+    act::{Accepted, Held, Remembered},
+    observe::{AdminSource, Observation, PreviousCondition, PreviousConditions, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_once_worked},
     problem::{self, Problem, ProblemKind},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
@@ -32,6 +32,7 @@ pub const REASONS: &[&str] = &[
     "WaitingForAdmin",
     "Accepted",
     "NotRenewed",
+    "NotInstanceAdmin",
     "Verifying",
     "TokenRefused",
     "NoToken",
@@ -56,6 +57,29 @@ pub(super) struct Verdict {
 
 /// The reason of a token that the server refused.
 pub(crate) const TOKEN_REFUSED: &str = "TokenRefused";
+/// Of one that it accepts.
+pub(crate) const ACCEPTED: &str = "Accepted";
+/// Of one that it accepts, but not as an instance admin's.
+pub(crate) const NOT_INSTANCE_ADMIN: &str = "NotInstanceAdmin";
+
+/// Of one that it accepts, and that could not be renewed.
+const NOT_RENEWED: &str = "NotRenewed";
+
+/// Whether a reason is a token's, and came of asking the server.
+pub(crate) fn is_what_a_server_said(reason: &str) -> bool {
+    [TOKEN_REFUSED, ACCEPTED, NOT_INSTANCE_ADMIN, NOT_RENEWED].contains(&reason)
+        || problem::REASONS.contains(&reason)
+}
+
+/// The reason of a token that the server accepted.
+pub(crate) fn of_accepted(remembered: &Remembered, accepted: &Accepted) -> &'static str {
+    match &remembered.held {
+        Some(held) if held.problem.is_unreachable() && held.is_about(accepted) => held.problem.reason(),
+        Some(held) if held.is_about(accepted) => NOT_RENEWED,
+        _ if accepted.lacks_the_right => NOT_INSTANCE_ADMIN,
+        _ => ACCEPTED,
+    }
+}
 
 /// What is known of the token that is emitted.
 enum Token {
@@ -81,7 +105,10 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     let token = token(observation, remembered, plan);
     let problem = problem(observation, remembered, plan);
     let bootstrapped = bootstrapped(observation, plan, &token, problem);
-    let token_valid = token_valid(observation, plan, &token, problem);
+    let lacks_the_right = remembered.accepted.as_ref().is_some_and(|accepted| accepted.lacks_the_right);
+    let token_valid = token_valid(observation, plan, &token, problem, lacks_the_right);
+    let bootstrapped = newest(observation, remembered, BOOTSTRAPPED, bootstrapped);
+    let token_valid = newest(observation, remembered, TOKEN_VALID, token_valid);
     let token_is_persisted = is_persisted(observation, remembered, plan);
     Verdict {
         token_is_persisted,
@@ -91,6 +118,34 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     }
 }
 
+/// What is said, or what the XR says in its place: when a replica was told
+/// otherwise since this one has asked, saying what is older would make the XR
+/// change back and forth, at every reconcile.
+fn newest(observation: &Observation, remembered: &Remembered, condition_type: &str, says: Says) -> Says {
+    let Some(said) = observation.xr.previous.of_type(condition_type) else { return says };
+    let is_false = |status: &str| status == "False";
+    let came_of_asking = if condition_type == BOOTSTRAPPED {
+        let asks = says.reason == "Bootstrapping" || problem::REASONS.contains(&says.reason);
+        let fails = says.status == Status::ConditionFalse && is_false(&said.status);
+        asks && fails && problem::REASONS.contains(&said.reason.as_str())
+    } else {
+        let may_work = says.status != Status::ConditionFalse && !is_false(&said.status);
+        may_work && is_what_a_server_said(&said.reason)
+    };
+    if came_of_asking && remembered.is_older_than(said) { repeated(said).unwrap_or(says) } else { says }
+}
+
+/// What the XR says already.
+fn repeated(said: &PreviousCondition) -> Option<Says> {
+    let status = match said.status.as_str() {
+        "True" => Status::ConditionTrue,
+        "False" => Status::ConditionFalse,
+        _ => Status::ConditionUnknown,
+    };
+    let reason = REASONS.iter().chain(problem::REASONS).find(|reason| **reason == said.reason)?;
+    Some(Says { status, reason, message: said.message.clone() })
+}
+
 fn token(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Token {
     let observed = || {
         let connection = observation.connection.as_ref()?;
@@ -98,14 +153,28 @@ fn token(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Tok
     };
     match plan.connection {
         ConnectionSecret::None => Token::None,
-        ConnectionSecret::Remembered => Token::Works,
+        ConnectionSecret::Remembered => {
+            let emitted = remembered.accepted.as_ref().map(|accepted| accepted.token);
+            let is_refused = emitted == observed() && was_refused_since(observation, remembered);
+            if is_refused { Token::Refused } else { Token::Works }
+        }
         ConnectionSecret::Observed => match observed() {
             None => Token::None,
             Some(token) if remembered.refused.contains(&token) => Token::Refused,
+            Some(_) if was_refused_since(observation, remembered) => Token::Refused,
             Some(token) if is_accepted(observation, remembered, token) => Token::Works,
             Some(_) => Token::NotAsked,
         },
     }
+}
+
+/// Whether the XR says that the token is refused, and this process was not told
+/// since that it is accepted: another replica was, and is getting another.
+fn was_refused_since(observation: &Observation, remembered: &Remembered) -> bool {
+    let Some(said) = observation.xr.previous.of_type(TOKEN_VALID) else { return false };
+    let verified_at = remembered.accepted.as_ref().map(|accepted| accepted.verified_at);
+    said.reason == TOKEN_REFUSED
+        && said.since.is_some_and(|since| verified_at.is_none_or(|at| at.as_second() < since.as_second()))
 }
 
 fn is_accepted(
@@ -146,7 +215,7 @@ fn problem<'a>(observation: &Observation, remembered: &'a Remembered, plan: &'a 
         Action::Await | Action::Start(_) => held.map(|held| &held.problem),
         Action::Keep { .. } | Action::HandOut => {
             let accepted = remembered.accepted.as_ref()?;
-            held.filter(|held| held.attempt.tokens.contains(&accepted.token)).map(|held| &held.problem)
+            held.filter(|held| held.is_about(accepted)).map(|held| &held.problem)
         }
         Action::Wait(_) => None,
     }
@@ -221,8 +290,8 @@ fn knew_the_password(observation: &Observation, problem: &Problem) -> bool {
 /// asked.
 fn problem_of_before(observation: &Observation) -> Option<Says> {
     let before = observation.xr.previous.of_type(BOOTSTRAPPED)?;
-    let reason = problem::REASONS.iter().find(|reason| **reason == before.reason)?;
-    Some(Says { status: Status::ConditionFalse, reason, message: before.message.clone() })
+    let says = repeated(before).filter(|says| problem::REASONS.contains(&says.reason))?;
+    Some(Says { status: Status::ConditionFalse, ..says })
 }
 
 fn bootstrapping(observation: &Observation) -> String {
@@ -256,11 +325,18 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
     }
 }
 
-fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
+fn token_valid(
+    observation: &Observation,
+    plan: &Plan,
+    token: &Token,
+    problem: Option<&Problem>,
+    lacks_the_right: bool,
+) -> Says {
     let secret = &observation.connection_secret;
     // What is asked again may be long past: another replica has said better since.
     let asks = matches!(plan.action, Action::Start(_) | Action::Await);
-    let problem = problem.filter(|_| !(asks && was_accepted(observation)));
+    let said_before = if asks { token_worked_before(observation) } else { None };
+    let problem = problem.filter(|_| said_before.is_none());
     match (token, problem) {
         (Token::None, _) => Says {
             status: Status::ConditionFalse,
@@ -277,10 +353,14 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
         }
         (Token::Works, Some(problem)) => Says {
             status: Status::ConditionTrue,
-            reason: "NotRenewed",
+            reason: NOT_RENEWED,
             message: format!("The server accepts the token, but it was not renewed. {}", problem.message()),
         },
-        (Token::Works, None) => accepted(observation),
+        (Token::Works, None) => match said_before {
+            Some(says) => says,
+            None if lacks_the_right => not_instance_admin(observation),
+            None => accepted(observation),
+        },
         (Token::NotAsked, _) => not_asked(observation, plan),
     }
 }
@@ -288,8 +368,20 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
 fn accepted(observation: &Observation) -> Says {
     Says {
         status: Status::ConditionTrue,
-        reason: "Accepted",
+        reason: ACCEPTED,
         message: format!("The server accepts the token in Secret {}", observation.connection_secret),
+    }
+}
+
+fn not_instance_admin(observation: &Observation) -> Says {
+    Says {
+        status: Status::ConditionTrue,
+        reason: NOT_INSTANCE_ADMIN,
+        message: format!(
+            "The server accepts the token in Secret {}, but its identity is not an instance admin (any more). Give it \
+             the right in the server admin's settings, or put a token of an instance admin into that Secret",
+            observation.connection_secret
+        ),
     }
 }
 
@@ -297,8 +389,8 @@ fn accepted(observation: &Observation) -> Says {
 /// server was asked.
 fn not_asked(observation: &Observation, plan: &Plan) -> Says {
     let secret = &observation.connection_secret;
-    if was_accepted(observation) {
-        return accepted(observation);
+    if let Some(says) = token_worked_before(observation) {
+        return says;
     }
     let (reason, message) = match &plan.action {
         Action::Wait(wait) => waiting(observation, wait),
@@ -319,9 +411,14 @@ pub fn bounded(mut message: String) -> String {
     message
 }
 
-fn was_accepted(observation: &Observation) -> bool {
-    let previous = observation.xr.previous.of_type(TOKEN_VALID);
-    previous.is_some_and(|previous| previous.status == "True" && previous.reason == "Accepted")
+/// What the XR says of a token that worked.
+fn token_worked_before(observation: &Observation) -> Option<Says> {
+    let previous = observation.xr.previous.of_type(TOKEN_VALID)?;
+    match previous.reason.as_str() {
+        ACCEPTED if previous.status == "True" => Some(accepted(observation)),
+        NOT_INSTANCE_ADMIN => Some(not_instance_admin(observation)),
+        _ => None,
+    }
 }
 
 fn condition(condition_type: &str, says: Says) -> Condition {
@@ -358,7 +455,7 @@ fn event(condition: &Condition) -> Option<Event> {
     let severity = match condition.reason.as_str() {
         "Bootstrapped" => Severity::Normal,
         // Neither news nor anything to mend.
-        "Accepted" | "Verifying" | "NoToken" | "Bootstrapping" | "PersistingAdmin" => return None,
+        ACCEPTED | "Verifying" | "NoToken" | "Bootstrapping" | "PersistingAdmin" => return None,
         reason if reason.starts_with("WaitingFor") => return None,
         _ => Severity::Warning,
     };
@@ -379,7 +476,7 @@ mod tests {
         act::{Attempt, Held},
         endpoint::Origin,
         infisical::{Error, ErrorKind},
-        plan::tests::{mk_accepted, mk_admin, mk_observation, mk_observed, origin},
+        plan::tests::{at, mk_accepted, mk_admin, mk_observation, mk_observed, origin},
         problem::ProblemKind,
     };
 
@@ -394,7 +491,7 @@ mod tests {
             text.len() > 2
                 && text.starts_with(|c: char| c.is_ascii_uppercase())
                 && text.chars().all(|c| c.is_ascii_alphanumeric())
-                && !["True", "WaitingFor"].contains(text)
+                && !["True", "False", "WaitingFor"].contains(text)
         };
         let given: BTreeSet<&str> = source.split('"').filter(is_reason).collect();
         assert_eq!(given, REASONS.iter().copied().collect());
@@ -496,6 +593,106 @@ mod tests {
             },
             bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
             token_valid: (Status::ConditionTrue, "NotRenewed"),
+            is_ready: true,
+        },
+        Row {
+            why: "the token works, and is not an instance admin's any more",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.accepted.as_mut().unwrap().lacks_the_right = true;
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "NotInstanceAdmin"),
+            is_ready: true,
+        },
+        Row {
+            why: "another replica was told otherwise since",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.asked_at = Some(at(-10));
+                observation.xr.previous =
+                    PreviousConditions::test(TOKEN_VALID, "Unknown", "Unreachable").since(at(-9));
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionUnknown, "Unreachable"),
+            is_ready: true,
+        },
+        Row {
+            why: "this one was told otherwise since",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.asked_at = Some(at(-10));
+                observation.xr.previous =
+                    PreviousConditions::test(TOKEN_VALID, "Unknown", "Unreachable").since(at(-10));
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "Accepted"),
+            is_ready: true,
+        },
+        Row {
+            why: "another replica was told since that the token is refused",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.asked_at = Some(at(-10));
+                remembered.accepted.as_mut().unwrap().verified_at = at(-10);
+                observation.xr.previous =
+                    PreviousConditions::test(TOKEN_VALID, "False", TOKEN_REFUSED).since(at(-9));
+            },
+            bootstrapped: (Status::ConditionFalse, "Bootstrapping"),
+            token_valid: (Status::ConditionFalse, TOKEN_REFUSED),
+            is_ready: false,
+        },
+        Row {
+            why: "this one was told since that it is accepted",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.asked_at = Some(at(-10));
+                remembered.accepted.as_mut().unwrap().verified_at = at(-10);
+                observation.xr.previous =
+                    PreviousConditions::test(TOKEN_VALID, "False", TOKEN_REFUSED).since(at(-10));
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, ACCEPTED),
+            is_ready: true,
+        },
+        Row {
+            why: "another replica has met another problem since",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                (observation.connection, remembered.accepted) = (None, None);
+                remembered.held = Some(held(ProblemKind::NoInstanceAdmin));
+                remembered.asked_at = Some(at(-10));
+                observation.xr.previous =
+                    PreviousConditions::test(BOOTSTRAPPED, "False", "Unreachable").since(at(-9));
+            },
+            bootstrapped: (Status::ConditionFalse, "Unreachable"),
+            token_valid: (Status::ConditionFalse, "NoToken"),
+            is_ready: false,
+        },
+        Row {
+            why: "what is seen in the cluster is said at once, whatever the XR says",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                observation.connection = None;
+                remembered.accepted = None;
+                observation.instance = crate::readiness::Readiness::NotReady("It is not".to_owned());
+                observation.xr.previous =
+                    PreviousConditions::test(BOOTSTRAPPED, "False", "Unreachable").since(at(9));
+            },
+            bootstrapped: (Status::ConditionFalse, "WaitingForInstance"),
+            token_valid: (Status::ConditionFalse, "NoToken"),
+            is_ready: false,
+        },
+        Row {
+            why: "a new process has not asked yet about what it was said of",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.accepted = None;
+                observation.xr.previous =
+                    crate::observe::PreviousConditions::test(TOKEN_VALID, "True", NOT_INSTANCE_ADMIN);
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "NotInstanceAdmin"),
             is_ready: true,
         },
         Row {

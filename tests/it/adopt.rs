@@ -6,14 +6,14 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_infisical::{
     Fault, On, Request,
-    Route::{self, IdentityDetails, Login, MintToken, RenewToken, Status},
+    Route::{self, AdminIdentities, IdentityDetails, Login, MintToken, RenewToken, Status},
     Settings, Times, Variant,
 };
 use serde_json::{Value, json};
 
 use crate::{
     repair::REPLACED,
-    world::{Kind, World, variant},
+    world::{Kind, VERIFIED, World, variant},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -79,7 +79,7 @@ async fn make_ready(world: &mut World) {
 async fn a_token_that_works_is_adopted_without_a_password() {
     let table: [(Variant, &[Route]); 2] =
         // Without `exp` in it, the server is asked how long any token lives.
-        [(Variant::Lenient, &[IdentityDetails, Status]), (Variant::Fixed, &[IdentityDetails])];
+        [(Variant::Lenient, &[IdentityDetails, Status, AdminIdentities]), (Variant::Fixed, &VERIFIED)];
     for (of, expected) in table {
         let (mut world, token) = theirs(variant(of)).await;
         world.crossplane.others.push(secret(&token));
@@ -209,6 +209,18 @@ async fn an_adopted_token_is_not_written_before_the_server_accepted_it() {
 }
 
 #[tokio::test]
+async fn an_adopted_token_that_is_no_instance_admins_is_said_to_be_none() {
+    let (mut world, token) = theirs(variant(Variant::Fixed)).await;
+    world.fake.revoke_instance_admin();
+    world.crossplane.others.push(secret(&token));
+    make_ready(&mut world).await;
+    assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    assert_eq!(world.token(), token);
+    assert_eq!(world.conditions()[1], ("True".to_owned(), "NotInstanceAdmin".to_owned()));
+    assert_eq!(world.events(0), ["Bootstrapped", "NotInstanceAdmin"]);
+}
+
+#[tokio::test]
 async fn a_token_put_by_hand_into_the_connection_secret_is_kept() {
     let mut world = World::start(Settings::default(), Kind::Namespaced).await;
     world.bootstrap_elsewhere("root@example.org", PASSWORD);
@@ -228,7 +240,7 @@ async fn a_token_put_by_hand_into_the_connection_secret_is_kept() {
     assert_eq!(world.token(), token);
     let data = world.crossplane.secret("infisical-connection").unwrap();
     assert_eq!(data["host"], world.fake.url(), "the rest of it is filled in");
-    assert_eq!(world.asked(mark), [IdentityDetails]);
+    assert_eq!(world.asked(mark), VERIFIED);
     assert_eq!(world.fake.count(Login), 1, "the refused login is not repeated for it");
     world.live(DAY).await;
     assert_eq!(world.token(), token);

@@ -11,7 +11,7 @@ use fake_infisical::{
 };
 use serde_json::json;
 
-use crate::world::{Kind, World};
+use crate::world::{Kind, VERIFIED, World};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -69,10 +69,7 @@ pub(crate) const TABLE: &[Row] = &[
     Row {
         reason: "NoInstanceAdmin",
         happens: |world| world.fake.revoke_instance_admin(),
-        mended: |world| {
-            // Given back: the database is as it was before.
-            world.fake.reset_database();
-        },
+        mended: |world| world.fake.grant_instance_admin(),
         asked: &[Config, Login, Organizations, SelectOrganization, AdminIdentities],
         says: &["instance admin", "Give one the right"],
     },
@@ -150,7 +147,64 @@ async fn a_token_that_works_is_kept_whatever_a_human_has_to_mend() {
         let logins = world.asked(mark).iter().filter(|route| **route == Login).count();
         assert!(logins <= 1, "{}: to look for siblings, and never again once it was refused", row.reason);
         assert_eq!(world.fake.count(MintToken), 1, "{}", row.reason);
-        assert_eq!(world.events(events), [""; 0], "{}", row.reason);
+        let said: &[&str] = if row.reason == "NoInstanceAdmin" { &["NotInstanceAdmin"] } else { &[] };
+        assert_eq!(world.events(events), said, "{}", row.reason);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_instance_admins_any_more_is_kept_and_said_to_be_one() {
+    let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
+    let (before, events) = (world.token(), world.crossplane.events.len());
+    world.live(HOUR).await;
+    world.fake.revoke_instance_admin();
+    let mark = world.mark();
+    world.live(2 * HOUR).await;
+    assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    assert_eq!(world.token(), before);
+    assert_eq!(world.conditions()[0], ("True".to_owned(), "Bootstrapped".to_owned()));
+    assert_eq!(world.conditions()[1], ("True".to_owned(), "NotInstanceAdmin".to_owned()));
+    let message = world.message("InfisicalTokenValid");
+    assert!(message.contains("Give it the right in the server admin's settings"), "{message}");
+    assert_eq!(world.events(events), ["NotInstanceAdmin"]);
+    let verified = world.asked(mark).len();
+    assert!((24..=30).contains(&verified), "two requests, every ten minutes: {verified}");
+    assert!(world.asked(mark).iter().all(|route| VERIFIED.contains(route)), "{:?}", world.asked(mark));
+
+    // A restart is no news.
+    world.restart();
+    world.settle().await;
+    assert_eq!(world.events(events), ["NotInstanceAdmin"]);
+
+    world.fake.grant_instance_admin();
+    world.live(20 * MINUTE).await;
+    assert_eq!(world.conditions()[1], ("True".to_owned(), "Accepted".to_owned()));
+    assert_eq!(world.events(events), ["NotInstanceAdmin"]);
+}
+
+#[tokio::test]
+async fn replicas_agree_on_whether_a_token_is_an_instance_admins() {
+    let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
+    world.live(HOUR).await;
+    let events = world.crossplane.events.len();
+    for (happens, reason, said) in [
+        (
+            (|world| world.fake.revoke_instance_admin()) as fn(&World),
+            "NotInstanceAdmin",
+            &["NotInstanceAdmin"][..],
+        ),
+        (|world| world.fake.grant_instance_admin(), "Accepted", &["NotInstanceAdmin"]),
+    ] {
+        happens(&world);
+        // The other knows what was before until it sees what this one says.
+        let other = world.function.clone();
+        world.restart();
+        world.live(30 * MINUTE).await;
+        assert_eq!(world.conditions()[1].1, reason);
+        world.function = other;
+        world.settle().await;
+        assert_eq!(world.conditions()[1].1, reason);
+        assert_eq!(world.events(events), said);
     }
 }
 

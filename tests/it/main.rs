@@ -9,7 +9,10 @@
 )]
 
 mod adopt;
+mod answers;
 mod client;
+#[path = "../shared/clock.rs"]
+mod clock;
 mod contract;
 mod crd;
 mod direct;
@@ -18,8 +21,13 @@ mod examples;
 mod faults;
 mod flows;
 mod human;
+mod inputs;
 mod leaks;
 mod life;
+mod mangle;
+mod mistrust;
+#[path = "../shared/operations.rs"]
+mod operations;
 mod recordings;
 mod repair;
 mod robustness;

@@ -185,7 +185,9 @@ fn twice(request: &RunFunctionRequest) -> Vec<u8> {
     [encoded.clone(), encoded].concat()
 }
 
-fn is_an_answer(response: &RunFunctionResponse) -> bool {
+/// Whether a response says what it must: when to be called again, and how it is or
+/// why it is not.
+pub(crate) fn is_an_answer(response: &RunFunctionResponse) -> bool {
     let is_fatal = response.results.iter().any(|result| result.severity() == Severity::Fatal);
     let has_ttl = response.meta.as_ref().is_some_and(|meta| meta.ttl.is_some_and(|ttl| ttl.seconds > 0));
     has_ttl && (is_fatal || response.conditions.len() == 2)

@@ -51,6 +51,8 @@ pub(crate) enum Kind {
 }
 
 pub(crate) const KINDS: [Kind; 3] = [Kind::Namespaced, Kind::Cluster, Kind::Legacy];
+/// What a verification asks.
+pub(crate) const VERIFIED: [Route; 2] = [Route::IdentityDetails, Route::AdminIdentities];
 pub(crate) const VARIANTS: [Variant; 3] = [Variant::Strict, Variant::Lenient, Variant::Fixed];
 
 pub(crate) struct World {
@@ -123,6 +125,7 @@ impl World {
     pub(crate) async fn reconcile(&mut self) -> Reconciled {
         let (function, said) = (Arc::clone(&self.function), Arc::clone(&self.said));
         let answer = async |request| Ok::<_, Infallible>(call(&function, &said, request).await);
+        self.crossplane.now = Some(self.clock.now().to_string());
         let reconciled = self.crossplane.reconcile(answer).await.unwrap();
         for (name, key) in [("infisical-admin", "password"), ("infisical-connection", "token")] {
             let secret = self.crossplane.secret(name).unwrap_or_default();
@@ -258,7 +261,8 @@ pub(crate) fn input(url: &str) -> Value {
     })
 }
 
-fn crossplane(kind: Kind, url: &str) -> Crossplane {
+/// A control plane with an XR of a kind, whose instance is composed and at `url`.
+pub(crate) fn crossplane(kind: Kind, url: &str) -> Crossplane {
     let xr = match kind {
         Kind::Namespaced => json!({
             "apiVersion": "example.org/v1", "kind": "Vault",

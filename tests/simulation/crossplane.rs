@@ -20,6 +20,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::{
+    clock::START,
     infisical::{Server, supplied},
     schedule::{Admin, Human, Kind, Setup, View},
 };
@@ -145,6 +146,7 @@ impl Place {
 
     /// Applies a response, and notes what is persisted by it.
     pub(crate) fn apply(&mut self, response: &RunFunctionResponse, now: Duration) -> Reconciled {
+        self.crossplane.now = Some(transition_time(now));
         let before = self.crossplane.clone();
         let reconciled = self.crossplane.apply(response);
         if reconciled == (Reconciled::Applied { changed: true }) {
@@ -158,6 +160,7 @@ impl Place {
     /// Applies a response in part, and then Crossplane fails.
     pub(crate) fn apply_partly(&mut self, response: &RunFunctionResponse, bits: u8, xr: bool, now: Duration) {
         self.before_a_change(now);
+        self.crossplane.now = Some(transition_time(now));
         let before = self.crossplane.clone();
         self.crossplane.apply(response);
         // What is not wanted any more is deleted first.
@@ -232,6 +235,12 @@ impl Place {
         self.cache.clear();
         self.crossplane = cluster(&self.setup, self.index, self.generation, server_index);
     }
+}
+
+/// A moment as conditions have it, in whole seconds.
+fn transition_time(now: Duration) -> String {
+    let seconds = i64::try_from(now.as_secs()).unwrap() + START;
+    jiff::Timestamp::from_second(seconds).unwrap().to_string()
 }
 
 /// Desired state with all of it decoded.

@@ -155,6 +155,13 @@ impl Server {
         self.state().instance.token_works(self.clock.now(), token)
     }
 
+    /// Whether the token's identity may use the admin API. Asks a copy.
+    pub(crate) fn is_instance_admin(&self, token: &str) -> bool {
+        let path = "/api/v1/admin/identity-management/identities?offset=0&limit=100&searchTerm=";
+        let request = fake_infisical::Request::new("GET", path).bearer(token);
+        self.state().instance.clone().handle(self.clock.now(), &request).status == 200
+    }
+
     /// Tokens of a name that work.
     pub(crate) fn tokens_named(&self, name: &str) -> usize {
         let alive = self.state().instance.tokens_alive(self.clock.now());
@@ -356,6 +363,10 @@ impl State {
             Happening::SomebodyElse { same_email } => self.somebody_else(same_email, clock),
             Happening::RevokeTokens => self.instance.revoke_all_tokens(),
             Happening::ChangePassword => self.instance.change_passwords("changed-by-hand"),
+            Happening::RevokeInstanceAdmin => self.instance.revoke_instance_admin(),
+            Happening::GrantInstanceAdmin => self.instance.grant_instance_admin(),
+            Happening::SecondFactor { is } => self.instance.settings.second_factor = is,
+            Happening::PasswordLogin { is } => self.instance.settings.password_login = is,
             Happening::Upgrade(variant) => {
                 self.starts += 1;
                 self.instance.settings.variant = variant;

@@ -151,8 +151,7 @@ fn invariant_a_password_in_hand_is_emitted_again(world: &mut World, called: &Cal
     }
     let now = world.clock.passed();
     let key = (called.life, world.places[called.at].uid());
-    let password = |state: &State| secret(state, ADMIN)?.get("password").cloned();
-    let (observed, emitted) = (password(&called.observed()), password(&desired(&called.response)));
+    let (observed, emitted) = (password_in(&called.observed()), password_in(&desired(&called.response)));
     let in_hand = world.facts.hands.get(&key).filter(|(_, at)| *at + REMEMBERED > now);
     let expected = observed.or_else(|| in_hand.map(|(password, _)| password.clone()));
     // What this mutant breaks is what comes of it.
@@ -189,6 +188,21 @@ fn invariant_only_a_call_that_counts_acts(world: &World, called: &Called) -> Res
         ));
     }
     Ok(())
+}
+
+/// A call that was cancelled has seen what it was given all the same.
+pub(crate) fn after_a_call_that_was_cancelled(world: &mut World, at: usize, life: u32, encoded: &[u8]) {
+    let request = RunFunctionRequest::decode(encoded).unwrap();
+    let called =
+        Called { at, life, request, response: RunFunctionResponse::default(), before: Traffic::default() };
+    if let Some(observed) = password_in(&called.observed()) {
+        let key = (life, world.places[at].uid());
+        world.facts.hands.insert(key, (observed, world.clock.passed()));
+    }
+}
+
+fn password_in(state: &State) -> Option<String> {
+    secret(state, ADMIN)?.get("password").cloned()
 }
 
 fn invariant_the_desired_state_of_others_is_never_changed(called: &Called) -> Result<(), Broken> {

@@ -21,11 +21,18 @@ const CONVERGES_WITHIN: Duration = Duration::from_hours(30);
 /// And with so many calls.
 const CONVERGES_IN: usize = 600;
 
-/// For so long it is then watched: leftovers are gone after ten minutes.
-const QUIET: Duration = Duration::from_mins(25);
+/// For so long it is then watched. Leftovers are gone after eleven minutes, or
+/// after another ten where a renewal was due first.
+const QUIET: Duration = Duration::from_mins(40);
 
 /// How many calls that are at most.
 const QUIET_CALLS: usize = 120;
+
+/// The longest `ttl` of a response that has a problem in it, and a second.
+const CACHED: Duration = Duration::from_secs(61);
+
+/// For so long what was begun may still be under way.
+const UNDER_WAY: Duration = Duration::from_mins(1);
 
 /// Every replica is called that often, so that it comes to its own leftovers: it
 /// sees that another's token is in the cluster, and ten minutes later it revokes.
@@ -43,6 +50,8 @@ pub(crate) async fn ensure(world: &mut World) -> Result<(), Broken> {
     for server in world.servers() {
         server.mend();
     }
+    // A response that says what went wrong is kept by Crossplane for its `ttl`.
+    sleep(CACHED).await;
     let now = world.clock.passed();
     for place in &mut world.places {
         place.set_ready(true, now);
@@ -68,7 +77,7 @@ async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
         if world.clock.passed() > until {
             break;
         }
-        if is_at_rest {
+        if is_settled {
             world.wait(at).await;
         } else {
             sleep(BOUNCE).await;
@@ -103,6 +112,13 @@ fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> b
             let users = place.server.state().instance.super_admins();
             !is_initialized && users.contains(&"platform@example.org".to_owned())
         }
+        "NoOrganization" => {
+            let is_in_one = |email: &str| place.server.state().instance.is_in_an_organization(email);
+            admin.is_some_and(|(email, _)| admits && !is_in_one(&email)) && !token_works
+        }
+        "NoInstanceAdmin" => !place.server.state().instance.has_instance_admin() && !token_works,
+        "MFARequired" => admits && place.server.state().instance.settings.second_factor && !token_works,
+        "PasswordLoginDisabled" => !place.server.state().instance.settings.password_login && !token_works,
         "AdminSecretMissing" => is_initialized && admin.is_none() && !token_works,
         _ => false,
     }
@@ -120,6 +136,7 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
         if !before.as_ref().is_some_and(|token| place.server.token_works(token)) {
             return Err(Broken::new("a token that stands works at every moment", "it died before the call"));
         }
+        let mut said = place.reason("InfisicalTokenValid").1;
         let mut replica = call;
         while world.reconcile(at, replica, View::Fresh, Fate::Applied).await?
             == Some(Reconciled::Applied { changed: true })
@@ -127,7 +144,10 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             replica += 1;
             sleep(BOUNCE).await;
             let place = &world.places[at];
-            if place.crossplane.secret(CONNECTION) == secret || replica > call + 20 {
+            let is_news = is_news(place, &said);
+            said = place.reason("InfisicalTokenValid").1;
+            let is_replaced = place.crossplane.secret(CONNECTION) != secret;
+            if !(is_replaced || is_news) || replica > call + 20 {
                 let how = format!("{:?}", place.crossplane.xr["status"]["conditions"]);
                 return Err(Broken::new("what stands does not change without need", how));
             }
@@ -142,14 +162,27 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             break;
         }
     }
+    sleep(UNDER_WAY).await;
     leftovers(&world.places[at])
+}
+
+/// Whether an XR has learnt that its token is an instance admin's, or is not.
+fn is_news(place: &Place, before: &str) -> bool {
+    let is_admin = place.token().is_some_and(|token| place.server.is_instance_admin(&token));
+    match place.reason("InfisicalTokenValid").1.as_str() {
+        "NotInstanceAdmin" => before != "NotInstanceAdmin" && !is_admin,
+        "Accepted" => before == "NotInstanceAdmin" && is_admin,
+        _ => false,
+    }
 }
 
 /// Leftovers can be revoked by who can log in, and a restored backup brings
 /// back to life what was revoked already.
 fn leftovers(place: &Place) -> Result<(), Broken> {
     let admin = place.usable_admin();
-    let can_log_in = admin.is_some_and(|(email, password)| place.server.admits(&email, &password));
+    let needs_a_human = place.server.state().instance.settings.second_factor;
+    let can_log_in =
+        !needs_a_human && admin.is_some_and(|(email, password)| place.server.admits(&email, &password));
     if !can_log_in || place.server.state().restored {
         return Ok(());
     }

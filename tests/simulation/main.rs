@@ -20,6 +20,7 @@
     reason = "a test ends where something is not as expected, and so do its helpers; dice are thrown in conditions"
 )]
 
+#[path = "../shared/clock.rs"]
 mod clock;
 mod crossplane;
 mod enumerate;

@@ -1,13 +1,16 @@
 //! Schedules that once broke a promise, as short as they were made.
 
-use fake_infisical::Variant::{Fixed, Lenient};
+use fake_infisical::{
+    Transaction,
+    Variant::{Fixed, Lenient},
+};
 
 use crate::{
     schedule::{
         Admin, Fate,
         Fault::*,
         Human::*,
-        Schedule, Server, Setup,
+        Kind, Schedule, Server, Setup,
         Step::{self, *},
         View::*,
         Xrs,
@@ -163,4 +166,176 @@ fn a_password_that_is_seen_after_a_long_time_is_remembered() {
         Human(DeleteAdmin),
     ];
     keeps_every_promise(replicas(3), steps, 27);
+}
+
+#[test]
+fn what_is_under_way_at_the_end_is_awaited() {
+    let setup = Setup { latency: 900, verify: "24h", token_life: 3600, ..replicas(3) };
+    let steps = vec![Ready { is: true }, Live { replica: 0, calls: 4 }, Pass { seconds: 20 * 86_400 }];
+    keeps_every_promise(setup, steps, 4589);
+}
+
+#[test]
+fn an_admin_without_an_organization_is_said_to_be_one() {
+    let steps = vec![
+        Live { replica: 0, calls: 1 },
+        Ready { is: true },
+        CutBootstrap { after: Transaction::User },
+        Reconcile { replica: 0, view: Fresh, fate: Fate::Partly { resources: 3, xr: false } },
+        Server(Server::SomebodyElse { same_email: false }),
+    ];
+    keeps_every_promise(Setup::default(), steps, 4814);
+}
+
+#[test]
+fn a_connection_and_a_password_that_are_both_lost_are_said_to_be() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Human(EmptyConnection),
+        Restart { replica: 0 },
+        Human(DeleteAdmin),
+    ];
+    keeps_every_promise(Setup::default(), steps, 5609);
+}
+
+#[test]
+fn a_legacy_xr_that_is_read_stale_keeps_its_admin_secret() {
+    let setup = Setup { kind: Kind::Legacy, ..Setup::default() };
+    let steps = vec![
+        Ready { is: true },
+        Reconcile { replica: 0, view: StaleAll(2), fate: Fate::Deadline { after: 60 } },
+        Reconcile { replica: 0, view: StaleXr(4), fate: Fate::Partly { resources: 7, xr: true } },
+        Reconcile { replica: 0, view: StaleComposed(4), fate: Fate::Killed { after: 27 } },
+        Reconcile { replica: 0, view: StaleComposed(3), fate: Fate::Applied },
+    ];
+    keeps_every_promise(setup, steps, 13246);
+    let setup = Setup { kind: Kind::Legacy, latency: 900, ..replicas(3) };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 1, calls: 1 },
+        Together { replicas: 3, kept: 0 },
+        Restart { replica: 1 },
+        Reconcile { replica: 1, view: StaleComposed(3), fate: Fate::Applied },
+    ];
+    keeps_every_promise(setup, steps, 10450);
+}
+
+#[test]
+fn a_call_that_was_cancelled_has_seen_the_password() {
+    let steps = vec![
+        Ready { is: true },
+        Together { replicas: 3, kept: 0 },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Cancelled { after: 12 } },
+        Reconcile { replica: 1, view: StaleAll(4), fate: Fate::Lost },
+    ];
+    keeps_every_promise(replicas(3), steps, 6543);
+}
+
+#[test]
+fn tokens_are_swept_where_the_admin_is_not_in_the_identitys_organization() {
+    let steps = vec![
+        CutBootstrap { after: Transaction::Identity },
+        Live { replica: 1, calls: 5 },
+        Ready { is: true },
+        Pass { seconds: 660 },
+        Reconcile { replica: 0, view: StaleComposed(1), fate: Fate::Applied },
+        Reconcile { replica: 0, view: StaleXr(1), fate: Fate::Partly { resources: 4, xr: true } },
+        Server(Server::SomebodyElse { same_email: false }),
+    ];
+    keeps_every_promise(Setup { latency: 900, ..replicas(3) }, steps, 9105);
+}
+
+#[test]
+fn tokens_that_replicas_minted_at_once_are_swept() {
+    let setup = Setup { latency: 900, verify: "24h", token_life: 3600, ..replicas(3) };
+    let steps = vec![Ready { is: true }, Live { replica: 1, calls: 5 }, Pass { seconds: 89 * 86_400 }];
+    keeps_every_promise(setup, steps, 2080);
+}
+
+#[test]
+fn a_token_whose_end_could_not_be_asked_for_is_renewed_in_time() {
+    let setup = Setup { variant: Lenient, verify: "24h", token_life: 3600, ..replicas(2) };
+    let steps = vec![
+        Fault { nth: 7, fault: CloseBefore },
+        Ready { is: true },
+        Live { replica: 0, calls: 1 },
+        Together { replicas: 2, kept: 0 },
+    ];
+    keeps_every_promise(setup, steps, 10496);
+}
+
+#[test]
+fn a_token_lives_on_where_crossplane_answers_out_of_its_cache() {
+    let setup = Setup { cache: true, token_life: 120, ..replicas(3) };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 2, calls: 1 },
+        Together { replicas: 3, kept: 0 },
+        Together { replicas: 3, kept: 1 },
+        Reconcile { replica: 2, view: StaleComposed(1), fate: Fate::Applied },
+    ];
+    keeps_every_promise(setup, steps, 1798);
+}
+
+#[test]
+fn what_goes_wrong_is_forgotten_when_the_response_is_not_cached_any_more() {
+    let setup = Setup { cache: true, latency: 900, verify: "24h", ..replicas(2) };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Reconcile { replica: 0, view: StaleAll(2), fate: Fate::Lost },
+        Server(Server::Down),
+        Human(GarbleConnection),
+        Reconcile { replica: 0, view: Fresh, fate: Fate::Lost },
+        Reconcile { replica: 0, view: StaleComposed(1), fate: Fate::Deadline { after: 60 } },
+    ];
+    keeps_every_promise(setup, steps, 11243);
+}
+
+#[test]
+fn replicas_that_were_told_different_things_come_to_rest() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Server(Server::Down),
+        Live { replica: 1, calls: 1 },
+    ];
+    keeps_every_promise(replicas(2), steps, 1080);
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Pass { seconds: 100 * 86_400 },
+        Reconcile { replica: 1, view: StaleXr(3), fate: Fate::Deadline { after: 60 } },
+        Server(Server::Down),
+        Live { replica: 0, calls: 2 },
+    ];
+    keeps_every_promise(replicas(2), steps, 945);
+    let steps = vec![
+        Live { replica: 0, calls: 2 },
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Pass { seconds: 89 * 86_400 },
+        Fault { nth: 2, fault: RateLimited },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Applied },
+        Ready { is: false },
+        Live { replica: 1, calls: 5 },
+    ];
+    keeps_every_promise(Setup { latency: 900, token_life: 3600, ..replicas(3) }, steps, 1007);
+}
+
+#[test]
+fn a_token_that_a_restored_backup_has_lost_is_not_fought_for() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Human(GarbleConnection),
+        Server(Server::Backup),
+        Together { replicas: 2, kept: 1 },
+        Reconcile { replica: 1, view: StaleComposed(4), fate: Fate::Killed { after: 12 } },
+        Reconcile { replica: 1, view: StaleComposed(2), fate: Fate::Partly { resources: 5, xr: false } },
+        Server(Server::Restore),
+        Live { replica: 1, calls: 1 },
+    ];
+    keeps_every_promise(replicas(2), steps, 7331);
 }

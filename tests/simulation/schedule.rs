@@ -174,6 +174,14 @@ pub(crate) enum Server {
     RevokeTokens,
     /// The admin's password is changed.
     ChangePassword,
+    /// No identity is an instance admin any more.
+    RevokeInstanceAdmin,
+    /// Every identity is one.
+    GrantInstanceAdmin,
+    /// The admin needs a second factor, or does not any more.
+    SecondFactor { is: bool },
+    /// Login by password is allowed, or not any more.
+    PasswordLogin { is: bool },
     /// It is replaced by this version.
     Upgrade(Variant),
 }
@@ -261,9 +269,6 @@ impl Schedule {
 fn setup(dice: &mut Dice) -> Setup {
     let variant = dice.of(&VARIANTS);
     let token_life = dice.of(&[90 * 24 * 3600, 90 * 24 * 3600, 3600, 120]);
-    // The first token of a lenient server does not say when it ends, and when the
-    // server cannot be asked it is verified too late for so short a life.
-    let token_life = if variant == Variant::Lenient { token_life.max(3600) } else { token_life };
     Setup {
         kind: dice.of(&KINDS),
         variant,
@@ -336,7 +341,11 @@ fn human(dice: &mut Dice) -> Human {
 }
 
 fn server(dice: &mut Dice) -> Server {
-    match dice.below(14) {
+    match dice.below(18) {
+        14 => Server::RevokeInstanceAdmin,
+        15 => Server::GrantInstanceAdmin,
+        16 => Server::SecondFactor { is: dice.one_in(2) },
+        17 => Server::PasswordLogin { is: !dice.one_in(2) },
         0 => Server::Down,
         1..3 => Server::Up,
         3..5 => Server::Restart,

@@ -23,11 +23,16 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// After how many failed seeds it is enough.
-const ENOUGH: usize = 3;
+const ENOUGH: usize = 5;
 
 /// The seeds that are run.
 pub(crate) fn all() -> std::ops::Range<u64> {
     0..number("SIMULATION_SEEDS").unwrap_or(SEEDS)
+}
+
+/// Whether more is run than `cargo test` does.
+pub(crate) fn is_long() -> bool {
+    number("SIMULATION_SEEDS").is_some()
 }
 
 /// Runs a schedule; a panic is a promise that was not kept either.

@@ -141,6 +141,7 @@ fn sends_a_session(operation: Operation) -> bool {
         Operation::Organizations
         | Operation::SelectOrganization
         | Operation::AdminIdentities
+        | Operation::InstanceAdmin
         | Operation::MintToken
         | Operation::ListTokens
         | Operation::RevokeToken => true,
@@ -175,10 +176,11 @@ fn fields(message: &serde_json::Value) -> Vec<String> {
     if named.is_empty() { vec!["the request".to_owned()] } else { named }
 }
 
-/// Scheme, host and port of a `Location`; the rest may hold a token.
+/// Scheme, host and port of a `Location`; the rest may hold a token. That of an
+/// app's own scheme has no such thing.
 fn origin_of(location: Option<&str>) -> Option<String> {
-    let url = Url::parse(location?).ok()?;
-    url.has_host().then(|| url.origin().ascii_serialization())
+    let origin = Url::parse(location?).ok()?.origin();
+    origin.is_tuple().then(|| origin.ascii_serialization())
 }
 
 /// A `Retry-After` in seconds. Its other form, a date, is not used by

@@ -42,7 +42,8 @@ impl HttpExchange {
             | Operation::ListTokens
             | Operation::RevokeToken
             | Operation::RenewToken
-            | Operation::IdentityDetails => self.limits.request,
+            | Operation::IdentityDetails
+            | Operation::InstanceAdmin => self.limits.request,
         }
     }
 }

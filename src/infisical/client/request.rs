@@ -49,6 +49,8 @@ pub enum Operation {
     RenewToken,
     /// Whether a token works.
     IdentityDetails,
+    /// Whether a token that works is an instance admin's.
+    InstanceAdmin,
 }
 
 impl Operation {
@@ -68,6 +70,7 @@ impl Operation {
             Self::RevokeToken => "revoke a token",
             Self::RenewToken => "renew the token",
             Self::IdentityDetails => "verify the token",
+            Self::InstanceAdmin => "ask for the token's rights",
         }
     }
 
@@ -81,7 +84,7 @@ impl Operation {
             Self::Login => "/api/v3/auth/login",
             Self::Organizations => "/api/v1/organization",
             Self::SelectOrganization => "/api/v3/auth/select-organization",
-            Self::AdminIdentities => "/api/v1/admin/identity-management/identities",
+            Self::AdminIdentities | Self::InstanceAdmin => "/api/v1/admin/identity-management/identities",
             Self::MintToken | Self::ListTokens => "/api/v1/auth/token-auth/identities/{id}/tokens",
             Self::RevokeToken => "/api/v1/auth/token-auth/tokens/{id}/revoke",
             Self::RenewToken => "/api/v1/auth/token/renew",
@@ -98,7 +101,8 @@ impl Operation {
             | Self::Organizations
             | Self::AdminIdentities
             | Self::ListTokens
-            | Self::IdentityDetails => Method::GET,
+            | Self::IdentityDetails
+            | Self::InstanceAdmin => Method::GET,
             Self::Bootstrap
             | Self::Login
             | Self::SelectOrganization
@@ -237,7 +241,12 @@ pub(super) fn select_organization(session: &UserToken, organization_id: &str) ->
 
 pub(super) fn admin_identities(session: &UserToken, offset: usize) -> Result<Request, ErrorKind> {
     let request = as_user(Operation::AdminIdentities, session)?;
-    Ok(request.with_query(&format!("offset={offset}&limit={PAGE}&searchTerm=")))
+    Ok(request.with_query(&identities_from(offset)))
+}
+
+/// The route wants the search term, though it is empty.
+fn identities_from(offset: usize) -> String {
+    format!("offset={offset}&limit={PAGE}&searchTerm=")
 }
 
 pub(super) fn mint_token(session: &UserToken, identity_id: &str, name: &str) -> Result<Request, ErrorKind> {
@@ -265,6 +274,12 @@ pub(super) fn renew_token(token: &AccessToken) -> Result<Request, ErrorKind> {
 pub(super) fn identity_details(token: &AccessToken) -> Result<Request, ErrorKind> {
     // Exposed: the question is whether this token is accepted.
     Request::new(Operation::IdentityDetails).with_token(token.expose())
+}
+
+pub(super) fn is_instance_admin(token: &AccessToken) -> Result<Request, ErrorKind> {
+    // Exposed: the question is what this token may do.
+    let request = Request::new(Operation::InstanceAdmin).with_token(token.expose())?;
+    Ok(request.with_query(&identities_from(0)))
 }
 
 fn as_user(operation: Operation, session: &UserToken) -> Result<Request, ErrorKind> {
@@ -338,6 +353,7 @@ mod tests {
             ("revoke-token", revoke_token(&session(), "3c3165d0-67ec-4929-b244-b83086bc215e")),
             ("renew-minted-token", renew_token(&AccessToken::new(renewed))),
             ("verify-minted-token", identity_details(&AccessToken::new("marker"))),
+            ("admin-identities-with-minted-token", is_instance_admin(&AccessToken::new("marker"))),
         ];
         for (name, built) in table {
             let (recorded, built) = (recorded(name), built.unwrap());

@@ -53,6 +53,8 @@ pub struct Crossplane {
     pub events: Vec<Event>,
     /// Seconds after which the step wants to be called again.
     pub ttl: Option<i64>,
+    /// What time it is, as a condition's `lastTransitionTime` says it.
+    pub now: Option<String>,
     uids: u32,
 }
 
@@ -108,6 +110,7 @@ impl Crossplane {
             connection_details: BTreeMap::new(),
             events: Vec::new(),
             ttl: None,
+            now: None,
             uids: 0,
         }
     }
@@ -338,9 +341,20 @@ impl Crossplane {
     }
 
     fn set_condition(&mut self, condition_type: &str, status: &str, reason: &str, message: &str) {
-        let fresh = json!({"type": condition_type, "status": status, "reason": reason, "message": message});
+        let mut fresh =
+            json!({"type": condition_type, "status": status, "reason": reason, "message": message});
+        if let Some(now) = &self.now {
+            fresh["lastTransitionTime"] = json!(now);
+        }
         let conditions = &mut self.xr["status"]["conditions"];
         if let Value::Array(conditions) = conditions {
+            // Where nothing else has changed, neither does the time.
+            let is_the_same = |before: &Value| {
+                ["type", "status", "reason", "message"].iter().all(|field| before[field] == fresh[field])
+            };
+            if conditions.iter().any(is_the_same) {
+                return;
+            }
             conditions.retain(|condition| condition["type"] != condition_type);
             conditions.push(fresh);
             conditions.sort_by_key(|condition| condition["type"].to_string());

@@ -301,6 +301,15 @@ impl Instance {
         self.database.organizations.iter().map(|organization| organization.name.clone()).collect()
     }
 
+    /// Whether a user is in an organization.
+    #[must_use]
+    pub fn is_in_an_organization(&self, email: &str) -> bool {
+        let user = self.database.users.iter().find(|user| user.email == email);
+        user.is_some_and(|user| {
+            self.database.organizations.iter().any(|organization| organization.members.contains(&user.id))
+        })
+    }
+
     /// Whether the server accepts this machine token now.
     #[must_use]
     pub fn token_works(&self, now: Timestamp, token: &str) -> bool {
@@ -353,6 +362,18 @@ impl Instance {
     /// Takes the instance admin right from every identity.
     pub fn revoke_instance_admin(&mut self) {
         self.database.instance_admins.clear();
+    }
+
+    /// Gives that right to every identity.
+    pub fn grant_instance_admin(&mut self) {
+        let all = self.database.identities.iter().map(|identity| identity.id.clone());
+        self.database.instance_admins = all.collect();
+    }
+
+    /// Whether any identity has it.
+    #[must_use]
+    pub fn has_instance_admin(&self) -> bool {
+        !self.database.instance_admins.is_empty()
     }
 
     /// Gives every user this password, as an admin who changes it by hand.

@@ -204,6 +204,11 @@ impl FakeInfisical {
         self.with(|state| state.instance.revoke_instance_admin());
     }
 
+    /// Gives it to every identity.
+    pub fn grant_instance_admin(&self) {
+        self.with(|state| state.instance.grant_instance_admin());
+    }
+
     /// Gives every user this password.
     pub fn change_passwords(&self, password: &str) {
         self.with(|state| state.instance.change_passwords(password));

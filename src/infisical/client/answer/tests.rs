@@ -68,6 +68,7 @@ fn read(operation: Operation, response: &Response) -> Result<Read, ErrorKind> {
         Operation::AdminIdentities => {
             decode::<wire::AdminIdentities>(operation, response).map(|a| Read::Identities(a.into()))
         }
+        Operation::InstanceAdmin => decode::<serde::de::IgnoredAny>(operation, response).map(|_| Read::Done),
         Operation::MintToken => {
             decode::<wire::MintAnswer>(operation, response).map(|a| Read::Minted(a.into()))
         }
@@ -177,9 +178,9 @@ fn every_recorded_answer_is_read_as_what_it_means() {
             })),
         ),
         ("strict admin-identities", O::AdminIdentities, identities()),
-        ("strict admin-identities-with-minted-token", O::AdminIdentities, identities()),
-        ("strict escalation-refused-admin-api", O::AdminIdentities, Err(ErrorKind::Forbidden)),
-        ("strict admin-api-after-revoke", O::AdminIdentities, Err(ErrorKind::Forbidden)),
+        ("strict admin-identities-with-minted-token", O::InstanceAdmin, Ok(Read::Done)),
+        ("strict escalation-refused-admin-api", O::InstanceAdmin, Err(ErrorKind::Forbidden)),
+        ("strict admin-api-after-revoke", O::InstanceAdmin, Err(ErrorKind::Forbidden)),
         (
             "strict list-tokens",
             O::ListTokens,
@@ -320,11 +321,8 @@ fn answers_that_no_infisical_gives_are_named_without_their_content() {
         ..Response::default()
     };
     let not_json = |status| ErrorKind::NotInfisical { status, what: "it is not JSON" };
-    let redirect = Response {
-        status: 302,
-        location: Some("https://sso.example.org/login?state=marker".to_owned()),
-        ..Response::default()
-    };
+    let redirect = |to: &str| Response { status: 302, location: Some(to.to_owned()), ..Response::default() };
+    let redirected = |to: Option<&str>| ErrorKind::Redirected { to: to.map(str::to_owned) };
     let limited = |retry_after: &str| Response {
         retry_after: Some(retry_after.to_owned()),
         ..json_answer(429, "RateLimitExceeded", "Rate limit exceeded")
@@ -342,7 +340,13 @@ fn answers_that_no_infisical_gives_are_named_without_their_content() {
         ("a gateway's page", html(502), ErrorKind::ServerError { status: 502 }),
         ("other JSON", other_json, wrong_json.clone()),
         ("an empty token", empty_token, wrong_json),
-        ("a redirect", redirect, ErrorKind::Redirected { to: Some("https://sso.example.org".to_owned()) }),
+        (
+            "a redirect",
+            redirect("https://sso.example.org/login?state=marker"),
+            redirected(Some("https://sso.example.org")),
+        ),
+        ("a redirect to a path", redirect("/login?state=marker"), redirected(None)),
+        ("a redirect into an app", redirect("app://login/marker"), redirected(None)),
         ("429", limited("7"), ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(7)) }),
         (
             "429 with a date",

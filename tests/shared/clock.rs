@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 /// When every run starts, in seconds since 1970.
-const START: i64 = 1_795_470_829;
+pub(crate) const START: i64 = 1_795_470_829;
 
 /// Time as tokio has it.
 #[derive(Clone, Copy)]

@@ -1,0 +1,56 @@
+//! Every operation of a server, for tests that try them all.
+
+use function_infisical::{
+    infisical::{Error, Infisical, client::Operation},
+    secret::{AccessToken, Credentials, Email, Password, UserToken},
+};
+
+/// All that there are.
+pub(crate) const OPERATIONS: [Operation; 13] = [
+    Operation::Status,
+    Operation::Config,
+    Operation::Bootstrap,
+    Operation::Login,
+    Operation::Organizations,
+    Operation::SelectOrganization,
+    Operation::AdminIdentities,
+    Operation::MintToken,
+    Operation::ListTokens,
+    Operation::RevokeToken,
+    Operation::RenewToken,
+    Operation::IdentityDetails,
+    Operation::InstanceAdmin,
+];
+
+/// Carries one out, with arguments that are as good as any. The tokens that the
+/// server gave, if it is one that gives any.
+pub(crate) async fn carry_out(operation: Operation, server: &dyn Infisical) -> Result<Vec<String>, Error> {
+    let (token, session) = (AccessToken::new("marker-token"), UserToken::new("marker-session"));
+    let id = "87266607-1f58-44e4-86bc-c39f76c96dbe";
+    let access = |token: AccessToken| vec![token.expose().to_owned()];
+    let user = |token: UserToken| vec![token.expose().to_owned()];
+    match operation {
+        Operation::Status => server.status().await.map(|_| Vec::new()),
+        Operation::Config => server.config().await.map(|_| Vec::new()),
+        Operation::Bootstrap => server.bootstrap(&admin(), "Acme").await.map(|made| access(made.token)),
+        Operation::Login => server.login(&admin()).await.map(user),
+        Operation::Organizations => server.organizations(&session).await.map(|_| Vec::new()),
+        Operation::SelectOrganization => {
+            server.select_organization(&session, id).await.map(|selected| user(selected.token))
+        }
+        Operation::AdminIdentities => server.admin_identities(&session).await.map(|_| Vec::new()),
+        Operation::MintToken => {
+            server.mint_token(&session, id, "name").await.map(|minted| access(minted.token))
+        }
+        Operation::ListTokens => server.list_tokens(&session, id).await.map(|_| Vec::new()),
+        Operation::RevokeToken => server.revoke_token(&session, id).await.map(|()| Vec::new()),
+        Operation::RenewToken => server.renew_token(&token).await.map(access),
+        Operation::IdentityDetails => server.identity_details(&token).await.map(|_| Vec::new()),
+        Operation::InstanceAdmin => server.is_instance_admin(&token).await.map(|_| Vec::new()),
+    }
+}
+
+fn admin() -> Credentials {
+    let email = Email::parse("admin@example.org").unwrap();
+    Credentials { email, password: Password::new("marker-password") }
+}
