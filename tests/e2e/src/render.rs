@@ -1,8 +1,9 @@
 //! `crossplane render` over the examples, compared with snapshots.
 //!
 //! An example is a folder in examples/ with xr.yaml, composition.yaml and
-//! functions.yaml; observed.yaml is given where it is there. Its functions are
-//! run by the harness, and found by the annotation of the runtime Development.
+//! functions.yaml; observed.yaml and what is required is given where it is there.
+//! Its functions are run by the harness, and found by the annotation of the
+//! runtime Development. A fake is behind the URL of an example that has one.
 
 use std::{
     fs,
@@ -10,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use fake_infisical::Variant;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -18,6 +20,7 @@ use crate::{
     functions::{Templates, serve_insecure},
     process::{Process, free_port},
     tools::Tools,
+    world::infisical,
 };
 
 /// Renders every example; whether all came out as expected.
@@ -68,12 +71,19 @@ fn folders_of(examples: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// The URL in an example whose instance is elsewhere.
+pub(crate) const URL: &str = "https://infisical.example.org";
+
 async fn one(tools: &Tools, folders: &Folders, example: &Path, ports: &[(&str, u16)]) -> Result<(), String> {
     let functions = folders.run.join("functions.yaml");
     let original = fs::read_to_string(example.join("functions.yaml")).map_err(|error| error.to_string())?;
     fs::write(&functions, in_development(&original, ports)?).map_err(|error| error.to_string())?;
+    let composition = folders.run.join("composition.yaml");
+    let original = fs::read_to_string(example.join("composition.yaml")).map_err(|error| error.to_string())?;
+    let fake = infisical(Variant::Strict).await;
+    fs::write(&composition, original.replace(URL, &fake.url())).map_err(|error| error.to_string())?;
     let mut render = Command::new(tools.path("crank"));
-    render.current_dir(example).args(["render", "xr.yaml", "composition.yaml"]).arg(&functions);
+    render.current_dir(example).args(["render", "xr.yaml"]).args([&composition, &functions]);
     render.args(["--include-full-xr", "--include-function-results"]);
     for (file, flag) in [
         ("observed.yaml", "--observed-resources"),
@@ -88,7 +98,8 @@ async fn one(tools: &Tools, folders: &Folders, example: &Path, ports: &[(&str, u
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
     }
-    compare(&example.join("expected.yaml"), &stable(&String::from_utf8_lossy(&output.stdout)))
+    let rendered = stable(&String::from_utf8_lossy(&output.stdout), &fake.url());
+    compare(&example.join("expected.yaml"), &rendered)
 }
 
 /// The functions, each with the address at which the harness runs it.
@@ -112,15 +123,17 @@ fn in_development(functions: &str, ports: &[(&str, u16)]) -> Result<String, Stri
     Ok(documents.join("\n---\n"))
 }
 
-/// Without what differs from run to run: times and generated passwords.
-fn stable(rendered: &str) -> String {
-    let changing = ["lastTransitionTime: ", "password: "];
+/// Without what differs from run to run: times, the port of the fake, and the
+/// values in a Secret, which are nobody's to read either.
+fn stable(rendered: &str, url: &str) -> String {
+    let rendered = rendered.replace(url, URL);
+    let mut is_data = false;
     let lines = rendered.lines().map(|line| {
-        let found =
-            changing.iter().find(|name| line.trim_start().trim_start_matches("- ").starts_with(**name));
-        match found.and_then(|name| line.split_once(name)) {
-            Some((before, _)) => format!("{before}{}…", found.copied().unwrap_or_default()),
-            None => line.to_owned(),
+        is_data = line == "data:" || (is_data && line.starts_with(' '));
+        let is_time = line.contains("lastTransitionTime: ");
+        match line.split_once(": ") {
+            Some((name, _)) if is_data || is_time => format!("{name}: …"),
+            _ => line.to_owned(),
         }
     });
     lines.collect::<Vec<_>>().join("\n") + "\n"

@@ -148,13 +148,18 @@ impl World {
         is_tight
     }
 
-    /// The deployment controller and the kubelet, in one: the instance is ready
-    /// from the moment on that this returns.
+    /// The instance that the harness composes is ready from the moment on that
+    /// this returns.
     pub(crate) async fn make_available(&self, xr: &Xr) -> Instant {
         let name = format!("{}-infisical", self.composite_name(xr).await);
-        let deployments = api(&self.client, "apps/v1", "Deployment", Some(&xr.namespace));
+        self.make_deployment_available(&xr.namespace, &name).await
+    }
+
+    /// The deployment controller and the kubelet, in one.
+    pub(crate) async fn make_deployment_available(&self, namespace: &str, name: &str) -> Instant {
+        let deployments = api(&self.client, "apps/v1", "Deployment", Some(namespace));
         let deployment =
-            until("the Deployment is composed", SOON, async || deployments.get(&name).await.ok()).await;
+            until("the Deployment is composed", SOON, async || deployments.get(name).await.ok()).await;
         let generation = deployment.metadata.generation;
         let condition = json!({
             "type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "",
@@ -165,13 +170,25 @@ impl World {
             "availableReplicas": 1, "conditions": [condition],
         });
         let begin = now();
-        cluster::patch_status(&deployments, &name, &status).await;
+        cluster::patch_status(&deployments, name, &status).await;
         begin
+    }
+
+    /// The same for a `StatefulSet`.
+    pub(crate) async fn make_stateful_set_ready(&self, namespace: &str, name: &str) {
+        let sets = api(&self.client, "apps/v1", "StatefulSet", Some(namespace));
+        let set = until("the StatefulSet is composed", SOON, async || sets.get(name).await.ok()).await;
+        let status = json!({
+            "observedGeneration": set.metadata.generation, "replicas": 1, "readyReplicas": 1,
+            "currentReplicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "currentRevision": "a",
+            "updateRevision": "a",
+        });
+        cluster::patch_status(&sets, name, &status).await;
     }
 
     /// The name of the XR: its own, or what Crossplane made of the claim's.
     pub(crate) async fn composite_name(&self, xr: &Xr) -> String {
-        if xr.kind != xrs::CLAIM {
+        if !xr.is_claim() {
             return xr.name.clone();
         }
         let claims = self.xrs(xr);
@@ -182,7 +199,7 @@ impl World {
 
     /// The API that an XR or claim belongs to.
     pub(crate) fn xrs(&self, xr: &Xr) -> Api<DynamicObject> {
-        api(&self.client, xrs::API_VERSION, xr.kind, xr.is_namespaced().then_some(xr.namespace.as_str()))
+        api(&self.client, xr.api_version, xr.kind, xr.is_namespaced().then_some(xr.namespace.as_str()))
     }
 
     pub(crate) fn secrets_of(&self, xr: &Xr) -> Api<DynamicObject> {

@@ -27,6 +27,7 @@ pub(crate) const KINDS: [&str; 4] = [CLAIM, NAMESPACED, CLUSTER, LEGACY];
 /// An XR or claim of a case.
 #[derive(Clone)]
 pub(crate) struct Xr {
+    pub(crate) api_version: &'static str,
     pub(crate) kind: &'static str,
     pub(crate) name: String,
     /// Its own, or where what it composes goes.
@@ -38,11 +39,21 @@ pub(crate) struct Xr {
 impl Xr {
     /// Named after the case, in a namespace of that name.
     pub(crate) fn new(kind: &'static str, name: &str) -> Self {
-        Self { kind, name: name.to_owned(), namespace: format!("e2e-{name}"), connection_secret: None }
+        Self {
+            api_version: API_VERSION,
+            kind,
+            name: name.to_owned(),
+            namespace: format!("e2e-{name}"),
+            connection_secret: None,
+        }
     }
 
     pub(crate) fn is_namespaced(&self) -> bool {
-        matches!(self.kind, NAMESPACED | CLAIM)
+        !matches!(self.kind, CLUSTER | LEGACY)
+    }
+
+    pub(crate) fn is_claim(&self) -> bool {
+        self.kind.ends_with("Claim")
     }
 
     /// Makes the Composition and the XR that uses it.

@@ -90,13 +90,7 @@ pub(crate) async fn auto_ready_comes_after(world: &mut World) {
     let object = world.xrs(&xr).get(&xr.name).await.expect("the XR");
     assert_ne!(condition(&object, "Ready").map(|ready| &ready["status"]), Some(&json!("True")));
     world.make_available(&xr).await;
-    // As the StatefulSet's controller would.
-    let sets = crate::cluster::api(&world.client, "apps/v1", "StatefulSet", Some(&xr.namespace));
-    let status = json!({
-        "observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "currentReplicas": 1, "updatedReplicas": 1,
-        "availableReplicas": 1, "currentRevision": "a", "updateRevision": "a",
-    });
-    crate::cluster::patch_status(&sets, "auto-ready-database", &status).await;
+    world.make_stateful_set_ready(&xr.namespace, "auto-ready-database").await;
     world.ends_well(&xr, &fake).await;
 }
 
