@@ -1,6 +1,6 @@
 //! Turns `proto/` into Rust.
 //!
-//! The files are compiled once, by protox, so that no `protoc` is needed. Two
+//! The file is compiled once, by protox, so that no `protoc` is needed. Two
 //! things come out of it: the descriptors as they stand, for gRPC reflection,
 //! and Rust types cut so that what the function does not read stays encoded:
 //! every `google.protobuf.Struct` is a slice of the frame it came in, and
@@ -12,14 +12,16 @@ use std::{env, error::Error, fs, path::PathBuf};
 use prost::Message as _;
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet, field_descriptor_proto::Type};
 
-const FILES: [&str; 2] =
-    ["apiextensions/fn/v1/run_function.proto", "apiextensions/fn/v1beta1/run_function.proto"];
+const FILE: &str = "apiextensions/fn/v1/run_function.proto";
+const PACKAGE: &str = "apiextensions.fn.proto.v1";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     println!("cargo:rerun-if-changed=build.rs");
 
-    let mut descriptors = protox::compile(FILES, ["proto"])?;
+    let mut descriptors = protox::compile([FILE], ["proto"])?;
+    let older: Vec<_> = descriptors.file.iter().filter(|file| file.package() == PACKAGE).map(older).collect();
+    descriptors.file.extend(older);
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.binpb"), descriptors.encode_to_vec())?;
 
@@ -36,6 +38,31 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".apiextensions.fn.proto.v1beta1", "crate::proto::v1")
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// The same service and messages under the package name that they had before
+/// `v1`: a client of either finds what it looks for.
+fn older(file: &FileDescriptorProto) -> FileDescriptorProto {
+    let older = format!("{PACKAGE}beta1");
+    let renamed = |name: &mut Option<String>| {
+        if let Some(rest) = name.as_deref().and_then(|name| name.strip_prefix(&format!(".{PACKAGE}."))) {
+            *name = Some(format!(".{older}.{rest}"));
+        }
+    };
+    let mut file = file.clone();
+    file.name = Some(FILE.replace("v1", "v1beta1"));
+    file.package = Some(older.clone());
+    for message in &mut file.message_type {
+        for nested in &mut message.nested_type {
+            nested.field.iter_mut().for_each(|field| renamed(&mut field.type_name));
+        }
+        message.field.iter_mut().for_each(|field| renamed(&mut field.type_name));
+    }
+    for method in file.service.iter_mut().flat_map(|service| &mut service.method) {
+        renamed(&mut method.input_type);
+        renamed(&mut method.output_type);
+    }
+    file
 }
 
 fn keep_encoded(descriptors: &mut FileDescriptorSet) {

@@ -113,7 +113,8 @@ impl Function {
 
     fn plan(&self, observation: &Observation) -> (Plan, Remembered) {
         let now = self.clock.now();
-        let remembered = self.memory.recall(&observation.xr.key, observation.connection.as_ref(), now);
+        let Observation { xr, connection, wanted, .. } = observation;
+        let remembered = self.memory.recall(&xr.key, connection.as_ref(), wanted, now);
         (plan(observation, &remembered, now), remembered)
     }
 }

@@ -230,7 +230,7 @@ fn standing(
     match &accepted.connection {
         Some(connection) => {
             let data = connection.data(&observation.wanted);
-            let seen = observed.is_some_and(|observed| observed.data == data);
+            let seen = observed.is_some_and(|observed| observed.in_place && observed.data == data);
             Some(if seen { Action::Keep { check_at } } else { Action::HandOut })
         }
         None => {
@@ -248,7 +248,8 @@ fn work(
     endpoint: &Endpoint,
     now: Timestamp,
 ) -> Result<Establish, Wait> {
-    let token = token_to_try(observation, remembered);
+    let mut tokens = tokens_to_try(observation, remembered).into_iter();
+    let (token, others) = (tokens.next(), tokens.collect());
     let admin = usable_admin(observation, remembered);
     if token.is_none() && admin.is_none() {
         if let Some(Err(waiting)) = &observation.adopted {
@@ -273,6 +274,8 @@ fn work(
         sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at <= now),
         login: login(remembered, admin.as_ref(), now),
         token,
+        others,
+        adopts: observation.adopted.is_some(),
         admin,
         admin_is_generated: matches!(observation.admin, AdminSource::Generated { .. }),
         connected_before: connected_before(observation, remembered),
@@ -287,7 +290,12 @@ fn work(
 fn sweep_at(observation: &Observation, remembered: &Remembered) -> Option<Timestamp> {
     let accepted = remembered.accepted.as_ref()?;
     let is_observed = observed_token(observation).map(AccessToken::fingerprint) == Some(accepted.token);
-    let can_log_in = usable_admin(observation, remembered).is_some() && remembered.login_refused.is_none();
+    // A login that was refused is not repeated for this: a token more that is
+    // alive for a while does no harm, a locked user does.
+    let can_log_in = usable_admin(observation, remembered).is_some_and(|admin| {
+        let refused = remembered.login_refused.as_ref();
+        refused.is_none_or(|refused| refused.credentials != admin.fingerprint())
+    });
     if is_observed && can_log_in { remembered.sweep_at } else { None }
 }
 
@@ -300,18 +308,19 @@ fn token_name(observation: &Observation) -> String {
 /// A strange token in the cluster first, then the newest that was accepted,
 /// then one that the server could not be asked about, and last the token of an
 /// instance that is adopted: it is of use until there is one of our own.
-fn token_to_try(observation: &Observation, remembered: &Remembered) -> Option<AccessToken> {
+fn tokens_to_try(observation: &Observation, remembered: &Remembered) -> Vec<AccessToken> {
     let observed = observed_token(observation);
-    if has_a_strange_token(observation, remembered) {
-        return observed.cloned();
-    }
-    let accepted = remembered.accepted.as_ref();
-    let in_memory = accepted.and_then(|accepted| accepted.connection.as_ref()).map(|it| it.token.clone());
+    let strange = observed.filter(|_| has_a_strange_token(observation, remembered));
+    let accepted = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
     let adopted = observation.adopted.as_ref().and_then(|adopted| adopted.as_ref().ok());
-    in_memory
-        .or_else(|| remembered.untested.clone())
-        .or_else(|| observed.cloned())
-        .or_else(|| adopted.cloned())
+    let in_order = [strange, accepted.map(|it| &it.token), remembered.untested.as_ref(), observed, adopted];
+    let mut tokens: Vec<AccessToken> = Vec::new();
+    for token in in_order.into_iter().flatten() {
+        if !tokens.contains(token) {
+            tokens.push(token.clone());
+        }
+    }
+    tokens
 }
 
 /// Credentials that may be used: supplied, or persisted and seen to be.
@@ -337,7 +346,10 @@ fn connected_before(observation: &Observation, remembered: &Remembered) -> bool 
     let previous = observation.xr.previous.of_type(crate::respond::conditions::BOOTSTRAPPED);
     observed_token(observation).is_some()
         || remembered.accepted.is_some()
-        || previous.is_some_and(|condition| condition.status == "True")
+        // And a password that once worked goes on being one that did.
+        || previous.is_some_and(|condition| {
+            condition.status == "True" || condition.reason == "AdminLoginRefused"
+        })
 }
 
 fn renewal_is_due(

@@ -37,6 +37,7 @@ pub const REASONS: &[&str] = &[
     "NoInstanceAdmin",
     "MintedTokenRefused",
     "AdminSecretMissing",
+    "AdoptedTokenRefused",
     "InvalidRequest",
     "NoOrganization",
 ];
@@ -103,6 +104,8 @@ pub enum ProblemKind {
         /// Whether the instance is set up; if not, a new password will do.
         initialized: bool,
     },
+    /// The token of `input.adopt` is dead, and there is no password either.
+    AdoptedTokenRefused,
     /// The server refuses what it was given (422).
     InvalidRequest {
         /// The fields that it names.
@@ -142,7 +145,12 @@ impl Problem {
                 _ => Retry::Soon,
             },
             // Another replica's bootstrap looks the same while it is under way.
-            ProblemKind::PartiallyBootstrapped { .. } | ProblemKind::AdminSecretMissing { .. } => Retry::Soon,
+            ProblemKind::PartiallyBootstrapped { .. }
+            | ProblemKind::AdminSecretMissing { initialized: false } => Retry::Soon,
+            // Another token or password is tried at once.
+            ProblemKind::AdminSecretMissing { initialized: true } | ProblemKind::AdoptedTokenRefused => {
+                Retry::Rarely
+            }
             ProblemKind::BootstrappedElsewhere { .. }
             | ProblemKind::AdminLoginRefused { .. }
             | ProblemKind::MfaRequired { .. }
@@ -163,21 +171,6 @@ impl Problem {
         matches!(self.kind, ProblemKind::Request(_))
     }
 
-    /// Whether the server refused to let the admin in, and too many tries make
-    /// it ask for a captcha or lock the user.
-    #[must_use]
-    pub fn is_refused_login(&self) -> bool {
-        matches!(
-            self.kind,
-            ProblemKind::BootstrappedElsewhere { .. }
-                | ProblemKind::AdminLoginRefused { .. }
-                | ProblemKind::CaptchaRequired { .. }
-                | ProblemKind::AdminLocked { .. }
-                | ProblemKind::PasswordLoginDisabled
-                | ProblemKind::MfaRequired { .. }
-        )
-    }
-
     /// The reason of the condition.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -194,6 +187,7 @@ impl Problem {
             ProblemKind::NoInstanceAdmin => "NoInstanceAdmin",
             ProblemKind::MintedTokenRefused(_) => "MintedTokenRefused",
             ProblemKind::AdminSecretMissing { .. } => "AdminSecretMissing",
+            ProblemKind::AdoptedTokenRefused => "AdoptedTokenRefused",
             ProblemKind::InvalidRequest { .. } => "InvalidRequest",
             ProblemKind::NoOrganization { .. } => "NoOrganization",
         }
@@ -257,6 +251,11 @@ impl Problem {
             ProblemKind::AdminSecretMissing { initialized: false } => {
                 format!("Infisical at {origin} is empty; a new admin password is made for it")
             }
+            ProblemKind::AdoptedTokenRefused => format!(
+                "Infisical at {origin} refuses the token of input.adopt.secretRef, and there is no password to get \
+                 another with. Put a token of an instance admin into that Secret, or supply the admin's email and \
+                 password with input.admin.credentials or input.admin.secretRef"
+            ),
             ProblemKind::InvalidRequest { fields } => format!(
                 "Infisical at {origin} refuses what it was given for {}. Change it in the input",
                 fields.join(", ")

@@ -19,10 +19,11 @@ use jiff::Timestamp;
 use rand::CryptoRng;
 use tokio::sync::watch;
 
-use super::{Establish, Login, Outcome};
+use super::{Establish, Outcome};
 use crate::{
     connection::{Connection, ObservedConnection},
     endpoint::Origin,
+    input::ConnectionDetail,
     observe::XrKey,
     plan::timing,
     problem::{Problem, ProblemKind},
@@ -73,8 +74,11 @@ pub struct Remembered {
     /// Fingerprints of tokens that were tried: predecessors of the accepted
     /// one, and those that were refused.
     pub known: Vec<Fingerprint>,
-    /// The observed token that the server refused last.
-    pub refused: Option<Fingerprint>,
+    /// The tokens that the server refused last.
+    pub refused: Vec<Fingerprint>,
+    /// The token of a bootstrap, of an instance that had been connected before
+    /// and was found empty.
+    pub bootstrapped_again: Option<Fingerprint>,
     /// A token that bootstrap returned and that could not be tried yet.
     pub untested: Option<AccessToken>,
     /// The last problem, while there is one.
@@ -131,8 +135,8 @@ pub struct Attempt {
     pub origin: Origin,
     /// The admin's credentials.
     pub credentials: Option<Fingerprint>,
-    /// The token.
-    pub token: Option<Fingerprint>,
+    /// The tokens.
+    pub tokens: Vec<Fingerprint>,
 }
 
 /// A login that was refused.
@@ -157,31 +161,35 @@ impl Remembered {
     }
 
     fn learn(&mut self, token: Fingerprint) {
-        self.known.retain(|known| *known != token);
-        self.known.push(token);
-        let surplus = self.known.len().saturating_sub(KNOWN_TOKENS);
-        self.known.drain(..surplus);
+        push(&mut self.known, token);
     }
+}
+
+/// Adds the newest at the end, and lets the oldest go.
+fn push(tokens: &mut Vec<Fingerprint>, token: Fingerprint) {
+    tokens.retain(|known| *known != token);
+    tokens.push(token);
+    let surplus = tokens.len().saturating_sub(KNOWN_TOKENS);
+    tokens.drain(..surplus);
 }
 
 impl Memory {
     /// What is remembered of an XR. Notes that it was called, and which
     /// connection was seen in observed.
-    pub fn recall(&self, key: &XrKey, observed: Option<&ObservedConnection>, now: Timestamp) -> Remembered {
-        let token = observed.and_then(|observed| observed.token.as_ref()).map(AccessToken::fingerprint);
-        let complete = observed.is_some_and(|observed| observed.complete);
+    pub fn recall(
+        &self,
+        key: &XrKey,
+        observed: Option<&ObservedConnection>,
+        wanted: &[ConnectionDetail],
+        now: Timestamp,
+    ) -> Remembered {
         self.forget(now);
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
         entry.remembered.working = entry.is_working();
-        if let Some(accepted) = &mut entry.remembered.accepted
-            && token == Some(accepted.token)
-        {
-            let seen_at = *accepted.seen_at.get_or_insert(now);
-            if complete && timing::later(seen_at, HELD_AFTER_SEEN) <= now {
-                accepted.connection = None;
-            }
+        if let Some(accepted) = &mut entry.remembered.accepted {
+            accepted.notice(observed, wanted, now);
         }
         entry.remembered.clone()
     }
@@ -274,34 +282,49 @@ impl Entry {
 impl Remembered {
     fn absorb(&mut self, key: &XrKey, work: &Establish, outcome: Outcome, now: Timestamp) {
         self.revision += 1;
-        self.untested = outcome.untested;
         if work.sweep {
             let again = timing::later(now, SWEPT_AFTER);
             self.sweep_at = if outcome.swept { None } else { Some(again) };
         }
-        if let Some(refused) = outcome.refused {
+        // One that could not be tried is kept until it was.
+        let refused = |token: &AccessToken| outcome.refused.contains(&token.fingerprint());
+        let untested = self.untested.take().filter(|token| outcome.connection.is_none() && !refused(token));
+        self.untested = outcome.untested.or(untested);
+        for refused in outcome.refused {
             self.learn(refused);
-            self.refused = Some(refused);
+            push(&mut self.refused, refused);
             if self.accepted.as_ref().is_some_and(|accepted| accepted.token == refused) {
                 self.accepted = None;
             }
         }
         if let Some(connection) = outcome.connection {
+            let again = outcome.bootstrapped && work.connected_before;
+            self.bootstrapped_again = again.then(|| connection.token.fingerprint());
             self.accept(work, connection, now);
+        }
+        if let Some(login) = outcome.login {
+            self.note_login(key, work, login, now);
         }
         match outcome.problem {
             Some(problem) => self.hold(key, work, problem, now),
-            None => {
-                self.held = None;
-                self.login_refused = None;
-            }
+            None => self.held = None,
         }
+    }
+
+    fn note_login(&mut self, key: &XrKey, work: &Establish, login: Result<(), Problem>, now: Timestamp) {
+        let Some(credentials) = work.admin.as_ref().map(Credentials::fingerprint) else { return };
+        self.login_refused = login.err().map(|problem| {
+            let again = self.login_refused.as_ref().filter(|refused| refused.credentials == credentials);
+            let attempts = again.map_or(1, |refused| refused.attempts.saturating_add(1));
+            let retry_at = timing::later(now, timing::pause(problem.retry(), attempts, key));
+            LoginRefused { credentials, problem, attempts, retry_at }
+        });
     }
 
     fn accept(&mut self, work: &Establish, connection: Connection, now: Timestamp) {
         let token = connection.token.fingerprint();
-        if let Some(tried) = &work.token {
-            self.learn(tried.fingerprint());
+        for tried in work.attempt().tokens {
+            self.learn(tried);
         }
         let before = self.accepted.take();
         if before.as_ref().is_none_or(|before| before.token != token) {
@@ -311,9 +334,7 @@ impl Remembered {
         if let Some(before) = &before {
             self.learn(before.token);
         }
-        if self.refused == Some(token) {
-            self.refused = None;
-        }
+        self.refused.retain(|refused| *refused != token);
         let fresh = Accepted {
             token,
             origin: connection.origin.clone(),
@@ -344,21 +365,26 @@ impl Remembered {
             self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
         let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
         let retry_at = timing::later(now, timing::pause(retry, attempts, key));
-        // A login that was held back was not refused again.
-        if let (Some(credentials), true, Login::Allowed) =
-            (attempt.credentials, problem.is_refused_login(), &work.login)
-        {
-            let again = self.login_refused.as_ref().filter(|refused| refused.credentials == credentials);
-            let attempts = again.map_or(1, |refused| refused.attempts.saturating_add(1));
-            let retry_at = timing::later(now, timing::pause(retry, attempts, key));
-            self.login_refused =
-                Some(LoginRefused { credentials, problem: problem.clone(), attempts, retry_at });
-        }
         self.held = Some(Held { problem, attempt, attempts, retry_at });
     }
 }
 
 impl Accepted {
+    /// Notes whether the connection is in observed, all of it; what is not is
+    /// held in memory.
+    fn notice(&mut self, observed: Option<&ObservedConnection>, wanted: &[ConnectionDetail], now: Timestamp) {
+        let (Some(connection), Some(observed)) = (&self.connection, observed) else { return };
+        let is_there = observed.in_place && observed.data == connection.data(wanted);
+        if is_there {
+            let seen_at = *self.seen_at.get_or_insert(now);
+            if timing::later(seen_at, HELD_AFTER_SEEN) <= now {
+                self.connection = None;
+            }
+        } else {
+            self.seen_at = None;
+        }
+    }
+
     /// Whether this token, known to work and held in full, is handed out rather
     /// than another that works: the one that lives longer, then the larger
     /// fingerprint.
@@ -379,13 +405,13 @@ mod tests {
     fn an_xr_that_is_called_no_more_is_forgotten_after_a_day() {
         let memory = Memory::default();
         let at = |hours: i64| Timestamp::from_second(1_800_000_000 + hours * 3600).unwrap();
-        memory.recall(&XrKey::test("gone"), None, at(0));
-        memory.recall(&XrKey::test("alive"), None, at(0));
+        memory.recall(&XrKey::test("gone"), None, &[], at(0));
+        memory.recall(&XrKey::test("alive"), None, &[], at(0));
         for hour in 1..=26 {
-            memory.recall(&XrKey::test("alive"), None, at(hour));
+            memory.recall(&XrKey::test("alive"), None, &[], at(hour));
         }
         assert_eq!(memory.len(), 2, "one may be called again as late as this");
-        memory.recall(&XrKey::test("alive"), None, at(27));
+        memory.recall(&XrKey::test("alive"), None, &[], at(27));
         assert_eq!(memory.len(), 1);
     }
 }

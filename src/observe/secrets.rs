@@ -100,11 +100,10 @@ pub(super) fn connection(
     match secret {
         Some(secret) if secret.token.is_some() => Some(secret),
         secret => {
+            // The Secret has to be written again, out of what the details have.
             let details = ObservedConnection::read(details, wanted);
-            let token = details.token?;
-            // Only the token is of use: the Secret has to be written again.
-            let data = secret.map(|secret| secret.data).unwrap_or_default();
-            Some(ObservedConnection { token: Some(token), data, in_place: false, complete: false })
+            let lost = |details| ObservedConnection { in_place: false, complete: false, ..details };
+            if details.token.is_some() { Some(lost(details)) } else { secret }
         }
     }
 }

@@ -22,6 +22,9 @@ const RARELY_LONGEST: Duration = Duration::from_hours(1);
 /// The longest pause that a server can ask for.
 const AFTER_LONGEST: Duration = Duration::from_mins(10);
 
+/// The longest life of a token by default (recorded: 7776000 s).
+const DEFAULT_LIFE: Duration = Duration::from_hours(90 * 24);
+
 /// When a token that was accepted is verified or renewed next.
 #[must_use]
 pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey) -> Timestamp {
@@ -35,14 +38,17 @@ pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey) -> Timest
     }
 }
 
-/// When a token is renewed: when the set fraction of its life is left.
+/// When a token is renewed: when the set fraction of its life is left. One of
+/// which nobody says when it ends is taken to live as long as a server lets any
+/// live by default; what renewing returns does say it.
 #[must_use]
 pub fn renew_at(
     issued_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     policy: &TokenPolicy,
 ) -> Option<Timestamp> {
-    let (issued_at, expires_at) = (issued_at?, expires_at?);
+    let issued_at = issued_at?;
+    let expires_at = expires_at.unwrap_or_else(|| later(issued_at, DEFAULT_LIFE));
     let life = Duration::try_from(expires_at.duration_since(issued_at)).ok()?;
     expires_at.checked_sub(life.mul_f64(policy.renew_at)).ok()
 }

@@ -7,8 +7,8 @@
 
 use crate::{
     act::Remembered,
-    observe::{Observation, PreviousConditions, Waiting},
-    plan::{Action, ConnectionSecret, Plan, Wait},
+    observe::{AdminSource, Observation, PreviousConditions, Waiting},
+    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
     problem::Problem,
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
     secret::AccessToken,
@@ -35,6 +35,8 @@ pub const REASONS: &[&str] = &[
     "Verifying",
     "TokenRefused",
     "NoToken",
+    "AdminSecretMissing",
+    "BootstrappedAgain",
 ];
 
 /// What a response says of the state of things.
@@ -45,6 +47,8 @@ pub(super) struct Verdict {
     pub(super) token_is_persisted: bool,
     /// Whether it works, as far as is known.
     pub(super) token_may_work: bool,
+    /// What has happened that no condition tells.
+    news: Option<Event>,
 }
 
 /// What is known of the token that is emitted.
@@ -72,8 +76,10 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     let problem = problem(remembered, plan);
     let bootstrapped = bootstrapped(observation, plan, &token, problem);
     let token_valid = token_valid(observation, plan, &token, problem);
+    let token_is_persisted = is_persisted(observation, remembered, plan);
     Verdict {
-        token_is_persisted: is_persisted(observation, remembered, plan),
+        token_is_persisted,
+        news: bootstrapped_again(remembered).filter(|_| !token_is_persisted),
         token_may_work: !matches!(token, Token::Refused | Token::None),
         conditions: vec![condition(BOOTSTRAPPED, bootstrapped), condition(TOKEN_VALID, token_valid)],
     }
@@ -89,7 +95,7 @@ fn token(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Tok
         ConnectionSecret::Remembered => Token::Works,
         ConnectionSecret::Observed => match observed() {
             None => Token::None,
-            Some(token) if remembered.refused == Some(token) => Token::Refused,
+            Some(token) if remembered.refused.contains(&token) => Token::Refused,
             Some(token) if is_accepted(observation, remembered, token) => Token::Works,
             Some(_) => Token::NotAsked,
         },
@@ -116,7 +122,7 @@ fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan)
         ConnectionSecret::Remembered => {
             let connection = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
             let data = connection.map(|connection| connection.data(&observation.wanted));
-            observed.map(|observed| &observed.data) == data.as_ref()
+            observed.filter(|observed| observed.in_place).map(|observed| &observed.data) == data.as_ref()
         }
     }
 }
@@ -132,8 +138,39 @@ fn problem<'a>(remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem
     }
 }
 
+/// An instance whose database was emptied gets a new token without its
+/// condition ever being false, so this is told by an event of its own, with the
+/// response that hands the token out.
+fn bootstrapped_again(remembered: &Remembered) -> Option<Event> {
+    let accepted = remembered.accepted.as_ref()?;
+    let origin = &accepted.origin;
+    (remembered.bootstrapped_again == Some(accepted.token)).then(|| {
+        let what = format!(
+            "Infisical at {origin} was empty, as after the loss of its database, and was bootstrapped again"
+        );
+        warning("BootstrappedAgain", what)
+    })
+}
+
+/// Whether nobody has the password of the admin, though the token works.
+fn password_is_gone(observation: &Observation, plan: &Plan) -> bool {
+    matches!(observation.admin, AdminSource::Generated { .. })
+        && plan.admin == AdminSecret::None
+        && observation.adopted.is_none()
+}
+
 fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
     match token {
+        Token::Works | Token::NotAsked if password_is_gone(observation, plan) => Says {
+            status: Status::ConditionTrue,
+            reason: "AdminSecretMissing",
+            message: format!(
+                "The connection is in Secret {}, but there is no admin Secret {}: when the token ends and cannot be \
+                 renewed, nobody can get another. Set the admin's password anew in Infisical, and supply it with \
+                 input.admin.credentials or input.admin.secretRef",
+                observation.connection_secret, observation.admin_secret
+            ),
+        },
         Token::Works | Token::NotAsked => Says {
             status: Status::ConditionTrue,
             reason: "Bootstrapped",
@@ -248,7 +285,16 @@ pub(super) fn events(verdict: &Verdict, previous: &PreviousConditions) -> Vec<Ev
         let before = previous.of_type(&condition.r#type);
         before.is_none_or(|before| before.reason != condition.reason)
     };
-    verdict.conditions.iter().filter(changed).filter_map(event).collect()
+    verdict.conditions.iter().filter(changed).filter_map(event).chain(verdict.news.clone()).collect()
+}
+
+fn warning(reason: &str, message: String) -> Event {
+    Event {
+        severity: Severity::Warning.into(),
+        message,
+        reason: Some(reason.to_owned()),
+        target: Some(Target::CompositeAndClaim.into()),
+    }
 }
 
 fn event(condition: &Condition) -> Option<Event> {

@@ -8,6 +8,7 @@
     reason = "a test ends where something is not as expected, and so do its helpers"
 )]
 
+mod adopt;
 mod client;
 mod contract;
 mod crd;
@@ -15,6 +16,8 @@ mod direct;
 mod docs;
 mod examples;
 mod flows;
+mod human;
 mod recordings;
+mod repair;
 mod server;
 mod world;

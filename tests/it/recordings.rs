@@ -12,7 +12,7 @@ use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
-fn recordings() -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn recordings() -> BTreeMap<String, Vec<u8>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/requests");
     let read = |entry: std::io::Result<std::fs::DirEntry>| {
         let path = entry.unwrap().path();

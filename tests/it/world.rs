@@ -12,8 +12,9 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_crossplane::{Crossplane, Reconciled};
-use fake_infisical::{FakeInfisical, Options, Settings, Variant};
+use fake_infisical::{FakeInfisical, Options, Request, Route, Settings, Variant};
 use function_infisical::{
     clock::Clock,
     function::Function,
@@ -141,6 +142,47 @@ impl World {
             self.clock.advance(Duration::from_secs(u64::try_from(ttl).unwrap()));
             self.settle().await;
         }
+    }
+
+    /// What the server has been asked so far, to be given to [`Self::asked`].
+    pub(crate) fn mark(&self) -> usize {
+        self.fake.log().len()
+    }
+
+    /// The routes that were asked since a mark, in order.
+    pub(crate) fn asked(&self, since: usize) -> Vec<Route> {
+        self.fake.log().iter().skip(since).map(|entry| entry.route).collect()
+    }
+
+    /// The reasons of the events since the first `since` of them.
+    pub(crate) fn events(&self, since: usize) -> Vec<&str> {
+        self.crossplane.events.iter().skip(since).map(|event| event.reason.as_str()).collect()
+    }
+
+    /// Sets a key of the connection Secret by hand.
+    pub(crate) fn put(&mut self, key: &str, value: &str) {
+        let secret = self.crossplane.composed.get_mut("infisical-connection").unwrap();
+        secret["data"][key] = json!(STANDARD.encode(value));
+    }
+
+    /// Somebody else sets the instance up, past the function.
+    pub(crate) fn bootstrap_elsewhere(&self, email: &str, password: &str) -> String {
+        let body = json!({"email": email, "password": password, "organization": "theirs"});
+        let response = self.fake.ask(&Request::new("POST", "/api/v1/admin/bootstrap").json(&body));
+        assert_eq!(response.status, 200);
+        let answer: Value = serde_json::from_slice(&response.body).unwrap();
+        answer["identity"]["credentials"]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Lets time pass until the XR says something.
+    pub(crate) async fn until_reason(&mut self, condition_type: &str, reason: &str) {
+        for _ in 0..60 {
+            if self.crossplane.condition(condition_type).is_some_and(|(_, found, _)| found == reason) {
+                return;
+            }
+            self.live(Duration::from_secs(1)).await;
+        }
+        panic!("{condition_type} is never {reason}: {}", self.story());
     }
 
     /// The token in the connection Secret.

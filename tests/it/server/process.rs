@@ -7,7 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use function_infisical::{server::listen::ListenAddress, telemetry};
+use function_infisical::{
+    desired::Desired,
+    proto::v1::{RunFunctionRequest, RunFunctionResponse},
+    server::listen::ListenAddress,
+    telemetry,
+};
 use http::uri::PathAndQuery;
 use prost::Message as _;
 use tokio::{net::TcpStream, sync::mpsc, task::JoinSet};
@@ -200,4 +205,26 @@ fn the_log_tells_where_a_panic_was_and_not_what_it_said() {
 fn panics_with_logging() {
     telemetry::init(telemetry::LogFormat::Json, false);
     assert!(std::panic::catch_unwind(|| panic!("{PANIC_TEXT}")).is_err());
+}
+
+#[tokio::test]
+async fn recorded_requests_are_answered_by_the_binary_with_all_of_their_desired_state() {
+    let process = Process::start();
+    let mut client = Grpc::new(channel(process.addr).await);
+    for (name, recording) in crate::recordings::recordings() {
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            client.ready().await.unwrap();
+            let request = Request::new(Bytes::from(recording.clone()));
+            let answer = client.unary(request, PathAndQuery::from_static(V1), Raw).await.unwrap();
+            answers.push(answer.into_inner());
+        }
+        assert!(answers[0] == answers[1], "{name}: the same request twice gives the same bytes");
+        let sent = RunFunctionRequest::decode(recording.as_slice()).unwrap();
+        let got = RunFunctionResponse::decode(answers[0].clone()).unwrap();
+        assert_eq!(got.meta.unwrap().tag, sent.meta.unwrap().tag, "{name}");
+        let desired = |desired: Option<Desired>| desired.unwrap().encode_to_vec();
+        assert!(desired(got.desired) == desired(sent.desired), "{name}");
+        assert!(got.results[0].message.contains("input.instance"), "{}", got.results[0].message);
+    }
 }

@@ -1,0 +1,204 @@
+//! What only a human can do is said once and precisely, and the server is left
+//! alone meanwhile.
+
+use std::time::Duration;
+
+use fake_crossplane::Reconciled;
+use fake_infisical::{
+    Fault, On,
+    Route::{self, AdminIdentities, Bootstrap, Config, Login, MintToken, Organizations, SelectOrganization},
+    Settings, Times, Transaction,
+};
+use serde_json::json;
+
+use crate::world::{Kind, World};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Something that a human has switched on the server.
+struct Row {
+    reason: &'static str,
+    happens: fn(&World),
+    mended: fn(&World),
+    /// What is asked in vain, each time.
+    asked: &'static [Route],
+    /// What the condition's message says.
+    says: &'static [&'static str],
+}
+
+const TABLE: &[Row] = &[
+    Row {
+        reason: "MFARequired",
+        happens: |world| world.fake.configure(|settings| settings.second_factor = true),
+        mended: |world| world.fake.configure(|settings| settings.second_factor = false),
+        asked: &[Config, Login, Organizations, SelectOrganization],
+        says: &["platform@example.org", "second factor", "Switch MFA off"],
+    },
+    Row {
+        reason: "CaptchaRequired",
+        happens: |world| world.fake.configure(|settings| settings.captcha_after = Some(0)),
+        mended: |world| world.fake.configure(|settings| settings.captcha_after = None),
+        asked: &[Config, Login],
+        says: &["platform@example.org", "captcha", "Log in once in its web interface"],
+    },
+    Row {
+        reason: "PasswordLoginDisabled",
+        happens: |world| world.fake.configure(|settings| settings.password_login = false),
+        mended: |world| world.fake.configure(|settings| settings.password_login = true),
+        asked: &[Config, Login],
+        says: &["does not allow login by email and password", "input.adopt"],
+    },
+    Row {
+        reason: "AdminLocked",
+        happens: |world| world.fake.configure(|settings| settings.users_locked = true),
+        mended: |world| world.fake.configure(|settings| settings.users_locked = false),
+        asked: &[Config, Login],
+        says: &["platform@example.org", "locked", "Unlock it"],
+    },
+    Row {
+        reason: "AdminLoginRefused",
+        happens: |world| world.fake.change_passwords("marker-changed-by-hand"),
+        mended: |world| {
+            let admin = world.crossplane.secret("infisical-admin").unwrap();
+            world.fake.change_passwords(&admin["password"]);
+        },
+        asked: &[Config, Login],
+        says: &["platform@example.org", "refuses", "the present password"],
+    },
+    Row {
+        reason: "NoInstanceAdmin",
+        happens: |world| world.fake.revoke_instance_admin(),
+        mended: |world| {
+            // Given back: the database is as it was before.
+            world.fake.reset_database();
+        },
+        asked: &[Config, Login, Organizations, SelectOrganization, AdminIdentities],
+        says: &["instance admin", "Give one the right"],
+    },
+];
+
+/// A world whose token is gone, so that another has to be had.
+async fn in_need(row: &Row) -> World {
+    let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
+    (row.happens)(&world);
+    world.restart();
+    world.crossplane.composed.remove("infisical-connection");
+    world
+}
+
+#[tokio::test]
+async fn what_a_human_has_to_mend_is_said_once_and_the_server_is_left_alone() {
+    for row in TABLE {
+        let mut world = in_need(row).await;
+        let (mark, events) = (world.mark(), world.crossplane.events.len());
+        world.settle().await;
+        assert_eq!(world.conditions()[0], ("False".to_owned(), row.reason.to_owned()));
+        assert_eq!(world.conditions()[1], ("False".to_owned(), "NoToken".to_owned()), "{}", row.reason);
+        assert!(!world.crossplane.is_ready(), "{}", row.reason);
+        assert_eq!(world.asked(mark), row.asked, "{}", row.reason);
+        let message = world.message("InfisicalBootstrapped");
+        for part in row.says {
+            assert!(message.contains(part), "{}: {part:?} in {message}", row.reason);
+        }
+        assert!(world.crossplane.ttl.is_some_and(|ttl| ttl <= 60), "a remedy in the cluster is noticed soon");
+
+        world.live(6 * HOUR).await;
+        let logins = world.asked(mark).iter().filter(|route| **route == Login).count();
+        // After 10, 20 and 40 minutes, then hourly.
+        assert!((5..=10).contains(&logins), "{}: {logins} logins", row.reason);
+        assert_eq!(world.asked(mark).len(), logins * row.asked.len(), "{}", row.reason);
+        assert_eq!(world.events(events), [row.reason]);
+        assert_eq!(world.fake.count(MintToken), 1, "the one before");
+
+        (row.mended)(&world);
+        world.live(80 * MINUTE).await;
+        assert!(world.crossplane.is_ready() && world.token_works(), "{} {}", row.reason, world.story());
+    }
+}
+
+#[tokio::test]
+async fn a_token_put_by_hand_helps_at_once_whatever_the_reason() {
+    for row in TABLE.iter().take(5) {
+        let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
+        let secret = world.crossplane.composed["infisical-connection"].clone();
+        (row.happens)(&world);
+        world.restart();
+        world.crossplane.composed.remove("infisical-connection");
+        world.settle().await;
+        assert_eq!(world.conditions()[0].1, row.reason);
+        let logins = world.fake.count(Login);
+        world.crossplane.composed.insert("infisical-connection".to_owned(), secret);
+        world.settle().await;
+        assert!(world.crossplane.is_ready() && world.token_works(), "{} {}", row.reason, world.story());
+        assert_eq!(world.fake.count(Login), logins, "{}", row.reason);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_works_is_kept_whatever_a_human_has_to_mend() {
+    for row in TABLE.iter().take(5) {
+        let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
+        let before = world.token();
+        world.live(30 * MINUTE).await;
+        let (mark, events) = (world.mark(), world.crossplane.events.len());
+        (row.happens)(&world);
+        world.restart();
+        world.live(2 * HOUR).await;
+        assert_eq!(world.token(), before);
+        assert!(world.crossplane.is_ready() && world.token_works(), "{} {}", row.reason, world.story());
+        let logins = world.asked(mark).iter().filter(|route| **route == Login).count();
+        assert!(logins <= 1, "{}: to look for siblings, and never again once it was refused", row.reason);
+        assert_eq!(world.fake.count(MintToken), 1, "{}", row.reason);
+        assert_eq!(world.events(events), [""; 0], "{}", row.reason);
+    }
+}
+
+#[tokio::test]
+async fn the_email_of_an_interrupted_bootstrap_is_named_and_another_is_the_way_out() {
+    let mut world = World::start(Settings::default(), Kind::Namespaced).await;
+    world.settle().await;
+    let burnt = world.crossplane.secret("infisical-admin").unwrap();
+    assert_eq!(world.crossplane.composed["infisical-admin"]["immutable"], true);
+    let crash = Fault::CrashAfter(Transaction::User);
+    world.fake.inject(On::Route(Bootstrap), Times::Next(1), crash);
+    world.crossplane.make_available("infisical");
+    world.until_reason("InfisicalBootstrapped", "PartiallyBootstrapped").await;
+    let message = world.message("InfisicalBootstrapped");
+    for part in ["platform@example.org", "Write another address into input.admin.email", "empty database"] {
+        assert!(message.contains(part), "{part:?} in {message}");
+    }
+    let warnings =
+        |world: &World| world.events(0).iter().filter(|reason| **reason == "PartiallyBootstrapped").count();
+    assert_eq!(warnings(&world), 1, "{}", world.story());
+    assert!(world.fake.bootstraps().emails.iter().all(|email| email == "platform@example.org"));
+    assert!(!world.fake.is_initialized());
+
+    world.crossplane.input["admin"]["email"] = json!("root@example.org");
+    // The immutable Secret goes first, and then there is another.
+    assert_eq!(world.reconcile().await, Reconciled::Applied { changed: true });
+    assert!(!world.crossplane.composed.contains_key("infisical-admin"), "{}", world.story());
+    world.reconcile().await;
+    let admin = world.crossplane.secret("infisical-admin").unwrap();
+    assert_eq!(admin["email"], "root@example.org");
+    assert_ne!(admin["password"], burnt["password"]);
+    world.settle().await;
+    assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    assert_eq!(world.fake.bootstraps().successful, 1);
+    assert_eq!(world.fake.bootstraps().emails.last().map(String::as_str), Some("root@example.org"));
+    assert_eq!(warnings(&world), 1, "{}", world.story());
+}
+
+#[tokio::test]
+async fn an_empty_database_is_the_other_way_out_of_an_interrupted_bootstrap() {
+    let mut world = World::start(Settings::default(), Kind::Namespaced).await;
+    world.settle().await;
+    let crash = Fault::CrashAfter(Transaction::Organization);
+    world.fake.inject(On::Route(Bootstrap), Times::Next(1), crash);
+    world.crossplane.make_available("infisical");
+    world.until_reason("InfisicalBootstrapped", "PartiallyBootstrapped").await;
+    world.fake.reset_database();
+    world.live(2 * MINUTE).await;
+    assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    assert_eq!(world.fake.super_admins(), ["platform@example.org"]);
+}
