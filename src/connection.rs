@@ -63,30 +63,40 @@ impl Connection {
     pub fn data(&self, wanted: &[ConnectionDetail]) -> SecretData {
         let mut data = SecretData::default();
         for detail in wanted {
-            // The token is exposed here: the Secret is where it belongs.
-            match &detail.value {
-                DetailValue::Token => data.insert(&detail.name, self.token.expose()),
-                DetailValue::Host => data.insert(&detail.name, self.origin.as_str()),
-                DetailValue::OrganizationId => data.insert(&detail.name, &self.organization_id),
-                DetailValue::OrganizationSlug => data.insert(&detail.name, &self.organization_slug),
-                DetailValue::IdentityId => {
-                    data.insert(&detail.name, self.identity_id.as_deref().unwrap_or_default());
-                }
-                DetailValue::ExpiresAt => {
-                    let expires_at = self.expires_at.map(|at| at.to_string()).unwrap_or_default();
-                    data.insert(&detail.name, &expires_at);
-                }
-                DetailValue::Credentials => data.insert(&detail.name, &credentials_json(&self.token)),
-            }
+            self.read(detail.value, |value| data.insert(&detail.name, value));
         }
         data
+    }
+
+    /// Whether what was observed is [`Self::data`], without making that.
+    #[must_use]
+    pub fn is_in(&self, observed: &ObservedConnection, wanted: &[ConnectionDetail]) -> bool {
+        // Nothing but the wanted names was taken out of the Secret.
+        let is_there = |detail: &ConnectionDetail| {
+            let there = observed.data.get(&detail.name);
+            self.read(detail.value, |value| there == Some(value.as_bytes()))
+        };
+        wanted.iter().all(is_there)
+    }
+
+    fn read<T>(&self, value: DetailValue, read: impl FnOnce(&str) -> T) -> T {
+        // The token is exposed here: the Secret is where it belongs.
+        match value {
+            DetailValue::Token => read(self.token.expose()),
+            DetailValue::Host => read(self.origin.as_str()),
+            DetailValue::OrganizationId => read(&self.organization_id),
+            DetailValue::OrganizationSlug => read(&self.organization_slug),
+            DetailValue::IdentityId => read(self.identity_id.as_deref().unwrap_or_default()),
+            DetailValue::ExpiresAt => read(&self.expires_at.map(|at| at.to_string()).unwrap_or_default()),
+            DetailValue::Credentials => read(&credentials_json(&self.token)),
+        }
     }
 }
 
 /// What provider-infisical reads: `{"auth":{"token":"…"}}`.
 fn credentials_json(token: &AccessToken) -> Zeroizing<String> {
-    let json = serde_json::json!({ "auth": { "token": token.expose() } });
-    Zeroizing::new(json.to_string())
+    let token = Zeroizing::new(serde_json::Value::from(token.expose()).to_string());
+    Zeroizing::new(format!(r#"{{"auth":{{"token":{}}}}}"#, *token))
 }
 
 /// The connection Secret, or the connection details of a legacy XR, as observed.
@@ -168,6 +178,8 @@ mod tests {
         let observed = ObservedConnection::read(&data, &wanted);
         assert!(observed.complete, "a value that is not known is there, empty");
         assert_eq!(observed.data, data);
+        assert!(connection().is_in(&observed, &wanted));
+        assert!(!connection().is_in(&observed, &details(&[("other", DetailValue::Token)])));
         assert_eq!(observed.token, Some(AccessToken::new("marker-token")));
     }
 

@@ -112,10 +112,14 @@ impl<'a> Manifest<'a> {
     /// The value of a field.
     #[must_use]
     pub fn field(self, name: &str) -> Option<Value<'a>> {
+        self.field_of(name.as_bytes())
+    }
+
+    fn field_of(self, name: &[u8]) -> Option<Value<'a>> {
         let mut last = None;
         for entry in self.entries() {
             let (key, value) = entry.ok()?;
-            if key == name.as_bytes() {
+            if key == name {
                 last = Some(value);
             }
         }
@@ -249,6 +253,24 @@ impl<'a> Manifest<'a> {
         }
     }
 
+    /// Whether another object says the same, in whatever order. This one has
+    /// each of its fields once, as an encoding of a map has.
+    #[must_use]
+    pub fn is_same_as(self, other: Manifest<'_>) -> bool {
+        let mut fields = 0;
+        for entry in self.entries() {
+            fields += 1;
+            let same = entry.is_ok_and(|(key, value)| {
+                let (ours, theirs) = (Value::decode(value), other.field_of(key));
+                ours.zip(theirs).is_some_and(|(ours, theirs)| ours.is_same_as(theirs))
+            });
+            if !same {
+                return false;
+            }
+        }
+        other.entries().count() == fields
+    }
+
     fn entries(self) -> impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>> {
         elements(self.0).map(|entry| entry.and_then(split_entry))
     }
@@ -333,6 +355,21 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn as_list(self) -> Option<List<'a>> {
         if let Self::List(list) = self { Some(list) } else { None }
+    }
+
+    fn is_same_as(self, other: Value<'_>) -> bool {
+        match (self, other) {
+            (Self::Null, Value::Null) => true,
+            (Self::Number(ours), Value::Number(theirs)) => ours.to_bits() == theirs.to_bits(),
+            (Self::String(ours), Value::String(theirs)) => ours == theirs,
+            (Self::Bool(ours), Value::Bool(theirs)) => ours == theirs,
+            (Self::Object(ours), Value::Object(theirs)) => ours.is_same_as(theirs),
+            (Self::List(ours), Value::List(theirs)) => {
+                ours.iter().count() == theirs.iter().count()
+                    && ours.iter().zip(theirs.iter()).all(|(ours, theirs)| ours.is_same_as(theirs))
+            }
+            _ => false,
+        }
     }
 
     fn decode(encoded: &'a [u8]) -> Option<Self> {

@@ -229,8 +229,8 @@ fn standing(
     let observed = observation.connection.as_ref();
     match &accepted.connection {
         Some(connection) => {
-            let data = connection.data(&observation.wanted);
-            let seen = observed.is_some_and(|observed| observed.in_place && observed.data == data);
+            let seen = observed
+                .is_some_and(|observed| observed.in_place && connection.is_in(observed, &observation.wanted));
             Some(if seen { Action::Keep { check_at } } else { Action::HandOut })
         }
         None => {

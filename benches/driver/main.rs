@@ -10,6 +10,7 @@
 
 use std::{error::Error, fs, path::PathBuf, process::ExitCode};
 
+use bytes::Bytes;
 use clap::Parser;
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
@@ -149,15 +150,17 @@ impl Bench<'_> {
         }
         for round in 0..self.args.rounds {
             for size in &self.args.sizes {
-                let frame = frame(&self.world.request(bytes_of(size)?));
+                let frames = world::shuffled(&self.world.request(bytes_of(size)?))?;
+                let bytes = frames.first().map_or(0, Bytes::len);
+                let frame = |call: usize| frames.get(call % frames.len()).cloned().unwrap_or_default();
                 for &under_way in &self.args.under_way {
-                    let case = Case { security, bytes: frame.len(), size: size.clone(), under_way };
+                    let case = Case { security, bytes, size: size.clone(), under_way };
                     for (subject, running, client) in &servers {
                         eprint!("\rround {} {security} {size} {under_way} {subject:<24}", round + 1);
-                        let calls = calls(*subject, frame.len());
+                        let calls = calls(*subject, bytes);
                         usage::forget_peak(running.pid());
                         let burst =
-                            load::burst(client, running.pid(), calls, under_way, |_| frame.clone()).await?;
+                            load::burst(client, running.pid(), calls, under_way, frame).await?;
                         let peak = usage::memory(running.pid())?.peak;
                         let of_case: &mut Bursts =
                             results.entry(case.clone()).or_default().entry(*subject).or_default();

@@ -13,6 +13,8 @@ use fake_crossplane::{Crossplane, Earlier, Reconciled, structs};
 use fake_infisical::{FakeInfisical, Options};
 use function_infisical::proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse, State};
 use prost::Message as _;
+use prost_types::{Struct, value::Kind};
+use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use serde_json::{Value, json};
 
 use crate::{
@@ -156,6 +158,64 @@ pub(crate) async fn warm(client: &Client, request: &RunFunctionRequest) -> Resul
             return Err(format!("no steady state: {:?} {:?}", response.conditions, response.results).into());
         }
     }
+}
+
+/// The same request in some other orders: Go writes the fields of an object in
+/// another order each time, and nothing may rely on one.
+pub(crate) fn shuffled(request: &RunFunctionRequest) -> Result<Vec<Bytes>, Failure> {
+    const ORDERS: u64 = 16;
+    (0..ORDERS)
+        .map(|seed| {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let mut request = request.clone();
+            shuffle(&mut request.input, &mut rng)?;
+            if let Some(observed) = &mut request.observed {
+                let composite = observed.composite.iter_mut();
+                for resource in composite.chain(observed.resources.values_mut()) {
+                    shuffle(&mut resource.resource, &mut rng)?;
+                }
+            }
+            Ok(frame(&request))
+        })
+        .collect()
+}
+
+fn shuffle(manifest: &mut Option<Bytes>, rng: &mut StdRng) -> Result<(), Failure> {
+    if let Some(encoded) = manifest {
+        *encoded = in_some_order(Struct::decode(encoded.clone())?, rng).into();
+    }
+    Ok(())
+}
+
+/// Encodes an object with its fields, and those of the objects in it, in an
+/// order that is drawn.
+fn in_some_order(object: Struct, rng: &mut StdRng) -> Vec<u8> {
+    let mut entries: Vec<Vec<u8>> = Vec::new();
+    for (name, mut value) in object.fields {
+        let nested = match value.kind.take() {
+            Some(Kind::StructValue(object)) => Some(in_some_order(object, rng)),
+            kind => {
+                value.kind = kind;
+                None
+            }
+        };
+        let value = nested.map_or_else(
+            || value.encode_to_vec(),
+            |object| {
+                let mut value = Vec::new();
+                prost::encoding::bytes::encode(5, &object, &mut value);
+                value
+            },
+        );
+        let mut entry = Vec::new();
+        prost::encoding::string::encode(1, &name, &mut entry);
+        prost::encoding::bytes::encode(2, &value, &mut entry);
+        let mut field = Vec::new();
+        prost::encoding::bytes::encode(1, &entry, &mut field);
+        entries.push(field);
+    }
+    entries.shuffle(rng);
+    entries.concat()
 }
 
 /// Whether a response is one of steady state: it asks to be called again when
