@@ -24,6 +24,11 @@ generate:
 deny:
     cargo deny check bans licenses sources
 
+# Runs the function under a real Crossplane. Needs Go, etcd-server and
+# docker-registry; the first time it builds for a quarter of an hour.
+e2e *cases:
+    cargo xtask e2e {{cases}}
+
 quickstart *flags:
     cargo run --quiet --example quickstart -- {{flags}}
 

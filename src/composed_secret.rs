@@ -52,6 +52,15 @@ impl SecretData {
         self.0.insert(key.to_owned(), Zeroizing::new(value.as_bytes().to_vec()));
     }
 
+    /// Takes over what `other` has under keys that have no value here.
+    pub fn fill(&mut self, other: &Self) {
+        for (key, value) in self.0.iter_mut().filter(|(_, value)| value.is_empty()) {
+            if let Some(other) = other.0.get(key) {
+                value.clone_from(other);
+            }
+        }
+    }
+
     /// The text under a key. `None` where it is missing, empty or not UTF-8.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&str> {

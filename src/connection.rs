@@ -58,6 +58,16 @@ impl Connection {
         }
     }
 
+    /// Whether this one is handed out rather than another of the same server,
+    /// when both work: the one that lives longer, then the larger fingerprint.
+    /// All replicas prefer the same one, so that they do not take turns in
+    /// overwriting each other's.
+    #[must_use]
+    pub fn is_preferred_to(&self, other: &Self) -> bool {
+        let rank = |connection: &Self| (connection.expires_at, connection.token.fingerprint());
+        self.origin == other.origin && rank(self) > rank(other)
+    }
+
     /// The data of the connection Secret, under the names that the input gives.
     #[must_use]
     pub fn data(&self, wanted: &[ConnectionDetail]) -> SecretData {
@@ -68,13 +78,30 @@ impl Connection {
         data
     }
 
-    /// Whether what was observed is [`Self::data`], without making that.
+    /// The same over what was observed of it: what the server did not say, such as
+    /// when the token ends, stays as another replica has written it.
+    #[must_use]
+    pub fn data_over(
+        &self,
+        observed: Option<&ObservedConnection>,
+        wanted: &[ConnectionDetail],
+    ) -> SecretData {
+        let mut data = self.data(wanted);
+        if let Some(observed) = observed.filter(|observed| observed.token.as_ref() == Some(&self.token)) {
+            data.fill(&observed.data);
+        }
+        data
+    }
+
+    /// Whether what was observed is [`Self::data_over`] it, without making that.
     #[must_use]
     pub fn is_in(&self, observed: &ObservedConnection, wanted: &[ConnectionDetail]) -> bool {
+        let is_ours = observed.token.as_ref() == Some(&self.token);
         // Nothing but the wanted names was taken out of the Secret.
         let is_there = |detail: &ConnectionDetail| {
-            let there = observed.data.get(&detail.name);
-            self.read(detail.value, |value| there == Some(value.as_bytes()))
+            observed.data.get(&detail.name).is_some_and(|there| {
+                self.read(detail.value, |value| there == value.as_bytes() || (is_ours && value.is_empty()))
+            })
         };
         wanted.iter().all(is_there)
     }
@@ -95,7 +122,8 @@ impl Connection {
 
 /// What provider-infisical reads: `{"auth":{"token":"…"}}`.
 fn credentials_json(token: &AccessToken) -> Zeroizing<String> {
-    let token = Zeroizing::new(serde_json::Value::from(token.expose()).to_string());
+    // A string cannot fail to be written.
+    let token = Zeroizing::new(serde_json::to_string(token.expose()).unwrap_or_default());
     Zeroizing::new(format!(r#"{{"auth":{{"token":{}}}}}"#, *token))
 }
 
@@ -189,5 +217,21 @@ mod tests {
         let observed = ObservedConnection::read(&before, &details(&[("TOKEN", DetailValue::Token)]));
         assert_eq!(observed.token, Some(AccessToken::new("marker-token")));
         assert!(!observed.in_place && !observed.complete);
+    }
+
+    #[test]
+    fn of_two_tokens_every_replica_prefers_the_same() {
+        let mk = |token: &str, expires: i64, origin: &str| Connection {
+            token: AccessToken::new(token),
+            origin: Origin::parse(origin).unwrap(),
+            expires_at: Timestamp::from_second(expires).ok(),
+            ..connection()
+        };
+        let (short, long) = (mk("a", 60, "http://here"), mk("b", 90, "http://here"));
+        assert!(long.is_preferred_to(&short) && !short.is_preferred_to(&long), "the one that lives longer");
+        let other = mk("c", 90, "http://here");
+        assert!(long.is_preferred_to(&other) != other.is_preferred_to(&long), "one of two that live as long");
+        assert!(!long.is_preferred_to(&long));
+        assert!(!mk("d", 99, "http://there").is_preferred_to(&short), "another place is nobody's rival");
     }
 }

@@ -56,8 +56,9 @@ impl Function {
                 self.answer(request, &observation, deadline).instrument(span).await
             }
             Err(error) => {
-                tracing::warn!(request.tag = tag, %error, "the pipeline step cannot run");
-                respond::fatal(request, &error)
+                let error = respond::bounded(error.to_string());
+                tracing::warn!(request.tag = tag, error, "the pipeline step cannot run");
+                respond::fatal(request, error)
             }
         }
     }

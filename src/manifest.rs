@@ -401,6 +401,9 @@ fn elements(encoded: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
 }
 
 fn split_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    if let Some(split) = split_usual_entry(entry) {
+        return Ok(split);
+    }
     // What an entry leaves out is empty: the key "", a value of no kind.
     let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
     for field in wire::fields(entry) {
@@ -412,6 +415,14 @@ fn split_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
         }
     }
     Ok((key, value))
+}
+
+/// An entry as encoders write it: its key, its value, and nothing else. Most of
+/// what is read of a manifest is passed over like this.
+fn split_usual_entry(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, rest) = wire::len(number::ENTRY_KEY, entry)?;
+    let (value, rest) = wire::len(number::ENTRY_VALUE, rest)?;
+    rest.is_empty().then_some((key, value))
 }
 
 impl fmt::Debug for Manifest<'_> {

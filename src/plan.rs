@@ -6,11 +6,14 @@
 //! here: persist before acting, act only on a call that counts, use whatever is
 //! there, and an instance that does not answer changes nothing.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::{
     act::{Establish, Login, Remembered},
     claims::Claims,
+    connection::Connection,
     endpoint::Endpoint,
     observe::{AdminSource, Observation, Waiting},
     problem::{Problem, ProblemKind},
@@ -19,11 +22,15 @@ use crate::{
 };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod timing;
 
+/// For how long after the server accepted it a token is handed out again without
+/// asking: shorter than the age at which a replaced token is revoked.
+const HANDED_OUT_FOR: Duration = Duration::from_mins(5);
+
 /// What one call does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// What becomes of the admin Secret.
     pub admin: AdminSecret,
@@ -58,7 +65,7 @@ pub enum ConnectionSecret {
 }
 
 /// What is done or waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Something in the cluster has to come first.
     Wait(Wait),
@@ -113,7 +120,7 @@ impl Action {
 pub fn plan(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Plan {
     Plan {
         admin: admin_secret(observation, remembered),
-        connection: connection_secret(observation, remembered),
+        connection: connection_secret(observation, remembered, now),
         action: action(observation, remembered, now),
     }
 }
@@ -157,10 +164,10 @@ fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) 
     said_so || (!connected && observation.adopted.is_none())
 }
 
-fn connection_secret(observation: &Observation, remembered: &Remembered) -> ConnectionSecret {
+fn connection_secret(observation: &Observation, remembered: &Remembered, now: Timestamp) -> ConnectionSecret {
     let held_in_memory = remembered.accepted.as_ref().is_some_and(|accepted| accepted.connection.is_some());
     let observed = observation.connection.as_ref();
-    if held_in_memory && !has_a_strange_token(observation, remembered) {
+    if held_in_memory && !has_a_strange_token(observation, remembered, now) {
         ConnectionSecret::Remembered
     } else if observed.is_some() {
         ConnectionSecret::Observed
@@ -171,9 +178,14 @@ fn connection_secret(observation: &Observation, remembered: &Remembered) -> Conn
 
 /// Whether the observed token is one that this process knows nothing of: put
 /// there by hand, by another replica, or before a restart. It is right until
-/// the server says otherwise, so it is neither overwritten nor skipped.
-fn has_a_strange_token(observation: &Observation, remembered: &Remembered) -> bool {
-    observed_token(observation).is_some_and(|token| !remembered.knows(token.fingerprint()))
+/// the server says otherwise, so it is neither overwritten nor skipped. So is
+/// any that is observed in the place of an older one: whoever has put it there
+/// revokes the older.
+fn has_a_strange_token(observation: &Observation, remembered: &Remembered, now: Timestamp) -> bool {
+    let Some(observed) = observed_token(observation).map(AccessToken::fingerprint) else { return false };
+    let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.token != observed);
+    let gives_way = accepted.is_some_and(|accepted| !accepted.is_safe_from_others(now));
+    !remembered.knows(observed) || (gives_way && !remembered.refused.contains(&observed))
 }
 
 fn observed_token(observation: &Observation) -> Option<&AccessToken> {
@@ -216,7 +228,7 @@ fn standing(
     now: Timestamp,
 ) -> Option<Action> {
     let accepted = remembered.accepted.as_ref()?;
-    if accepted.origin != *endpoint.origin() || has_a_strange_token(observation, remembered) {
+    if accepted.origin != *endpoint.origin() || has_a_strange_token(observation, remembered, now) {
         return None;
     }
     let check_at = timing::check_at(accepted, &observation.token_policy, &observation.xr.key);
@@ -231,7 +243,13 @@ fn standing(
         Some(connection) => {
             let seen = observed
                 .is_some_and(|observed| observed.in_place && connection.is_in(observed, &observation.wanted));
-            Some(if seen { Action::Keep { check_at } } else { Action::HandOut })
+            let fresh = now < timing::later(accepted.verified_at, HANDED_OUT_FOR);
+            if seen {
+                Some(Action::Keep { check_at })
+            } else {
+                // Another replica may have replaced and revoked it since.
+                fresh.then_some(Action::HandOut)
+            }
         }
         None => {
             let observed = observed?;
@@ -248,7 +266,7 @@ fn work(
     endpoint: &Endpoint,
     now: Timestamp,
 ) -> Result<Establish, Wait> {
-    let mut tokens = tokens_to_try(observation, remembered).into_iter();
+    let mut tokens = tokens_to_try(observation, remembered, now).into_iter();
     let (token, others) = (tokens.next(), tokens.collect());
     let admin = usable_admin(observation, remembered);
     if token.is_none() && admin.is_none() {
@@ -273,6 +291,7 @@ fn work(
         renew: token.as_ref().is_some_and(|token| renewal_is_due(token, observation, remembered, now)),
         sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at <= now),
         login: login(remembered, admin.as_ref(), now),
+        rival: rival(observation, remembered, now),
         token,
         others,
         adopts: observation.adopted.is_some(),
@@ -281,6 +300,7 @@ fn work(
         connected_before: connected_before(observation, remembered),
         organization,
         token_name: token_name(observation),
+        token_policy: observation.token_policy,
         now,
     })
 }
@@ -308,9 +328,9 @@ fn token_name(observation: &Observation) -> String {
 /// A strange token in the cluster first, then the newest that was accepted,
 /// then one that the server could not be asked about, and last the token of an
 /// instance that is adopted: it is of use until there is one of our own.
-fn tokens_to_try(observation: &Observation, remembered: &Remembered) -> Vec<AccessToken> {
+fn tokens_to_try(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Vec<AccessToken> {
     let observed = observed_token(observation);
-    let strange = observed.filter(|_| has_a_strange_token(observation, remembered));
+    let strange = observed.filter(|_| has_a_strange_token(observation, remembered, now));
     let accepted = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
     let adopted = observation.adopted.as_ref().and_then(|adopted| adopted.as_ref().ok());
     let in_order = [strange, accepted.map(|it| &it.token), remembered.untested.as_ref(), observed, adopted];
@@ -321,6 +341,16 @@ fn tokens_to_try(observation: &Observation, remembered: &Remembered) -> Vec<Acce
         }
     }
     tokens
+}
+
+/// The newest token that was accepted, when a strange one is tried. Not when it
+/// is so old that whoever has put the other there may be about to revoke it.
+fn rival(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Option<Connection> {
+    if !has_a_strange_token(observation, remembered, now) {
+        return None;
+    }
+    let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.is_young(now))?;
+    accepted.connection.clone()
 }
 
 /// Credentials that may be used: supplied, or persisted and seen to be.

@@ -12,7 +12,7 @@ use prost_types::Duration;
 use crate::{
     act::Remembered,
     composed_secret::{self, SecretData, SecretKind},
-    observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation, ObserveError},
+    observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
     proto::v1::{
         Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
@@ -23,6 +23,8 @@ use crate::{
 
 pub mod conditions;
 mod status;
+
+pub use conditions::bounded;
 
 /// The admin Secret is written once. Two replicas that both find none may each
 /// draw a password; the API server keeps the first, whatever they apply later,
@@ -36,6 +38,11 @@ const CONNECTION: SecretKind =
 /// Seconds after which one is called again while only the cluster is awaited: a
 /// change there brings the call. Crossplane's SDKs answer with the same.
 const TTL_CLUSTER: i64 = 60;
+
+/// Seconds until the next call while something that is required may be what is
+/// missing: Crossplane watches what is composed, not what a step requires
+/// (measured: a Secret that came later was noticed when the `ttl` was over).
+const TTL_REQUIRED: i64 = 10;
 
 /// Seconds until the next call while work is under way.
 const TTL_WORK: i64 = 1;
@@ -57,7 +64,7 @@ pub fn respond(
     plan: &Plan,
     now: Timestamp,
 ) -> RunFunctionResponse {
-    let ttl = ttl(&plan.action, now);
+    let ttl = ttl(observation, &plan.action, now);
     let mut response = pass_through(request, ttl);
     let verdict = conditions::judge(observation, remembered, plan);
     let is_ready = verdict.token_is_persisted && verdict.token_may_work;
@@ -91,11 +98,11 @@ pub fn respond(
 
 /// Answers a call that only a person can mend.
 #[must_use]
-pub fn fatal(request: RunFunctionRequest, error: &ObserveError) -> RunFunctionResponse {
+pub fn fatal(request: RunFunctionRequest, message: String) -> RunFunctionResponse {
     let mut response = pass_through(request, TTL_CLUSTER);
     response.results = vec![Event {
         severity: Severity::Fatal.into(),
-        message: error.to_string(),
+        message,
         reason: Some("InvalidInput".to_owned()),
         target: Some(Target::CompositeAndClaim.into()),
     }];
@@ -114,10 +121,15 @@ fn pass_through(request: RunFunctionRequest, ttl: i64) -> RunFunctionResponse {
 }
 
 /// Seconds, from 1. Zero would mean never.
-fn ttl(action: &Action, now: Timestamp) -> i64 {
+fn ttl(observation: &Observation, action: &Action, now: Timestamp) -> i64 {
     // Rounded up: a call that comes too early finds that nothing is due.
     let until = |at: Timestamp| at.duration_since(now).as_secs().saturating_add(1).max(1);
     match action {
+        Action::Wait(Wait::For(Waiting::Admin(_) | Waiting::Endpoint(_)))
+            if !observation.requirements.is_empty() =>
+        {
+            TTL_REQUIRED
+        }
         Action::Wait(Wait::Requirements | Wait::For(_)) => TTL_CLUSTER,
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
         Action::Await | Action::Start(_) => TTL_WORK,
@@ -155,7 +167,7 @@ fn connection_to_emit<'a>(
         ConnectionSecret::Remembered if is_persisted => observed,
         ConnectionSecret::Remembered => {
             let connection = remembered.accepted.as_ref()?.connection.as_ref()?;
-            Some(Cow::Owned(connection.data(&observation.wanted)))
+            Some(Cow::Owned(connection.data_over(observation.connection.as_ref(), &observation.wanted)))
         }
     }
 }

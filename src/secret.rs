@@ -134,6 +134,10 @@ impl Credentials {
     }
 }
 
+/// Characters of an email address, at most: a path of RFC 5321 has 256 with its
+/// brackets.
+const EMAIL_LONGEST: usize = 254;
+
 /// An email address that Infisical accepts. Not a secret: conditions name it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Email(String);
@@ -144,6 +148,9 @@ pub enum EmailError {
     /// A 422 of `POST /api/v1/admin/bootstrap` (recorded for white space).
     #[error("white space is around it or in it")]
     WhiteSpace,
+    /// Longer than an address can be.
+    #[error("it is longer than 254 characters")]
+    TooLong,
     /// No `@`, or nothing before it.
     #[error("it has no name before an \"@\"")]
     NoName,
@@ -164,6 +171,9 @@ impl Email {
     pub fn parse(text: &str) -> Result<Self, EmailError> {
         if text.chars().any(char::is_whitespace) {
             return Err(EmailError::WhiteSpace);
+        }
+        if text.len() > EMAIL_LONGEST {
+            return Err(EmailError::TooLong);
         }
         let (name, domain) = text.rsplit_once('@').ok_or(EmailError::NoName)?;
         if name.is_empty() {

@@ -112,6 +112,18 @@ fn read_value(wire_type: u8, bytes: &[u8]) -> Option<(Wire<'_>, &[u8])> {
     }
 }
 
+/// What a field with a length holds, and what follows it, if the bytes begin with
+/// one of this number.
+#[inline]
+pub(crate) fn len(number: u32, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, rest) = read_varint(bytes)?;
+    if key != u64::from(number << 3 | u32::from(LEN)) {
+        return None;
+    }
+    let (length, rest) = read_varint(rest)?;
+    rest.split_at_checked(usize::try_from(length).ok()?)
+}
+
 #[inline]
 fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     match bytes {

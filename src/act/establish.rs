@@ -15,13 +15,14 @@ use crate::{
     connection::Connection,
     endpoint::Endpoint,
     infisical::{Connect, Error, ErrorKind, Infisical, Organization},
+    input::TokenPolicy,
     plan::timing,
     problem::{Problem, ProblemKind},
     secret::{AccessToken, Credentials, Fingerprint, UserToken},
 };
 
 /// What there is to get a token with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each read in one place")]
 pub struct Establish {
     /// The server.
@@ -30,6 +31,8 @@ pub struct Establish {
     pub token: Option<AccessToken>,
     /// Tokens that are tried in turn when that one is refused.
     pub others: Vec<AccessToken>,
+    /// The connection that was accepted before, when the first token is another's.
+    pub rival: Option<Connection>,
     /// Whether the first token is renewed when it works.
     pub renew: bool,
     /// Whether tokens that earlier tries have left alive are revoked when it works.
@@ -48,6 +51,8 @@ pub struct Establish {
     pub organization: String,
     /// What to call a token that is minted.
     pub token_name: String,
+    /// When a token is renewed.
+    pub token_policy: TokenPolicy,
     /// The time.
     pub now: Timestamp,
 }
@@ -155,6 +160,10 @@ impl Run<'_> {
             match self.accept(token.clone()).await {
                 Ok(connection) if is_first && self.work.renew => return self.renew(connection).await,
                 Ok(connection) => {
+                    let connection = self.preferred(connection).await;
+                    if self.is_due(&connection) {
+                        return self.renew(connection).await;
+                    }
                     if is_first && self.work.sweep {
                         self.swept = self.sweep(&connection).await.is_some();
                     }
@@ -172,6 +181,25 @@ impl Run<'_> {
     async fn accept(&self, token: AccessToken) -> Result<Connection, Refusal> {
         let organization = self.infisical.identity_details(&token).await.map_err(Refusal::from)?;
         Ok(self.connection(token, organization).await)
+    }
+
+    /// Whether a token has to be renewed, of which only the server has said how
+    /// long it lives.
+    fn is_due(&self, connection: &Connection) -> bool {
+        let Connection { issued_at, expires_at, .. } = connection;
+        let renew_at = timing::renew_at(*issued_at, *expires_at, &self.work.token_policy);
+        renew_at.is_some_and(|renew_at| renew_at <= self.work.now)
+    }
+
+    /// Of two tokens that work the one that every replica prefers. Whether the
+    /// rival does is asked: another replica may have revoked it since.
+    async fn preferred(&self, connection: Connection) -> Connection {
+        match &self.work.rival {
+            Some(rival) if rival.is_preferred_to(&connection) => {
+                self.accept(rival.token.clone()).await.unwrap_or(connection)
+            }
+            _ => connection,
+        }
     }
 
     async fn connection(&self, token: AccessToken, organization: Organization) -> Connection {
@@ -197,7 +225,8 @@ impl Run<'_> {
         };
         match renewed {
             Ok(connection) => Ok(Success { connection, problem: None, how: "renewed" }),
-            Err(kind) if passes_by_itself(&kind) || self.work.admin.is_none() => {
+            Err(kind) if self.work.admin.is_none() => Ok(self.kept(connection, kind)),
+            Err(kind) if passes_by_itself(&kind) && !ends_soon(&connection, self.work.now) => {
                 Ok(self.kept(connection, kind))
             }
             Err(_) => match self.log_in_and_mint().await {
@@ -410,6 +439,15 @@ impl Refusal {
             Self::Token(error) | Self::Other(error) => ProblemKind::Request(error),
         }
     }
+}
+
+/// Whether so little of a token's life is left, a tenth, that there is no time
+/// to wait until renewing works again.
+fn ends_soon(connection: &Connection, now: Timestamp) -> bool {
+    let (Some(issued_at), Some(expires_at)) = (connection.issued_at, connection.expires_at) else {
+        return false;
+    };
+    expires_at.duration_since(now) < expires_at.duration_since(issued_at) / 10
 }
 
 /// Whether another try at the same thing may well succeed.

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use super::{Establish, Outcome};
 use crate::{
+    claims::Claims,
     connection::{Connection, ObservedConnection},
     endpoint::Origin,
     input::ConnectionDetail,
@@ -37,6 +38,10 @@ const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
 /// A token that an earlier try has left alive is revoked when it is older than
 /// this, so this long after a token was minted one is sure to find them all.
 pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
+
+/// A token that is younger, or was in observed so short a time ago, is revoked by
+/// no other replica. The other half of [`SWEPT_AFTER`] is for what is under way.
+const SAFE: Duration = Duration::from_mins(5);
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
@@ -101,6 +106,8 @@ pub struct Remembered {
 pub struct Accepted {
     /// Which.
     pub token: Fingerprint,
+    /// The id that it has on the server; renewing keeps it.
+    pub token_id: Option<String>,
     /// The server that did.
     pub origin: Origin,
     /// When it did so last.
@@ -113,6 +120,8 @@ pub struct Accepted {
     pub connection: Option<Connection>,
     /// When it was seen in observed first.
     pub seen_at: Option<Timestamp>,
+    /// When its token was seen in observed last.
+    pub last_seen_at: Option<Timestamp>,
 }
 
 /// A problem, and when it is worth trying again.
@@ -327,31 +336,28 @@ impl Remembered {
             self.learn(tried);
         }
         let before = self.accepted.take();
-        if before.as_ref().is_none_or(|before| before.token != token) {
+        let token_id = Claims::of(&connection.token).token_id;
+        let is_the_same = |before: &Accepted| before.token_id.is_some() && before.token_id == token_id;
+        if !before.as_ref().is_some_and(is_the_same) {
             self.sweep_at = Some(timing::later(now, SWEPT_AFTER));
         }
-        let seen_at = before.as_ref().filter(|before| before.token == token).and_then(|it| it.seen_at);
+        let same = before.as_ref().filter(|before| before.token == token);
+        let (seen_at, last_seen_at) = same.map_or((None, None), |it| (it.seen_at, it.last_seen_at));
         if let Some(before) = &before {
             self.learn(before.token);
         }
         self.refused.retain(|refused| *refused != token);
-        let fresh = Accepted {
+        self.accepted = Some(Accepted {
             token,
+            token_id,
             origin: connection.origin.clone(),
-            verified_at: now,
+            // What was due by the time at which the work began was done.
+            verified_at: work.now,
             issued_at: connection.issued_at,
             expires_at: connection.expires_at,
             connection: Some(connection),
             seen_at,
-        };
-        self.accepted = Some(match before {
-            // Of two that work, every replica prefers the same one, so that they
-            // do not take turns in overwriting each other's.
-            Some(before) if before.is_preferred_to(&fresh) => {
-                self.learn(fresh.token);
-                before
-            }
-            _ => fresh,
+            last_seen_at,
         });
     }
 
@@ -364,17 +370,40 @@ impl Remembered {
         let again =
             self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
         let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
-        let retry_at = timing::later(now, timing::pause(retry, attempts, key));
+        let pause = timing::pause(retry, attempts, key);
+        // A token that works leaves time to try again.
+        let pause = match &self.accepted {
+            Some(Accepted { expires_at: Some(expires_at), verified_at, .. }) if *verified_at == work.now => {
+                pause.max(timing::pause_of_renewal(*expires_at, now, key))
+            }
+            _ => pause,
+        };
+        let retry_at = timing::later(now, pause);
         self.held = Some(Held { problem, attempt, attempts, retry_at });
     }
 }
 
 impl Accepted {
+    /// Whether it was issued a short time ago.
+    pub(crate) fn is_young(&self, now: Timestamp) -> bool {
+        self.issued_at.is_some_and(|at| now < timing::later(at, SAFE))
+    }
+
+    /// Whether no other replica revokes it, since it is young or was in the
+    /// cluster a short time ago. A stale read does not show an older time.
+    pub(crate) fn is_safe_from_others(&self, now: Timestamp) -> bool {
+        self.is_young(now) || self.last_seen_at.is_some_and(|at| now < timing::later(at, SAFE))
+    }
+
     /// Notes whether the connection is in observed, all of it; what is not is
     /// held in memory.
     fn notice(&mut self, observed: Option<&ObservedConnection>, wanted: &[ConnectionDetail], now: Timestamp) {
-        let (Some(connection), Some(observed)) = (&self.connection, observed) else { return };
-        let is_there = observed.in_place && observed.data == connection.data(wanted);
+        let Some(observed) = observed else { return };
+        if observed.token.as_ref().map(AccessToken::fingerprint) == Some(self.token) {
+            self.last_seen_at = Some(now);
+        }
+        let Some(connection) = &self.connection else { return };
+        let is_there = observed.in_place && connection.is_in(observed, wanted);
         if is_there {
             let seen_at = *self.seen_at.get_or_insert(now);
             if timing::later(seen_at, HELD_AFTER_SEEN) <= now {
@@ -384,22 +413,18 @@ impl Accepted {
             self.seen_at = None;
         }
     }
-
-    /// Whether this token, known to work and held in full, is handed out rather
-    /// than another that works: the one that lives longer, then the larger
-    /// fingerprint.
-    fn is_preferred_to(&self, other: &Self) -> bool {
-        let rank = |accepted: &Self| (accepted.expires_at, accepted.token);
-        self.connection.is_some()
-            && self.origin == other.origin
-            && self.token != other.token
-            && rank(self) > rank(other)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use rand::{SeedableRng as _, rngs::StdRng};
+
     use super::*;
+    use crate::{
+        endpoint::{Endpoint, Tls},
+        infisical::Organization,
+        input::{DetailValue, TokenPolicy},
+    };
 
     #[test]
     fn an_xr_that_is_called_no_more_is_forgotten_after_a_day() {
@@ -413,5 +438,185 @@ mod tests {
         assert_eq!(memory.len(), 2, "one may be called again as late as this");
         memory.recall(&XrKey::test("alive"), None, &[], at(27));
         assert_eq!(memory.len(), 1);
+    }
+
+    const WANTED: [ConnectionDetail; 0] = [];
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn wanted() -> Vec<ConnectionDetail> {
+        vec![ConnectionDetail { name: "token".to_owned(), value: DetailValue::Token }]
+    }
+
+    fn mk_connection(token: &str, expires: i64) -> Connection {
+        let organization = Organization { id: "o".to_owned(), name: "o".to_owned(), slug: "o".to_owned() };
+        let origin = Origin::parse("http://infisical:8080").unwrap();
+        let mut connection = Connection::new(AccessToken::new(token), origin, organization, None);
+        (connection.issued_at, connection.expires_at) = (Some(at(0)), Some(at(expires)));
+        connection
+    }
+
+    fn mk_observed(token: &str) -> ObservedConnection {
+        let mut data = crate::composed_secret::SecretData::default();
+        data.insert("token", token);
+        ObservedConnection::read(&data, &wanted())
+    }
+
+    fn mk_admin(password: &str) -> Credentials {
+        Credentials { email: Email::parse("a@example.org").unwrap(), password: Password::new(password) }
+    }
+
+    fn mk_work(token: &str) -> Establish {
+        let origin = Origin::parse("http://infisical:8080").unwrap();
+        Establish {
+            endpoint: Endpoint::new(origin, Tls::default()),
+            token: Some(AccessToken::new(token)),
+            others: Vec::new(),
+            renew: false,
+            sweep: false,
+            admin: Some(mk_admin("marker-password")),
+            admin_is_generated: true,
+            adopts: false,
+            rival: None,
+            connected_before: true,
+            login: super::super::Login::Allowed,
+            organization: "o".to_owned(),
+            token_name: "name".to_owned(),
+            token_policy: TokenPolicy::default(),
+            now: at(0),
+        }
+    }
+
+    fn accepting(token: &str, expires: i64) -> Outcome {
+        Outcome { connection: Some(mk_connection(token, expires)), ..Outcome::default() }
+    }
+
+    #[test]
+    fn the_token_that_was_accepted_last_is_handed_out_and_none_of_them_is_strange() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        for token in ["a", "b", "c"] {
+            memory.finish(&key, &mk_work(token), accepting(token, 60), at(0));
+        }
+        let remembered = memory.recall(&key, None, &WANTED, at(1));
+        for token in ["a", "b", "c"] {
+            assert!(remembered.knows(AccessToken::new(token).fingerprint()), "{token}");
+        }
+        let held = remembered.accepted.and_then(|accepted| accepted.connection);
+        assert_eq!(held.map(|connection| connection.token), Some(AccessToken::new("c")));
+    }
+
+    #[test]
+    fn a_token_is_held_until_ten_minutes_after_it_was_seen() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        memory.finish(&key, &mk_work("a"), accepting("a", 9000), at(0));
+        let see = |observed: Option<&ObservedConnection>, now| {
+            memory.recall(&key, observed, &wanted(), at(now)).accepted.unwrap().connection.is_some()
+        };
+        assert!(see(None, 5000), "as long as it was not seen");
+        assert!(see(Some(&mk_observed("a")), 5001), "it is seen first");
+        assert!(see(Some(&mk_observed("a")), 5600));
+        assert!(see(Some(&mk_observed("other")), 5700), "a stale read starts it anew");
+        assert!(see(Some(&mk_observed("a")), 5701));
+        assert!(see(Some(&mk_observed("a")), 6300));
+        assert!(!see(Some(&mk_observed("a")), 6301));
+        let remembered = memory.recall(&key, None, &wanted(), at(6400));
+        assert!(remembered.knows(AccessToken::new("a").fingerprint()), "a fingerprint stays");
+    }
+
+    #[test]
+    fn only_so_many_tokens_are_recognised() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        for number in 0..100 {
+            let token = format!("token-{number}");
+            let refused = vec![AccessToken::new(token.as_str()).fingerprint()];
+            memory.finish(&key, &mk_work(&token), Outcome { refused, ..Outcome::default() }, at(number));
+        }
+        let remembered = memory.recall(&key, None, &WANTED, at(100));
+        assert_eq!((remembered.known.len(), remembered.refused.len()), (KNOWN_TOKENS, KNOWN_TOKENS));
+        assert!(remembered.knows(AccessToken::new("token-99").fingerprint()));
+        assert!(!remembered.knows(AccessToken::new("token-0").fingerprint()));
+    }
+
+    #[test]
+    fn a_token_that_could_not_be_tried_is_kept_until_it_was() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let untested = AccessToken::new("first");
+        let outcome = Outcome { untested: Some(untested.clone()), ..Outcome::default() };
+        memory.finish(&key, &mk_work("a"), outcome, at(0));
+        let remembered = || memory.recall(&key, None, &WANTED, at(1)).untested;
+        memory.finish(&key, &mk_work("first"), Outcome::default(), at(0));
+        assert_eq!(remembered(), Some(untested.clone()), "the server could not be asked");
+        let outcome = Outcome { refused: vec![untested.fingerprint()], ..Outcome::default() };
+        memory.finish(&key, &mk_work("first"), outcome, at(0));
+        assert_eq!(remembered(), None);
+    }
+
+    #[test]
+    fn a_refused_login_is_remembered_until_one_is_accepted() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let problem = Problem::new(
+            &Origin::parse("http://infisical:8080").unwrap(),
+            ProblemKind::AdminLoginRefused { email: Email::parse("a@example.org").unwrap() },
+        );
+        let attempts = || {
+            let refused = memory.recall(&key, None, &WANTED, at(1)).login_refused;
+            refused.map(|refused| refused.attempts)
+        };
+        let refused = || Outcome { login: Some(Err(problem.clone())), ..accepting("a", 60) };
+        memory.finish(&key, &mk_work("a"), refused(), at(0));
+        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
+        assert_eq!(attempts(), Some(1), "a token that works says nothing of the password");
+        memory.finish(&key, &mk_work("a"), refused(), at(0));
+        assert_eq!(attempts(), Some(2));
+        memory.finish(&key, &mk_work("a"), Outcome { login: Some(Ok(())), ..accepting("a", 60) }, at(0));
+        assert_eq!(attempts(), None);
+    }
+
+    #[test]
+    fn a_password_is_drawn_once_unless_its_email_is_burnt() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let mut rng = StdRng::seed_from_u64(1);
+        let email = Email::parse("a@example.org").unwrap();
+        let drawn = |rng: &mut StdRng, email: &Email| {
+            memory.generate(&key, email.clone(), rng);
+            memory.recall(&key, None, &WANTED, at(0)).admin.unwrap()
+        };
+        let first = drawn(&mut rng, &email);
+        assert_eq!(drawn(&mut rng, &email), first);
+        let problem = Problem::new(
+            &Origin::parse("http://infisical:8080").unwrap(),
+            ProblemKind::PartiallyBootstrapped { email: email.clone() },
+        );
+        memory.finish(&key, &mk_work("a"), Outcome { problem: Some(problem), ..Outcome::default() }, at(0));
+        let other = Email::parse("b@example.org").unwrap();
+        assert_eq!(drawn(&mut rng, &other).email, other);
+    }
+
+    #[test]
+    fn work_is_begun_once_and_not_on_an_old_plan() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let revision = memory.recall(&key, None, &WANTED, at(0)).revision;
+        let under_way = memory.begin(&key, revision).unwrap();
+        assert!(memory.begin(&key, revision).is_none(), "one at a time");
+        assert!(memory.recall(&key, None, &WANTED, at(0)).working);
+        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
+        drop(under_way);
+        assert!(memory.begin(&key, revision).is_none(), "what was planned before is out of date");
+        let revision = memory.recall(&key, None, &WANTED, at(0)).revision;
+        let panicked = memory.begin(&key, revision).unwrap();
+        drop(panicked);
+        assert!(!memory.recall(&key, None, &WANTED, at(0)).working, "a task that panics ends as well");
+    }
+
+    #[test]
+    fn what_falls_due_while_the_server_is_asked_was_not_done_yet() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        // Due after 40 s; the look at it began after 39 and ended after 42.
+        let work = Establish { now: at(39), ..mk_work("a") };
+        memory.finish(&key, &work, accepting("a", 60), at(42));
+        let accepted = memory.recall(&key, None, &WANTED, at(42)).accepted.unwrap();
+        assert_eq!(timing::check_at(&accepted, &TokenPolicy::default(), &key), at(40));
     }
 }

@@ -22,11 +22,11 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(NOW + seconds).unwrap()
 }
 
-fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin::parse("http://infisical:8080").unwrap()
 }
 
-fn mk_admin() -> Credentials {
+pub(crate) fn mk_admin() -> Credentials {
     Credentials { email: mk_email(), password: Password::new("marker-password") }
 }
 
@@ -43,7 +43,7 @@ fn wanted() -> Vec<ConnectionDetail> {
 }
 
 /// An instance that is ready, an admin Secret that is not there yet.
-fn mk_observation() -> Observation {
+pub(crate) fn mk_observation() -> Observation {
     let name = |name: &str| SecretName { name: name.to_owned(), namespace: None };
     Observation {
         xr: Xr {
@@ -79,22 +79,24 @@ fn mk_connection(token: &str, expires: i64) -> Connection {
     connection
 }
 
-fn mk_observed(token: &str) -> ObservedConnection {
+pub(crate) fn mk_observed(token: &str) -> ObservedConnection {
     let mut data = SecretData::default();
     data.insert("token", token);
     ObservedConnection::read(&data, &wanted())
 }
 
-fn mk_accepted(token: &str) -> Accepted {
+pub(crate) fn mk_accepted(token: &str) -> Accepted {
     let connection = mk_connection(token, 90 * DAY);
     Accepted {
         token: connection.token.fingerprint(),
+        token_id: None,
         origin: origin(),
         verified_at: at(0),
         issued_at: connection.issued_at,
         expires_at: connection.expires_at,
         connection: Some(connection),
         seen_at: None,
+        last_seen_at: None,
     }
 }
 
@@ -239,6 +241,17 @@ const TABLE: &[Row] = &[
         admin: "Observed",
         connection: ConnectionSecret::Remembered,
         action: "HandOut",
+    },
+    Row {
+        why: "a token that was accepted long ago may have been revoked since, and is asked about again",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.connection = None;
+            remembered.accepted.as_mut().unwrap().verified_at = at(-301);
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::Remembered,
+        action: "Start login=true token=true renew=false",
     },
     Row {
         why: "all is well",

@@ -68,6 +68,15 @@ pub fn pause(retry: Retry, attempts: u32, xr: &XrKey) -> Duration {
     }
 }
 
+/// How long to wait after a renewal that failed, at least: a twentieth of what is
+/// left of the token's life, so that it is tried some dozens of times before
+/// the end, be that in a minute or in a month.
+#[must_use]
+pub fn pause_of_renewal(expires_at: Timestamp, now: Timestamp, xr: &XrKey) -> Duration {
+    let left = Duration::try_from(expires_at.duration_since(now)).unwrap_or_default();
+    (left / 20).min(RARELY_LONGEST).mul_f64(0.8 + 0.4 * spread(xr))
+}
+
 /// A number from 0 to 1 that is a function of the XR.
 fn spread(xr: &XrKey) -> f64 {
     // FNV-1a: stable across versions and machines, which the standard hash is not.
@@ -75,11 +84,138 @@ fn spread(xr: &XrKey) -> f64 {
         .as_str()
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    f64::from(hash) / f64::from(u32::MAX)
+    // Its upper bits hardly differ between keys that end alike (this is the last
+    // step of MurmurHash3, which mixes them).
+    let hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
+    let hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
+    f64::from(hash ^ (hash >> 16)) / f64::from(u32::MAX)
 }
 
 /// A moment after another, or the end of time.
 #[must_use]
 pub fn later(at: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{endpoint::Origin, secret::AccessToken};
+
+    const MINUTE: i64 = 60;
+    const DAY: i64 = 24 * 60 * 60;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn xr() -> XrKey {
+        XrKey::test("6d2f6c5e-0000-4000-8000-000000000001")
+    }
+
+    fn mk_accepted(verified: i64, issued: Option<i64>, expires: Option<i64>) -> Accepted {
+        Accepted {
+            token: AccessToken::new("marker-token").fingerprint(),
+            token_id: None,
+            origin: Origin::parse("http://infisical:8080").unwrap(),
+            verified_at: at(verified),
+            issued_at: issued.map(at),
+            expires_at: expires.map(at),
+            connection: None,
+            seen_at: None,
+            last_seen_at: None,
+        }
+    }
+
+    #[test]
+    fn a_token_is_looked_at_when_the_first_of_verification_and_renewal_is_due() {
+        let policy = TokenPolicy::default();
+        let table = [
+            (
+                "a token that lives long is verified",
+                mk_accepted(0, Some(0), Some(90 * DAY)),
+                9 * MINUTE..=10 * MINUTE,
+            ),
+            ("one that lives a minute is renewed first", mk_accepted(0, Some(0), Some(60)), 40..=40),
+            (
+                "a third of its life is left soon",
+                mk_accepted(0, Some(-58 * DAY), Some(32 * DAY)),
+                9 * MINUTE..=10 * MINUTE,
+            ),
+            ("and sooner", mk_accepted(0, Some(-60 * DAY + 30), Some(30 * DAY + 30)), 30..=30),
+            (
+                "an overdue renewal was tried when it was verified",
+                mk_accepted(0, Some(-80 * DAY), Some(10 * DAY)),
+                9 * MINUTE..=10 * MINUTE,
+            ),
+            ("nobody says when it ends", mk_accepted(0, Some(0), None), 9 * MINUTE..=10 * MINUTE),
+            ("it says nothing at all", mk_accepted(0, None, None), 9 * MINUTE..=10 * MINUTE),
+            ("it ended before it was issued", mk_accepted(0, Some(60), Some(0)), 9 * MINUTE..=10 * MINUTE),
+        ];
+        for (why, accepted, expected) in table {
+            let seconds = check_at(&accepted, &policy, &xr()).duration_since(at(0)).as_secs();
+            assert!(expected.contains(&seconds), "{why}: {seconds} s");
+        }
+    }
+
+    #[test]
+    fn a_token_is_renewed_when_the_set_fraction_of_its_life_is_left() {
+        let third = TokenPolicy::default();
+        let half = TokenPolicy { renew_at: 0.5, ..third };
+        let table = [
+            ("a third", Some(0), Some(90 * DAY), third, Some(60 * DAY)),
+            ("half", Some(0), Some(90 * DAY), half, Some(45 * DAY)),
+            ("a minute", Some(0), Some(60), third, Some(40)),
+            ("the default life where the end is not known", Some(0), None, third, Some(60 * DAY)),
+            ("never, where nothing is known", None, Some(60), third, None),
+        ];
+        for (why, issued, expires, policy, expected) in table {
+            let found = renew_at(issued.map(at), expires.map(at), &policy);
+            assert_eq!(found, expected.map(at), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_pause_doubles_up_to_its_longest() {
+        let table = [
+            (Retry::Soon, 1, 2),
+            (Retry::Soon, 2, 4),
+            (Retry::Soon, 5, 32),
+            (Retry::Soon, 6, 60),
+            (Retry::Soon, u32::MAX, 60),
+            (Retry::Rarely, 1, 600),
+            (Retry::Rarely, 2, 1200),
+            (Retry::Rarely, 3, 2400),
+            (Retry::Rarely, 4, 3600),
+            (Retry::Rarely, u32::MAX, 3600),
+        ];
+        for (retry, attempts, expected) in table {
+            let seconds = pause(retry, attempts, &xr()).as_secs_f64() / f64::from(expected);
+            assert!((0.8..=1.2).contains(&seconds), "{retry:?} {attempts}: {seconds}");
+        }
+        let after = |seconds| pause(Retry::After(Duration::from_secs(seconds)), 1, &xr()).as_secs();
+        assert!((30..=36).contains(&after(30)), "never earlier than the server asked");
+        assert!((600..=720).contains(&after(u64::MAX)), "and not for ever");
+        assert!((2..=3).contains(&after(0)), "nor at once");
+    }
+
+    #[test]
+    fn a_renewal_that_failed_is_tried_in_proportion_to_what_is_left() {
+        for (left, expected) in [(20, 1.0), (600, 30.0), (30 * DAY, 3600.0), (-5, 0.0)] {
+            let pause = pause_of_renewal(at(left), at(0), &xr()).as_secs_f64();
+            assert!((expected * 0.8..=expected * 1.2).contains(&pause), "{left}: {pause}");
+        }
+    }
+
+    #[test]
+    fn xrs_are_spread_evenly_and_each_stays_where_it_is() {
+        let spreads: Vec<f64> =
+            (0..1000).map(|number| spread(&XrKey::test(&format!("6d2f6c5e-{number:04}")))).collect();
+        for tenth in 0..10 {
+            let (from, to) = (f64::from(tenth) / 10.0, f64::from(tenth + 1) / 10.0);
+            let there = spreads.iter().filter(|spread| (from..to).contains(*spread)).count();
+            assert!((60..=140).contains(&there), "{there} of 1000 are from {from} to {to}");
+        }
+        assert!((spread(&xr()) - spread(&xr())).abs() < f64::EPSILON);
+    }
 }

@@ -6,10 +6,10 @@
 //! its claim. Events are made of the transitions between them.
 
 use crate::{
-    act::Remembered,
+    act::{Held, Remembered},
     observe::{AdminSource, Observation, PreviousConditions, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait},
-    problem::Problem,
+    problem::{self, Problem},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
     secret::AccessToken,
 };
@@ -38,6 +38,9 @@ pub const REASONS: &[&str] = &[
     "AdminSecretMissing",
     "BootstrappedAgain",
 ];
+
+/// Bytes of a message: the API server takes no more in an event's `note`.
+const MESSAGE_LONGEST: usize = 1024;
 
 /// What a response says of the state of things.
 pub(super) struct Verdict {
@@ -73,7 +76,7 @@ struct Says {
 /// Says what a plan means for the two conditions and for readiness.
 pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Verdict {
     let token = token(observation, remembered, plan);
-    let problem = problem(remembered, plan);
+    let problem = problem(observation, remembered, plan);
     let bootstrapped = bootstrapped(observation, plan, &token, problem);
     let token_valid = token_valid(observation, plan, &token, problem);
     let token_is_persisted = is_persisted(observation, remembered, plan);
@@ -127,12 +130,20 @@ fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan)
     }
 }
 
-/// The problem that stands, also while it is being tried again.
-fn problem<'a>(remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem> {
+/// The problem that stands, also while it is being tried again. One with another
+/// place than the present endpoint does not, and of a token that stands only what
+/// came of trying that token does.
+fn problem<'a>(observation: &Observation, remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem> {
+    let is_here = |held: &&Held| {
+        observation.endpoint.as_ref().is_ok_and(|endpoint| *endpoint.origin() == held.problem.origin)
+    };
+    let held = remembered.held.as_ref().filter(is_here);
     match &plan.action {
         Action::Hold { problem, .. } => Some(problem),
-        Action::Await | Action::Start(_) | Action::Keep { .. } | Action::HandOut => {
-            remembered.held.as_ref().map(|held| &held.problem)
+        Action::Await | Action::Start(_) => held.map(|held| &held.problem),
+        Action::Keep { .. } | Action::HandOut => {
+            let accepted = remembered.accepted.as_ref()?;
+            held.filter(|held| held.attempt.tokens.contains(&accepted.token)).map(|held| &held.problem)
         }
         Action::Wait(_) => None,
     }
@@ -180,11 +191,22 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
             let (reason, message) = match (&plan.action, problem) {
                 (Action::Wait(wait), _) => waiting(observation, wait),
                 (_, Some(problem)) => (problem.reason(), problem.message()),
-                (_, None) => ("Bootstrapping", bootstrapping(observation)),
+                (_, None) => match problem_of_before(observation) {
+                    Some(says) => return says,
+                    None => ("Bootstrapping", bootstrapping(observation)),
+                },
             };
             Says { status: Status::ConditionFalse, reason, message }
         }
     }
+}
+
+/// A restart is no news: a problem that the XR has stands until the server was
+/// asked.
+fn problem_of_before(observation: &Observation) -> Option<Says> {
+    let before = observation.xr.previous.of_type(BOOTSTRAPPED)?;
+    let reason = problem::REASONS.iter().find(|reason| **reason == before.reason)?;
+    Some(Says { status: Status::ConditionFalse, reason, message: before.message.clone() })
 }
 
 fn bootstrapping(observation: &Observation) -> String {
@@ -220,6 +242,9 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
 
 fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
     let secret = &observation.connection_secret;
+    // What is asked again may be long past: another replica has said better since.
+    let asks = matches!(plan.action, Action::Start(_) | Action::Await);
+    let problem = problem.filter(|_| !(asks && was_accepted(observation)));
     match (token, problem) {
         (Token::None, _) => Says {
             status: Status::ConditionFalse,
@@ -252,8 +277,7 @@ fn token_valid(observation: &Observation, plan: &Plan, token: &Token, problem: O
 /// server was asked.
 fn not_asked(observation: &Observation, plan: &Plan) -> Says {
     let secret = &observation.connection_secret;
-    let previous = observation.xr.previous.of_type(TOKEN_VALID);
-    if previous.is_some_and(|previous| previous.status == "True" && previous.reason == "Accepted") {
+    if was_accepted(observation) {
         return Says {
             status: Status::ConditionTrue,
             reason: "Accepted",
@@ -267,13 +291,30 @@ fn not_asked(observation: &Observation, plan: &Plan) -> Says {
     Says { status: Status::ConditionUnknown, reason, message }
 }
 
+/// Cuts a message to what an event can have. Names and values out of the cluster
+/// are in some, and may be of any length.
+#[must_use]
+pub fn bounded(mut message: String) -> String {
+    if message.len() > MESSAGE_LONGEST {
+        let end = message.floor_char_boundary(MESSAGE_LONGEST - "…".len());
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+fn was_accepted(observation: &Observation) -> bool {
+    let previous = observation.xr.previous.of_type(TOKEN_VALID);
+    previous.is_some_and(|previous| previous.status == "True" && previous.reason == "Accepted")
+}
+
 fn condition(condition_type: &str, says: Says) -> Condition {
     let Says { status, reason, message } = says;
     Condition {
         r#type: condition_type.to_owned(),
         status: status.into(),
         reason: reason.to_owned(),
-        message: Some(message),
+        message: Some(bounded(message)),
         target: Some(Target::CompositeAndClaim.into()),
     }
 }
@@ -318,6 +359,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::{
+        act::{Attempt, Held},
+        endpoint::Origin,
+        infisical::{Error, ErrorKind},
+        plan::tests::{mk_accepted, mk_admin, mk_observation, mk_observed, origin},
+        problem::ProblemKind,
+    };
 
     /// A reason is a word in capitals between quotes, and so are the types and
     /// the status of a condition.
@@ -334,5 +382,196 @@ mod tests {
         };
         let given: BTreeSet<&str> = source.split('"').filter(is_reason).collect();
         assert_eq!(given, REASONS.iter().copied().collect());
+    }
+
+    /// One row: a state of the world, and status and reason of both conditions.
+    struct Row {
+        why: &'static str,
+        world: fn(&mut Observation, &mut Remembered),
+        bootstrapped: (Status, &'static str),
+        token_valid: (Status, &'static str),
+        is_ready: bool,
+    }
+
+    fn persisted(observation: &mut Observation, remembered: &mut Remembered) {
+        observation.persisted_admin = Some(mk_admin());
+        observation.connection = Some(mk_observed("a"));
+        remembered.accepted = Some(mk_accepted("a"));
+    }
+
+    fn held(kind: ProblemKind) -> Held {
+        let origin = origin();
+        let attempt = Attempt { origin: origin.clone(), credentials: None, tokens: Vec::new() };
+        let retry_at = jiff::Timestamp::MAX;
+        Held { problem: Problem::new(&origin, kind), attempt, attempts: 1, retry_at }
+    }
+
+    fn unreachable() -> ProblemKind {
+        let kind = ErrorKind::ServerError { status: 503 };
+        ProblemKind::Request(Error::new("verify the token", kind))
+    }
+
+    const TABLE: &[Row] = &[
+        Row {
+            why: "nothing is there yet",
+            world: |_, _| {},
+            bootstrapped: (Status::ConditionFalse, "PersistingAdmin"),
+            token_valid: (Status::ConditionFalse, "NoToken"),
+            is_ready: false,
+        },
+        Row {
+            why: "all is well",
+            world: persisted,
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "Accepted"),
+            is_ready: true,
+        },
+        Row {
+            why: "a token that is handed out was accepted, and is not persisted",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                observation.connection = None;
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "Accepted"),
+            is_ready: false,
+        },
+        Row {
+            why: "a legacy XR's details are no Secret",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                observation.connection.as_mut().unwrap().in_place = false;
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "Accepted"),
+            is_ready: false,
+        },
+        Row {
+            why: "the server could not be asked, and what was accepted stands",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.held = Some(held(unreachable()));
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionUnknown, "ServerError"),
+            is_ready: true,
+        },
+        Row {
+            why: "what was wrong with another place says nothing of this one",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.held = Some(held(unreachable()));
+                let there = Origin::parse("http://elsewhere").unwrap();
+                remembered.held.as_mut().unwrap().problem.origin = there;
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "Accepted"),
+            is_ready: true,
+        },
+        Row {
+            why: "the token works and could not be renewed",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.held = Some(held(ProblemKind::NoInstanceAdmin));
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "NotRenewed"),
+            is_ready: true,
+        },
+        Row {
+            why: "a new process has not asked yet",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.accepted = None;
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionUnknown, "Verifying"),
+            is_ready: true,
+        },
+        Row {
+            why: "the server refused the token that is persisted",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                remembered.accepted = None;
+                remembered.refused = vec![AccessToken::new("a").fingerprint()];
+                remembered.known.clone_from(&remembered.refused);
+                remembered.held = Some(held(ProblemKind::NoInstanceAdmin));
+            },
+            bootstrapped: (Status::ConditionFalse, "NoInstanceAdmin"),
+            token_valid: (Status::ConditionFalse, "TokenRefused"),
+            is_ready: false,
+        },
+        Row {
+            why: "the token works, and the password is gone",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                observation.persisted_admin = None;
+            },
+            bootstrapped: (Status::ConditionTrue, "AdminSecretMissing"),
+            token_valid: (Status::ConditionTrue, "Accepted"),
+            is_ready: true,
+        },
+        Row {
+            why: "an adopted instance never had a password of ours",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                observation.persisted_admin = None;
+                observation.adopted = Some(Ok(AccessToken::new("adopted")));
+            },
+            bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
+            token_valid: (Status::ConditionTrue, "Accepted"),
+            is_ready: true,
+        },
+    ];
+
+    fn judged(world: fn(&mut Observation, &mut Remembered)) -> (Verdict, Observation) {
+        let (mut observation, mut remembered) = (mk_observation(), Remembered::default());
+        world(&mut observation, &mut remembered);
+        let now = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+        let plan = crate::plan::plan(&observation, &remembered, now);
+        (judge(&observation, &remembered, &plan), observation)
+    }
+
+    #[test]
+    fn the_conditions_read_as_a_table() {
+        for row in TABLE {
+            let (verdict, _) = judged(row.world);
+            let said = |index: usize| {
+                let condition: &Condition = &verdict.conditions[index];
+                (condition.status(), condition.reason.as_str())
+            };
+            assert_eq!(said(0), row.bootstrapped, "{}", row.why);
+            assert_eq!(said(1), row.token_valid, "{}", row.why);
+            assert_eq!(verdict.token_is_persisted && verdict.token_may_work, row.is_ready, "{}", row.why);
+            for condition in &verdict.conditions {
+                let message = condition.message.as_deref().unwrap();
+                assert!(message.starts_with(|c: char| c.is_ascii_uppercase()), "{}: {message}", row.why);
+                assert!(!message.contains("marker") && !message.ends_with('.'), "{}: {message}", row.why);
+            }
+        }
+    }
+
+    #[test]
+    fn a_database_that_was_lost_is_told_with_the_token_that_is_handed_out() {
+        let world: fn(&mut Observation, &mut Remembered) = |observation, remembered| {
+            persisted(observation, remembered);
+            remembered.bootstrapped_again = Some(AccessToken::new("a").fingerprint());
+            observation.connection = Some(mk_observed("before"));
+            remembered.known.push(AccessToken::new("before").fingerprint());
+        };
+        let reasons = |world| {
+            let (verdict, observation) = judged(world);
+            let events = events(&verdict, &observation.xr.previous);
+            events.into_iter().filter_map(|event| event.reason).collect::<Vec<_>>()
+        };
+        assert_eq!(reasons(world), ["Bootstrapped", "BootstrappedAgain"]);
+        assert_eq!(reasons(persisted), ["Bootstrapped"], "and no more once it is seen");
+    }
+
+    #[test]
+    fn a_message_is_cut_where_a_character_ends() {
+        assert_eq!(bounded("short".to_owned()), "short");
+        let cut = bounded("é".repeat(4096));
+        assert!(cut.len() <= MESSAGE_LONGEST && cut.ends_with("é…"), "{} bytes", cut.len());
     }
 }

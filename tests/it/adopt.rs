@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use crate::world::{Kind, World, variant};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 const PASSWORD: &str = "marker-theirs";
 

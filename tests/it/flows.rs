@@ -200,6 +200,7 @@ async fn work_waits_for_required_resources() {
     // Looked for, and not there.
     world.settle().await;
     assert_eq!(world.conditions()[0].1, "WaitingForAdmin");
+    assert_eq!(world.crossplane.ttl, Some(10), "nobody calls when the Secret comes");
     assert!(world.fake.log().is_empty());
 
     world.crossplane.others.push(json!({

@@ -13,13 +13,13 @@ use serde_json::json;
 
 use crate::world::{Kind, World};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Something that a human has switched on the server.
-struct Row {
+pub(crate) struct Row {
     reason: &'static str,
-    happens: fn(&World),
+    pub(crate) happens: fn(&World),
     mended: fn(&World),
     /// What is asked in vain, each time.
     asked: &'static [Route],
@@ -27,7 +27,7 @@ struct Row {
     says: &'static [&'static str],
 }
 
-const TABLE: &[Row] = &[
+pub(crate) const TABLE: &[Row] = &[
     Row {
         reason: "MFARequired",
         happens: |world| world.fake.configure(|settings| settings.second_factor = true),
@@ -79,7 +79,7 @@ const TABLE: &[Row] = &[
 ];
 
 /// A world whose token is gone, so that another has to be had.
-async fn in_need(row: &Row) -> World {
+pub(crate) async fn in_need(row: &Row) -> World {
     let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
     (row.happens)(&world);
     world.restart();
@@ -137,7 +137,7 @@ async fn a_token_put_by_hand_helps_at_once_whatever_the_reason() {
 
 #[tokio::test]
 async fn a_token_that_works_is_kept_whatever_a_human_has_to_mend() {
-    for row in TABLE.iter().take(5) {
+    for row in TABLE {
         let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
         let before = world.token();
         world.live(30 * MINUTE).await;
@@ -155,7 +155,12 @@ async fn a_token_that_works_is_kept_whatever_a_human_has_to_mend() {
 }
 
 #[tokio::test]
-async fn the_email_of_an_interrupted_bootstrap_is_named_and_another_is_the_way_out() {
+async fn an_interrupted_bootstrap_has_two_ways_out() {
+    // At once: most of it is waiting for a bootstrap that may be under way.
+    tokio::join!(another_email_is_a_way_out(), an_empty_database_is_a_way_out());
+}
+
+async fn another_email_is_a_way_out() {
     let mut world = World::start(Settings::default(), Kind::Namespaced).await;
     world.settle().await;
     let burnt = world.crossplane.secret("infisical-admin").unwrap();
@@ -189,8 +194,7 @@ async fn the_email_of_an_interrupted_bootstrap_is_named_and_another_is_the_way_o
     assert_eq!(warnings(&world), 1, "{}", world.story());
 }
 
-#[tokio::test]
-async fn an_empty_database_is_the_other_way_out_of_an_interrupted_bootstrap() {
+async fn an_empty_database_is_a_way_out() {
     let mut world = World::start(Settings::default(), Kind::Namespaced).await;
     world.settle().await;
     let crash = Fault::CrashAfter(Transaction::Organization);

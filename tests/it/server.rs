@@ -2,8 +2,8 @@
 
 mod calls;
 mod observability;
-mod process;
+pub(crate) mod process;
 mod robustness;
 mod stopping;
-mod support;
+pub(crate) mod support;
 mod tls;

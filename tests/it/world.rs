@@ -4,6 +4,7 @@
 //! is the test's: one clock for the function and the fake Infisical.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     sync::{
         Arc, Mutex,
@@ -59,6 +60,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<TestClock>,
     /// Every response, encoded and printed, for a search of secrets.
     pub(crate) said: Arc<Mutex<Vec<String>>>,
+    /// Every password and token that was ever in one of the Secrets.
+    pub(crate) secrets: BTreeSet<String>,
     limits: Limits,
     seed: u64,
 }
@@ -83,7 +86,8 @@ impl World {
         let crossplane = crossplane(kind, &fake.url());
         let limits = limits();
         let function = Arc::new(function(&clock, &limits, 1));
-        Self { fake, crossplane, function, clock, said: Arc::default(), limits, seed: 1 }
+        let said = Arc::default();
+        Self { fake, crossplane, function, clock, said, secrets: BTreeSet::new(), limits, seed: 1 }
     }
 
     /// A world in which the XR is connected.
@@ -119,7 +123,12 @@ impl World {
     pub(crate) async fn reconcile(&mut self) -> Reconciled {
         let (function, said) = (Arc::clone(&self.function), Arc::clone(&self.said));
         let answer = async |request| Ok::<_, Infallible>(call(&function, &said, request).await);
-        self.crossplane.reconcile(answer).await.unwrap()
+        let reconciled = self.crossplane.reconcile(answer).await.unwrap();
+        for (name, key) in [("infisical-admin", "password"), ("infisical-connection", "token")] {
+            let secret = self.crossplane.secret(name).unwrap_or_default();
+            self.secrets.extend(secret.get(key).filter(|value| !value.is_empty()).cloned());
+        }
+        reconciled
     }
 
     /// Reconciles as Crossplane does at once after a change, until there is none.
@@ -205,6 +214,11 @@ impl World {
 
     pub(crate) fn message(&self, condition_type: &str) -> String {
         self.crossplane.condition(condition_type).unwrap().2.to_owned()
+    }
+
+    /// The XR's status, printed.
+    pub(crate) fn xr_status(&self) -> String {
+        self.crossplane.xr["status"].to_string()
     }
 
     /// What a failed assertion shows.

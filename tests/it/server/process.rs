@@ -28,15 +28,15 @@ fn binary() -> Command {
 }
 
 /// The binary, running; dropping it ends it.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     log: BufReader<ChildStderr>,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     metrics_addr: SocketAddr,
 }
 
 impl Process {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut child = binary()
             .args(["--insecure", "--address=127.0.0.1:0", "--metrics-address=127.0.0.1:0"])
             .spawn()

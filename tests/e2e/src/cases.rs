@@ -1,0 +1,50 @@
+//! The cases: each plays a story of an XR and ends by using the token.
+
+mod examples;
+mod faults;
+mod scale;
+mod shapes;
+mod tls;
+
+use std::pin::Pin;
+
+use crate::world::World;
+
+type Run = for<'a> fn(&'a mut World) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// A case.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) run: Run,
+}
+
+macro_rules! cases {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        &[$(Case { name: stringify!($name), run: |world| Box::pin($module::$name(world)) }),*]
+    };
+}
+
+/// All cases, in the order in which they run.
+pub(crate) const CASES: &[Case] = cases![
+    shapes::namespaced_xr,
+    shapes::claim_with_legacy_xr,
+    shapes::cluster_scoped_xr,
+    shapes::auto_ready_comes_after,
+    shapes::step_credentials,
+    shapes::required_admin_secret,
+    shapes::required_ca_bundle,
+    shapes::wrong_input,
+    examples::examples_are_applied,
+    faults::connection_secret_deleted,
+    faults::token_revoked,
+    faults::function_killed_before_the_answer,
+    faults::function_killed_after_the_answer,
+    faults::server_silent_for_30_s,
+    faults::crossplane_killed_before_the_apply,
+    faults::xr_deleted_and_made_again,
+    scale::twenty_xrs_at_once,
+    scale::two_replicas,
+    scale::certificate_replaced,
+    scale::realtime_compositions_off,
+    scale::response_cache_on,
+];

@@ -1,0 +1,107 @@
+//! More than one: XRs, replicas, and ways to run Crossplane.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use fake_infisical::{FakeInfisical, Variant};
+use futures::future::join_all;
+
+use crate::{
+    cluster::until,
+    functions::{FunctionProcess, Relay, client_config, serve, served_certificate},
+    world::{SOON, World, infisical},
+    xrs::{NAMESPACED, Pipeline, Xr},
+};
+
+/// From nothing to a token that works.
+async fn runs(world: &World, name: &str) -> (Xr, FakeInfisical) {
+    let fake = infisical(Variant::Strict).await;
+    let xr = Xr::new(NAMESPACED, name);
+    xr.create(world, &fake, &Pipeline::default()).await;
+    world.make_available(&xr).await;
+    world.ends_well_within(&xr, &fake, Duration::from_secs(90)).await;
+    (xr, fake)
+}
+
+/// All created and available at the same time.
+pub(crate) async fn twenty_xrs_at_once(world: &mut World) {
+    let world: &World = world;
+    let names: Vec<_> = (1..=20).map(|number| format!("twenty-{number}")).collect();
+    let all = join_all(names.iter().map(|name| runs(world, name))).await;
+    for (xr, fake) in &all {
+        assert_eq!(fake.bootstraps().asked, 1, "{}", xr.name);
+    }
+}
+
+/// Behind one endpoint that gives each call to another replica.
+pub(crate) async fn two_replicas(world: &mut World) {
+    let client = client_config(&world.plane.crossplane_client);
+    let second = world.second_function();
+    let relay = Arc::new(Relay::new(&[world.function.port, second.port], &client, None));
+    let served = serve(Arc::clone(&relay), &world.function.certificates).await;
+    world.point_to(served.port).await;
+    for variant in [Variant::Strict, Variant::Lenient] {
+        let fake = infisical(variant).await;
+        let xr = Xr::new(NAMESPACED, &format!("replicas-{variant:?}").to_lowercase());
+        xr.create(world, &fake, &Pipeline::default()).await;
+        world.make_available(&xr).await;
+        world.ends_well(&xr, &fake).await;
+        let bootstraps = fake.bootstraps();
+        assert!(bootstraps.emails.iter().all(|email| *email == bootstraps.emails[0]), "{bootstraps:?}");
+        let calls: Vec<_> = relay.calls.iter().map(|calls| calls.load(Ordering::SeqCst)).collect();
+        assert!(calls.iter().all(|calls| *calls > 0), "both are called: {calls:?}");
+    }
+    world.point_to(world.function.port).await;
+}
+
+/// A certificate that is replaced is served, and Crossplane goes on.
+pub(crate) async fn certificate_replaced(world: &mut World) {
+    let client = client_config(&world.plane.crossplane_client);
+    let port = world.function.port;
+    let before = served_certificate(port, &client).await.expect("the function serves one");
+    world.plane.authority.write(&world.function.certificates, &world.plane.authority.server());
+    until("the new certificate is served", SOON, async || {
+        served_certificate(port, &client).await.filter(|now| *now != before)
+    })
+    .await;
+    // The connection that was there, and one that is new.
+    runs(world, "certificate-kept-connection").await;
+    world.restart_crossplane(&[]).await;
+    runs(world, "certificate-new-connection").await;
+}
+
+/// Nothing is watched but the XR; a back-off brings the calls.
+pub(crate) async fn realtime_compositions_off(world: &mut World) {
+    world.restart_crossplane(&["--enable-realtime-compositions=false"]).await;
+    runs(world, "realtime-off").await;
+    world.restart_crossplane(&[]).await;
+}
+
+/// Crossplane may answer in the function's place, for as long as `ttl` lets it.
+pub(crate) async fn response_cache_on(world: &mut World) {
+    world.restart_crossplane(&["--enable-function-response-cache"]).await;
+    let (xr, fake) = runs(world, "cache-on").await;
+    let cached = std::fs::read_dir(world.folders.run.join("xfn-cache")).expect("the cache's folder").count();
+    assert!(cached > 0, "Crossplane keeps answers");
+    // Deleted, it comes back: the request is another one.
+    let secrets = world.secrets_of(&xr);
+    secrets
+        .delete("cache-on-connection", &kube::api::DeleteParams::default())
+        .await
+        .expect("it can be deleted");
+    until("the Secret is back", SOON, async || {
+        world.token(&xr).await.filter(|token| fake.token_works(token))
+    })
+    .await;
+    world.ends_well(&xr, &fake).await;
+    world.restart_crossplane(&[]).await;
+}
+
+impl World {
+    /// Another replica of the function, which ends when it is dropped.
+    fn second_function(&self) -> FunctionProcess {
+        self.function.replica("function-infisical-2")
+    }
+}

@@ -1,0 +1,331 @@
+//! Crossplane around one XR: what its cache shows, and what becomes of a
+//! response.
+//!
+//! Requests are made and responses applied by the fake; here they are made from
+//! older states, and applied in part.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use fake_crossplane::{Crossplane, Reconciled, structs::decode};
+use function_infisical::{
+    claims::Claims,
+    proto::v1::{RunFunctionResponse, State},
+    secret::AccessToken,
+};
+use prost::Message as _;
+use serde_json::{Value, json};
+
+use crate::{
+    infisical::{Server, supplied},
+    schedule::{Admin, Human, Kind, Setup, View},
+};
+
+pub(crate) const ADMIN: &str = "infisical-admin";
+pub(crate) const CONNECTION: &str = "infisical-connection";
+
+/// How long ago a state may have ended that the cache still shows. The function
+/// counts on less than ten minutes.
+const STALE_AT_MOST: Duration = Duration::from_secs(300);
+
+/// How many earlier states are kept.
+const KEPT: usize = 8;
+
+/// One XR, and the server that it is about.
+pub(crate) struct Place {
+    pub(crate) crossplane: Crossplane,
+    pub(crate) server: Arc<Server>,
+    /// Passwords that were in the cluster at some time.
+    pub(crate) persisted: BTreeSet<String>,
+    /// Passwords that a person's doing took out of it.
+    pub(crate) destroyed: BTreeSet<String>,
+    /// Responses that may be used again, by request.
+    pub(crate) cache: BTreeMap<Vec<u8>, (Duration, RunFunctionResponse)>,
+    /// How often something was applied, wholly or in part.
+    pub(crate) applies: u32,
+    setup: Setup,
+    is_ready: bool,
+    index: usize,
+    generation: usize,
+    /// Earlier states, with the time at which each ended.
+    history: VecDeque<(Duration, Crossplane)>,
+}
+
+impl Place {
+    pub(crate) fn new(setup: &Setup, index: usize, server: Arc<Server>, server_index: usize) -> Self {
+        let crossplane = cluster(setup, index, 0, server_index);
+        Self {
+            crossplane,
+            server,
+            persisted: BTreeSet::new(),
+            destroyed: BTreeSet::new(),
+            cache: BTreeMap::new(),
+            applies: 0,
+            setup: setup.clone(),
+            is_ready: false,
+            index,
+            generation: 0,
+            history: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn uid(&self) -> String {
+        self.crossplane.xr["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The token in the connection Secret, or in a legacy XR's own details.
+    pub(crate) fn token(&self) -> Option<String> {
+        self.crossplane.secret(CONNECTION)?.get("token").cloned()
+    }
+
+    /// The id of that token.
+    pub(crate) fn token_id(&self) -> Option<String> {
+        Claims::of(&AccessToken::new(self.token()?)).token_id
+    }
+
+    /// The email and password in the admin Secret.
+    pub(crate) fn admin(&self) -> Option<(String, String)> {
+        let secret = self.crossplane.secret(ADMIN)?;
+        Some((secret.get("email")?.clone(), secret.get("password")?.clone()))
+    }
+
+    /// The email and password that the function may use.
+    pub(crate) fn usable_admin(&self) -> Option<(String, String)> {
+        match self.setup.admin {
+            Admin::Generated => self.admin(),
+            Admin::SecretRef | Admin::Credential => {
+                let supplied = supplied();
+                Some((supplied.email.as_str().to_owned(), supplied.password.expose().to_owned()))
+            }
+        }
+    }
+
+    pub(crate) fn reason(&self, condition_type: &str) -> (String, String) {
+        let condition = self.crossplane.condition(condition_type);
+        condition.map(|(status, reason, _)| (status.to_owned(), reason.to_owned())).unwrap_or_default()
+    }
+
+    /// The cluster as the cache shows it.
+    pub(crate) fn seen(&self, view: View, now: Duration) -> Crossplane {
+        let mut seen = self.crossplane.clone();
+        let (back, composed, xr) = match view {
+            View::Fresh => return seen,
+            View::StaleComposed(back) => (back, true, false),
+            View::StaleXr(back) => (back, false, true),
+            View::StaleAll(back) => (back, true, true),
+        };
+        let usable = self.history.iter().rev().filter(|(ended, _)| *ended + STALE_AT_MOST >= now);
+        let Some((_, then)) = usable.take(usize::from(back)).last() else { return seen };
+        if composed {
+            seen.composed = then.composed.clone();
+        }
+        if xr {
+            seen.xr = then.xr.clone();
+            seen.connection_details = then.connection_details.clone();
+        }
+        seen
+    }
+
+    /// Notes the state as it is before it changes.
+    pub(crate) fn before_a_change(&mut self, now: Duration) {
+        self.keep(self.crossplane.clone(), now);
+    }
+
+    fn keep(&mut self, mut state: Crossplane, now: Duration) {
+        state.events.clear();
+        self.crossplane.events.clear();
+        self.history.push_back((now, state));
+        if self.history.len() > KEPT {
+            self.history.pop_front();
+        }
+    }
+
+    /// Applies a response, and notes what is persisted by it.
+    pub(crate) fn apply(&mut self, response: &RunFunctionResponse, now: Duration) -> Reconciled {
+        let before = self.crossplane.clone();
+        let reconciled = self.crossplane.apply(response);
+        if reconciled == (Reconciled::Applied { changed: true }) {
+            self.keep(before, now);
+        }
+        self.applies += 1;
+        self.note();
+        reconciled
+    }
+
+    /// Applies a response in part, and then Crossplane fails.
+    pub(crate) fn apply_partly(&mut self, response: &RunFunctionResponse, bits: u8, xr: bool, now: Duration) {
+        self.before_a_change(now);
+        let before = self.crossplane.clone();
+        self.crossplane.apply(response);
+        // What is not wanted any more is deleted first.
+        for (nth, name) in desired(response).resources.keys().enumerate() {
+            if bits & (1 << nth.min(7)) == 0 {
+                match before.composed.get(name) {
+                    Some(object) => self.crossplane.composed.insert(name.clone(), object.clone()),
+                    None => self.crossplane.composed.remove(name),
+                };
+            }
+        }
+        if !xr {
+            self.crossplane.xr = before.xr;
+            self.crossplane.connection_details = before.connection_details;
+        }
+        self.applies += 1;
+        self.note();
+    }
+
+    fn note(&mut self) {
+        self.control();
+        self.persisted.extend(self.admin().map(|(_, password)| password));
+    }
+
+    pub(crate) fn set_ready(&mut self, is_ready: bool, now: Duration) {
+        self.before_a_change(now);
+        self.is_ready = is_ready;
+        self.control();
+    }
+
+    /// What the Deployment's controller does.
+    fn control(&mut self) {
+        self.crossplane.make_available("infisical");
+        if !self.is_ready {
+            let unready = json!({"status": {"readyReplicas": 0, "availableReplicas": 0, "conditions": [
+                {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable"},
+            ]}});
+            self.crossplane.update("infisical", &unready);
+        }
+    }
+
+    pub(crate) fn human(&mut self, human: Human, now: Duration) {
+        self.before_a_change(now);
+        match human {
+            Human::DeleteConnection => {
+                self.crossplane.composed.remove(CONNECTION);
+            }
+            Human::EmptyConnection => {
+                if let Some(secret) = self.crossplane.composed.get_mut(CONNECTION) {
+                    secret["data"] = json!({});
+                }
+            }
+            Human::GarbleConnection => {
+                let rubbish =
+                    json!({"data": {"token": "cnViYmlzaA==", "host": "%%%", "credentials": "e30="}});
+                self.crossplane.update(CONNECTION, &rubbish);
+            }
+            Human::DeleteAdmin => {
+                self.destroyed.extend(self.admin().map(|(_, password)| password));
+                self.crossplane.composed.remove(ADMIN);
+            }
+        }
+    }
+
+    /// Deletes the XR with all that it composed, and makes it again. A cache
+    /// does not mix up the two: they have different UIDs.
+    pub(crate) fn recreate(&mut self, server_index: usize) {
+        self.destroyed.extend(self.persisted.iter().cloned());
+        self.generation += 1;
+        self.is_ready = false;
+        self.history.clear();
+        self.cache.clear();
+        self.crossplane = cluster(&self.setup, self.index, self.generation, server_index);
+    }
+}
+
+/// Desired state with all of it decoded.
+pub(crate) fn desired(response: &RunFunctionResponse) -> State {
+    let encoded = response.desired.as_ref().map(prost::Message::encode_to_vec).unwrap_or_default();
+    State::decode(encoded.as_slice()).unwrap()
+}
+
+/// The decoded data of a Secret in a state.
+pub(crate) fn secret(state: &State, name: &str) -> Option<BTreeMap<String, String>> {
+    let manifest = decode(state.resources.get(name)?.resource.as_deref()?);
+    let mut holder = Crossplane::new(json!({}), Value::Null);
+    holder.composed.insert(name.to_owned(), manifest);
+    holder.secret(name)
+}
+
+fn cluster(setup: &Setup, index: usize, generation: usize, server_index: usize) -> Crossplane {
+    let mut xr = xr(setup.kind, index);
+    xr["metadata"]["uid"] = json!(format!("6d2f6c5e-0000-4000-8000-{index:06}{generation:06}"));
+    let namespace = match setup.kind {
+        Kind::Namespaced => "team-a",
+        Kind::Cluster => "team-b",
+        Kind::Legacy => "team-c",
+    };
+    let mut crossplane = Crossplane::new(xr, input(setup, server_index)).composing(
+        "infisical",
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "vault", "namespace": namespace},
+            "spec": {"replicas": 1},
+        }),
+    );
+    let supplied = supplied();
+    let (email, password) = (supplied.email.as_str(), supplied.password.expose());
+    let data = [("email", email), ("password", password)];
+    let data = data.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()));
+    crossplane.credentials.insert("admin".to_owned(), data.into_iter().collect());
+    let encode = |text: &str| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(text)
+    };
+    crossplane.others.push(json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "platform-admin", "namespace": namespace},
+        "data": {"email": encode(email), "password": encode(password)},
+    }));
+    crossplane
+}
+
+fn input(setup: &Setup, server_index: usize) -> Value {
+    let admin = match setup.admin {
+        Admin::Generated => json!({"email": "platform@example.org"}),
+        Admin::SecretRef => json!({"secretRef": {"name": "platform-admin"}}),
+        Admin::Credential => json!({"credentials": "admin"}),
+    };
+    json!({
+        "apiVersion": "infisical.fn.crossplane.io/v1beta1",
+        "kind": "Bootstrap",
+        "instance": {
+            "resource": "infisical",
+            "endpoint": {"url": format!("http://infisical-{server_index}:8080")},
+        },
+        "admin": admin,
+        "token": {"verifyInterval": setup.verify},
+    })
+}
+
+fn xr(kind: Kind, index: usize) -> Value {
+    match kind {
+        Kind::Namespaced => json!({
+            "apiVersion": "example.org/v1", "kind": "Vault",
+            "metadata": {"name": format!("vault-{index}"), "namespace": "team-a"},
+            "spec": {"crossplane": {"compositionRef": {"name": "vault"}}},
+        }),
+        Kind::Cluster => json!({
+            "apiVersion": "example.org/v1", "kind": "ClusterVault",
+            "metadata": {"name": format!("vault-{index}")},
+            "spec": {
+                "crossplane": {"compositionRef": {"name": "vault"}},
+                "writeConnectionSecretToRef": {"name": format!("token-{index}"), "namespace": "team-b"},
+            },
+        }),
+        Kind::Legacy => json!({
+            "apiVersion": "example.org/v1", "kind": "XVault",
+            "metadata": {"name": format!("vault-x7k2{index}")},
+            "spec": {
+                "claimRef": {
+                    "apiVersion": "example.org/v1", "kind": "Vault",
+                    "namespace": "team-c", "name": "vault",
+                },
+                "writeConnectionSecretToRef": {
+                    "name": "0e4cf3f0-0000-4000-8000-000000000000", "namespace": "crossplane-system",
+                },
+            },
+        }),
+    }
+}

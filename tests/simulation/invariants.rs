@@ -1,0 +1,247 @@
+//! The promises, one function each.
+//!
+//! Those of [`after_a_call`] are about one response, those of [`after_a_step`]
+//! about the state of everything.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use function_infisical::proto::v1::{RunFunctionRequest, RunFunctionResponse, Severity, State};
+use prost::Message as _;
+
+use crate::{
+    crossplane::{ADMIN, CONNECTION, Place, desired, secret},
+    infisical::{Server, Traffic},
+    schedule::Admin,
+    world::{Broken, World},
+};
+
+/// For how long an XR is remembered that is not called for. A process that has
+/// forgotten it may draw another password.
+const REMEMBERED: Duration = Duration::from_secs(26 * 60 * 60);
+
+/// What the invariants remember from call to call.
+#[derive(Default)]
+pub(crate) struct Facts {
+    /// By process and XR: the generated password that it has in its hands, and
+    /// when it was called for that XR last.
+    hands: BTreeMap<(u32, String), (String, Duration)>,
+}
+
+/// A call that was answered.
+pub(crate) struct Called {
+    /// For which XR.
+    pub(crate) at: usize,
+    /// By which process.
+    pub(crate) life: u32,
+    pub(crate) request: RunFunctionRequest,
+    pub(crate) response: RunFunctionResponse,
+    /// What had passed between that process and the servers before.
+    pub(crate) before: Traffic,
+}
+
+impl Called {
+    fn observed(&self) -> State {
+        let observed = self.request.observed.as_ref().map(prost::Message::encode_to_vec).unwrap_or_default();
+        State::decode(observed.as_slice()).unwrap()
+    }
+}
+
+pub(crate) fn after_a_call(world: &mut World, called: &Called) -> Result<(), Broken> {
+    let place = &world.places[called.at];
+    invariant_no_call_is_fatal(called)?;
+    invariant_the_desired_state_of_others_is_never_changed(called)?;
+    invariant_only_a_call_that_counts_acts(world, called)?;
+    invariant_what_is_handed_out_was_accepted(place, called)?;
+    invariant_a_password_was_persisted_before_it_was_used(world)?;
+    invariant_the_token_in_the_cluster_is_not_revoked(world)?;
+    invariant_nothing_secret_is_said(place, called)?;
+    invariant_a_password_in_hand_is_emitted_again(world, called)
+}
+
+pub(crate) fn after_a_step(world: &World) -> Result<(), Broken> {
+    for server in world.servers() {
+        invariant_one_bootstrap_per_database(server)?;
+        invariant_one_bootstrap_under_way_per_replica(server)?;
+        invariant_a_password_in_use_is_in_the_cluster(world, server)?;
+    }
+    invariant_the_token_in_the_cluster_is_not_revoked(world)
+}
+
+/// A database is set up by the function at most once, and with one email: a
+/// second user of its making would be a second super admin.
+fn invariant_one_bootstrap_per_database(server: &Server) -> Result<(), Broken> {
+    let state = server.state();
+    for database in 0..=state.database {
+        let of_it = || state.bootstraps.iter().filter(move |bootstrap| bootstrap.database == database);
+        let succeeded = of_it().filter(|bootstrap| bootstrap.succeeded).count();
+        let users = of_it().filter(|bootstrap| bootstrap.made_user).count();
+        if succeeded > 1 || users > 1 {
+            let how = format!("database {database}: {succeeded} succeeded, {users} admins were made");
+            return Err(Broken::new("one bootstrap per database", how));
+        }
+    }
+    Ok(())
+}
+
+fn invariant_one_bootstrap_under_way_per_replica(server: &Server) -> Result<(), Broken> {
+    match server.state().most_at_once {
+        0 | 1 => Ok(()),
+        many => Err(Broken::new("one bootstrap under way per replica", format!("{many} at once"))),
+    }
+}
+
+/// A token in a response is one that was observed, or that the server accepted.
+fn invariant_what_is_handed_out_was_accepted(place: &Place, called: &Called) -> Result<(), Broken> {
+    let (desired, observed) = (desired(&called.response), called.observed());
+    let token = |state: &State| secret(state, CONNECTION)?.get("token").cloned();
+    let detail = |state: &State| {
+        let details = &state.composite.as_ref()?.connection_details;
+        details.get("token").map(|token| String::from_utf8_lossy(token).into_owned())
+    };
+    let seen = [token(&observed), detail(&observed)];
+    for handed_out in [token(&desired), detail(&desired)].into_iter().flatten() {
+        let was_seen = seen.iter().flatten().any(|seen| *seen == handed_out);
+        if !was_seen && !place.server.state().accepted.contains(&handed_out) {
+            return Err(Broken::new("what is handed out was accepted", "a token was never accepted"));
+        }
+    }
+    Ok(())
+}
+
+/// Before a bootstrap is asked for, its password has been in the cluster.
+fn invariant_a_password_was_persisted_before_it_was_used(world: &World) -> Result<(), Broken> {
+    if world.setup.admin != Admin::Generated {
+        return Ok(());
+    }
+    let persisted = |password: &String| world.places.iter().any(|place| place.persisted.contains(password));
+    for server in world.servers() {
+        if server.state().bootstraps.iter().any(|bootstrap| !persisted(&bootstrap.password)) {
+            return Err(Broken::new("a password is persisted before it is used", "one was not"));
+        }
+    }
+    Ok(())
+}
+
+/// A password with which an admin was made is in the cluster for as long as
+/// that database is there, unless a person took it away.
+fn invariant_a_password_in_use_is_in_the_cluster(world: &World, server: &Server) -> Result<(), Broken> {
+    if world.setup.admin != Admin::Generated {
+        return Ok(());
+    }
+    let state = server.state();
+    let in_use = state.bootstraps.iter().filter(|it| it.made_user && it.database == state.database);
+    for bootstrap in in_use {
+        let is_kept = world.places.iter().any(|place| {
+            place.destroyed.contains(&bootstrap.password)
+                || place.admin().is_some_and(|(_, password)| password == bootstrap.password)
+        });
+        if !is_kept {
+            return Err(Broken::new("a password in use is in the cluster", "it was replaced or deleted"));
+        }
+    }
+    Ok(())
+}
+
+/// A process that has seen a generated password, or drawn one, emits it for as
+/// long as it observes no other.
+fn invariant_a_password_in_hand_is_emitted_again(world: &mut World, called: &Called) -> Result<(), Broken> {
+    if world.setup.admin != Admin::Generated {
+        return Ok(());
+    }
+    let now = world.clock.passed();
+    let key = (called.life, world.places[called.at].uid());
+    let password = |state: &State| secret(state, ADMIN)?.get("password").cloned();
+    let (observed, emitted) = (password(&called.observed()), password(&desired(&called.response)));
+    let in_hand = world.facts.hands.get(&key).filter(|(_, at)| *at + REMEMBERED > now);
+    let expected = observed.or_else(|| in_hand.map(|(password, _)| password.clone()));
+    if expected.is_some() && expected != emitted {
+        return Err(Broken::new("a password in hand is emitted again", "another one, or none, was emitted"));
+    }
+    if let Some(emitted) = emitted {
+        world.facts.hands.insert(key, (emitted, now));
+    }
+    Ok(())
+}
+
+/// Make before break: what is revoked is never the token that the cluster has.
+fn invariant_the_token_in_the_cluster_is_not_revoked(world: &World) -> Result<(), Broken> {
+    for server in world.servers() {
+        let revoked = std::mem::take(&mut server.state().revoked);
+        if world.places.iter().filter_map(Place::token_id).any(|id| revoked.contains(&id)) {
+            return Err(Broken::new("make before break", "the token in the cluster was revoked"));
+        }
+    }
+    Ok(())
+}
+
+/// A call whose response asks for more than the request has sends nothing.
+fn invariant_only_a_call_that_counts_acts(world: &World, called: &Called) -> Result<(), Broken> {
+    let required = called.response.requirements.iter().flat_map(|it| it.resources.keys());
+    let is_open = required.into_iter().any(|name| !called.request.required_resources.contains_key(name));
+    let was_busy = called.before.sent != called.before.answered;
+    if is_open && !was_busy && world.traffic(called.life).sent != called.before.sent {
+        return Err(Broken::new(
+            "only a call that counts acts",
+            "requests were sent while requirements are open",
+        ));
+    }
+    Ok(())
+}
+
+fn invariant_the_desired_state_of_others_is_never_changed(called: &Called) -> Result<(), Broken> {
+    let encoded = called.request.desired.as_ref().map(prost::Message::encode_to_vec).unwrap_or_default();
+    let before = State::decode(encoded.as_slice()).unwrap();
+    let after = desired(&called.response);
+    for (name, resource) in &before.resources {
+        if after.resources.get(name) != Some(resource) {
+            return Err(Broken::new("the desired state of others is never changed", name.clone()));
+        }
+    }
+    match after
+        .resources
+        .keys()
+        .find(|name| !before.resources.contains_key(*name) && ![ADMIN, CONNECTION].contains(&name.as_str()))
+    {
+        Some(name) => Err(Broken::new("nothing else is composed", name.clone())),
+        None => Ok(()),
+    }
+}
+
+fn invariant_no_call_is_fatal(called: &Called) -> Result<(), Broken> {
+    match called.response.results.iter().find(|result| result.severity() == Severity::Fatal) {
+        Some(fatal) => Err(Broken::new("no call is fatal", fatal.message.clone())),
+        None => Ok(()),
+    }
+}
+
+/// No token and no password is in a condition or an event.
+fn invariant_nothing_secret_is_said(place: &Place, called: &Called) -> Result<(), Broken> {
+    let said = format!("{:?}{:?}", called.response.conditions, called.response.results);
+    let state = place.server.state();
+    let passwords = state.bootstraps.iter().map(|bootstrap| &bootstrap.password);
+    match state.accepted.iter().chain(passwords).find(|secret| said.contains(secret.as_str())) {
+        Some(_) => Err(Broken::new("nothing secret is said", "a condition or an event has a secret in it")),
+        None => Ok(()),
+    }
+}
+
+/// With nothing in between, an answer is the same to the byte, but for `ttl`.
+pub(crate) fn invariant_the_same_state_gives_the_same_bytes(
+    first: &RunFunctionResponse,
+    second: &RunFunctionResponse,
+) -> Result<(), Broken> {
+    if first.encode_to_vec() == second.encode_to_vec() {
+        return Ok(());
+    }
+    let how = format!("{:?}\nthen {:?}", first.conditions, second.conditions);
+    Err(Broken::new("the same state gives the same bytes", how))
+}
+
+/// Of the tokens that the function made for an XR, the newest two may live.
+pub(crate) fn invariant_no_more_than_two_tokens_live(place: &Place) -> Result<(), Broken> {
+    let name = format!("function-infisical/{}", place.uid());
+    match place.server.tokens_named(&name) {
+        0..=2 => Ok(()),
+        many => Err(Broken::new("no more than two tokens live", format!("{many} do"))),
+    }
+}

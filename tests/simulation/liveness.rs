@@ -1,0 +1,157 @@
+//! When nothing goes wrong any more, all becomes well, or a person is told what
+//! only a person can do.
+
+use std::time::Duration;
+
+use fake_crossplane::Reconciled;
+use tokio::time::sleep;
+
+use crate::{
+    crossplane::{CONNECTION, Place},
+    invariants,
+    schedule::{Fate, View},
+    world::{BOUNCE, Broken, World},
+};
+
+/// In this time a token is had. A dead one is noticed at its verification, after
+/// a day at most; a login that was refused is tried again after an hour at most,
+/// and a fifth of that is spread.
+const CONVERGES_WITHIN: Duration = Duration::from_secs(30 * 60 * 60);
+
+/// And with so many calls.
+const CONVERGES_IN: usize = 600;
+
+/// For so long it is then watched: leftovers are gone after ten minutes.
+const QUIET: Duration = Duration::from_secs(25 * 60);
+
+/// How many calls that are at most.
+const QUIET_CALLS: usize = 120;
+
+/// Every replica is called that often, so that it comes to its own leftovers: it
+/// sees that another's token is in the cluster, and ten minutes later it revokes.
+const CALLS_EACH: usize = 3;
+
+/// How an XR ends.
+enum End {
+    /// Its token works.
+    Ready,
+    /// Only a person can help, and that is so.
+    Human,
+}
+
+pub(crate) async fn ensure(world: &mut World) -> Result<(), Broken> {
+    for server in world.servers() {
+        server.mend();
+    }
+    let now = world.clock.passed();
+    for place in &mut world.places {
+        place.set_ready(true, now);
+    }
+    for at in 0..world.places.len() {
+        if let End::Ready = converge(world, at).await? {
+            stay(world, at).await?;
+        }
+    }
+    invariants::after_a_step(world)
+}
+
+async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
+    let until = world.clock.passed() + CONVERGES_WITHIN;
+    for call in 0..CONVERGES_IN {
+        let reconciled = world.reconcile(at, call, View::Fresh, Fate::Applied).await?;
+        let is_at_rest = reconciled == Some(Reconciled::Applied { changed: false });
+        // What was asked before may still come to nothing.
+        let is_settled = is_at_rest && !world.is_busy();
+        if let (true, Some(end)) = (is_settled, end(&world.places[at])) {
+            return Ok(end);
+        }
+        if world.clock.passed() > until {
+            break;
+        }
+        if is_at_rest {
+            world.wait(at).await;
+        } else {
+            sleep(BOUNCE).await;
+        }
+    }
+    let place = &world.places[at];
+    let how = format!("XR {at} says {:?}", place.crossplane.xr["status"]["conditions"]);
+    Err(Broken::new("all becomes well, or a person is told what to do", how))
+}
+
+/// How it is with an XR that is at rest; `None` is not well.
+fn end(place: &Place) -> Option<End> {
+    let (status, reason) = place.reason("InfisicalBootstrapped");
+    let token_works = place.token().is_some_and(|token| place.server.token_works(&token));
+    let valid = place.reason("InfisicalTokenValid");
+    if token_works && place.crossplane.is_ready() && status == "True" && valid.0 == "True" {
+        return Some(End::Ready);
+    }
+    is_true_and_for_a_person(place, &reason, token_works).then_some(End::Human)
+}
+
+/// Whether a reason names something that only a person can mend, and it is so.
+fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> bool {
+    let is_initialized = place.server.state().instance.is_initialized();
+    let admin = place.usable_admin();
+    let admits = admin.as_ref().is_some_and(|(email, password)| place.server.admits(email, password));
+    match reason {
+        "BootstrappedElsewhere" | "AdminLoginRefused" => {
+            is_initialized && admin.is_some() && !admits && !token_works
+        }
+        "PartiallyBootstrapped" => {
+            let users = place.server.state().instance.super_admins();
+            !is_initialized && users.contains(&"platform@example.org".to_owned())
+        }
+        "AdminSecretMissing" => is_initialized && admin.is_none() && !token_works,
+        _ => false,
+    }
+}
+
+/// What stands keeps standing: at every moment the token in the cluster works,
+/// the XR is ready, and nothing changes but that a token is replaced.
+async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
+    let until = world.clock.passed() + QUIET;
+    for call in 0..QUIET_CALLS {
+        let before = world.places[at].token();
+        let secret = world.places[at].crossplane.secret(CONNECTION);
+        world.wait(at).await;
+        let place = &world.places[at];
+        if !before.as_ref().is_some_and(|token| place.server.token_works(token)) {
+            return Err(Broken::new("a token that stands works at every moment", "it died before the call"));
+        }
+        let mut replica = call;
+        while world.reconcile(at, replica, View::Fresh, Fate::Applied).await?
+            == Some(Reconciled::Applied { changed: true })
+        {
+            replica += 1;
+            sleep(BOUNCE).await;
+            let place = &world.places[at];
+            if place.crossplane.secret(CONNECTION) == secret || replica > call + 20 {
+                let how = format!("{:?}", place.crossplane.xr["status"]["conditions"]);
+                return Err(Broken::new("what stands does not change without need", how));
+            }
+        }
+        let place = &world.places[at];
+        if !matches!(end(place), Some(End::Ready)) {
+            let works = place.token().map(|token| place.server.token_works(&token));
+            let how = format!("token works: {works:?}; {:?}", place.crossplane.xr["status"]["conditions"]);
+            return Err(Broken::new("what stands keeps standing", how));
+        }
+        if world.clock.passed() > until && call >= CALLS_EACH * world.replicas.len() {
+            break;
+        }
+    }
+    leftovers(&world.places[at])
+}
+
+/// Leftovers can be revoked by who can log in, and a restored backup brings
+/// back to life what was revoked already.
+fn leftovers(place: &Place) -> Result<(), Broken> {
+    let admin = place.usable_admin();
+    let can_log_in = admin.is_some_and(|(email, password)| place.server.admits(&email, &password));
+    if !can_log_in || place.server.state().restored {
+        return Ok(());
+    }
+    invariants::invariant_no_more_than_two_tokens_live(place)
+}

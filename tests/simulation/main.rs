@@ -1,0 +1,30 @@
+//! Tries to break the function: the real one, between a model of Crossplane and
+//! a model of Infisical, in simulated time.
+//!
+//! - [`schedule`]: what happens, drawn from a seed.
+//! - [`world`]: carries it out; [`crossplane`] and [`infisical`] are the models.
+//! - [`invariants`]: what holds after every call and every step.
+//! - [`liveness`]: what becomes of it all when nothing goes wrong any more.
+//! - [`seeds`]: runs many, and shortens those that fail; [`regressions`] keeps
+//!   them.
+//! - [`mutants`]: proves that broken rules are noticed.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected, and so do its helpers"
+)]
+
+mod clock;
+mod crossplane;
+mod infisical;
+mod invariants;
+mod liveness;
+mod mutants;
+mod regressions;
+mod schedule;
+mod seeds;
+mod world;

@@ -1,0 +1,242 @@
+//! The function with one of its rules broken, to prove that the simulation
+//! notices.
+//!
+//! Each is made at the function's boundary: by what it is called with and
+//! answers, or by what passes between its client and the server.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use fake_crossplane::{Crossplane, structs};
+use function_infisical::{
+    function::Function,
+    infisical::{
+        ErrorKind,
+        client::{Exchange, Operation, Request, Response},
+        error::Transport,
+    },
+    proto::v1::{RunFunctionRequest, RunFunctionResponse},
+};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::{
+    crossplane::{ADMIN, desired},
+    infisical::Line,
+    schedule::Schedule,
+    seeds, world,
+};
+
+/// A broken rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    /// Rule 2: it acts on a call whose response still asks for resources. The
+    /// mutant looks them up itself, and carries on with them in that call.
+    ActsOnOpenRequirements,
+    /// Rule 1: it draws a new password whenever the admin Secret is not
+    /// observed, and writes it over the one that is there. The mutant forgets
+    /// everything at such a call, and its Secret is not immutable.
+    NewPasswordOnStaleRead,
+    /// Rule 7: it breaks before it makes. The mutant revokes the siblings of a
+    /// token as soon as that was minted.
+    RevokesBeforeObserved,
+    /// Rule 3: each try has an email of its own.
+    AnotherEmailPerTry,
+    /// Rule 4: its work dies with the call that started it. The mutant breaks
+    /// the connections of a process when no call of it runs.
+    NoDetaching,
+}
+
+/// Ties a process's work to its calls.
+pub(crate) struct Leash {
+    running: watch::Sender<u32>,
+    tries: AtomicU32,
+}
+
+impl Default for Leash {
+    fn default() -> Self {
+        Self { running: watch::Sender::new(0), tries: AtomicU32::new(0) }
+    }
+}
+
+/// Counts a call for as long as it runs.
+struct Running<'a>(&'a Leash);
+
+impl<'a> Running<'a> {
+    fn new(leash: &'a Leash) -> Self {
+        leash.running.send_modify(|running| *running += 1);
+        Self(leash)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.send_modify(|running| *running -= 1);
+    }
+}
+
+impl Mutant {
+    /// A call of the mutant. `fresh` makes a function that remembers nothing.
+    pub(crate) async fn call(
+        self,
+        function: &Function,
+        fresh: impl FnOnce(u64) -> Function,
+        leash: &Leash,
+        cluster: &Crossplane,
+        mut request: RunFunctionRequest,
+        deadline: Option<Duration>,
+    ) -> RunFunctionResponse {
+        let _running = Running::new(leash);
+        match self {
+            Self::ActsOnOpenRequirements => {
+                let response = function.call(request.clone(), Some(Duration::ZERO)).await;
+                if cluster.bring(&response, &mut request) {
+                    return function.call(request, deadline).await;
+                }
+                function.call(request, deadline).await
+            }
+            Self::NewPasswordOnStaleRead => {
+                let is_observed =
+                    request.observed.as_ref().is_some_and(|observed| observed.resources.contains_key(ADMIN));
+                let mut response = if is_observed {
+                    function.call(request, deadline).await
+                } else {
+                    let salt = leash.tries.fetch_add(1, Ordering::SeqCst) + 1;
+                    fresh(salt.into()).call(request, deadline).await
+                };
+                make_mutable(&mut response);
+                response
+            }
+            Self::RevokesBeforeObserved | Self::AnotherEmailPerTry | Self::NoDetaching => {
+                function.call(request, deadline).await
+            }
+        }
+    }
+}
+
+fn make_mutable(response: &mut RunFunctionResponse) {
+    if let Some(admin) = desired(response).resources.get_mut(ADMIN) {
+        let mut manifest = structs::decode(admin.resource.as_deref().unwrap_or_default());
+        manifest["immutable"] = json!(false);
+        admin.resource = Some(structs::encode(&manifest));
+        response.desired.get_or_insert_default().insert(ADMIN, admin);
+    }
+}
+
+/// A line on which a mutant does something of its own.
+pub(crate) struct MutantLine {
+    line: Line,
+    mutant: Mutant,
+    leash: Arc<Leash>,
+}
+
+impl MutantLine {
+    pub(crate) fn new(line: Line, mutant: Mutant, leash: Arc<Leash>) -> Self {
+        Self { line, mutant, leash }
+    }
+
+    async fn until_no_call_runs(&self) {
+        let mut running = self.leash.running.subscribe();
+        let _ = running.wait_for(|running| *running == 0).await;
+    }
+
+    /// Revokes every other token that has the name of the one just minted.
+    async fn revoke_siblings(&self, mint: &Request, answer: &Response) -> Option<()> {
+        let minted: Value = serde_json::from_slice(&answer.body).ok()?;
+        let list = Request {
+            operation: Operation::ListTokens,
+            path: format!("{}?limit=100", mint.path),
+            authorization: mint.authorization.clone(),
+            body: None,
+        };
+        let listed: Value = serde_json::from_slice(&self.line.send(list).await.ok()?.body).ok()?;
+        for token in listed["tokens"].as_array()? {
+            if token["name"] == minted["tokenData"]["name"] && token["id"] != minted["tokenData"]["id"] {
+                let revoke = Request {
+                    operation: Operation::RevokeToken,
+                    path: format!("/api/v1/auth/token-auth/tokens/{}/revoke", token["id"].as_str()?),
+                    authorization: mint.authorization.clone(),
+                    body: Some("{}".into()),
+                };
+                self.line.send(revoke).await.ok()?;
+            }
+        }
+        Some(())
+    }
+
+    fn with_another_email(&self, mut request: Request) -> Request {
+        let tries = match request.operation {
+            Operation::Bootstrap => self.leash.tries.fetch_add(1, Ordering::SeqCst) + 1,
+            Operation::Login => self.leash.tries.load(Ordering::SeqCst),
+            _ => return request,
+        };
+        if let (Some(body), 1..) = (&request.body, tries) {
+            let mut body: Value = serde_json::from_slice(body).unwrap();
+            body["email"] = json!(format!("platform-{}-{tries}@example.org", self.line.life.id));
+            request.body = Some(body.to_string().into());
+        }
+        request
+    }
+}
+
+#[async_trait]
+impl Exchange for MutantLine {
+    async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
+        match self.mutant {
+            Mutant::ActsOnOpenRequirements | Mutant::NewPasswordOnStaleRead => self.line.send(request).await,
+            Mutant::AnotherEmailPerTry => self.line.send(self.with_another_email(request)).await,
+            Mutant::RevokesBeforeObserved => {
+                let answer = self.line.send(request.clone()).await?;
+                if request.operation == Operation::MintToken && answer.status == 200 {
+                    self.revoke_siblings(&request, &answer).await;
+                }
+                Ok(answer)
+            }
+            Mutant::NoDetaching => tokio::select! {
+                biased;
+                answer = self.line.send(request) => answer,
+                () = self.until_no_call_runs() => Err(ErrorKind::Unreachable(Transport::Broken)),
+            },
+        }
+    }
+}
+
+fn is_caught(mutant: Mutant) {
+    let caught = seeds::all().find_map(|seed| {
+        let broken = world::run(&Schedule::of(seed), seed, Some(mutant)).err()?;
+        Some((seed, broken))
+    });
+    let (seed, broken) = caught.unwrap_or_else(|| panic!("{mutant:?} is not caught"));
+    println!("{mutant:?} is caught by seed {seed}: {}, {}", broken.promise, broken.how);
+}
+
+#[test]
+fn a_function_that_acts_on_a_call_whose_requirements_are_open_is_caught() {
+    is_caught(Mutant::ActsOnOpenRequirements);
+}
+
+#[test]
+fn a_function_that_draws_a_new_password_on_a_stale_read_is_caught() {
+    is_caught(Mutant::NewPasswordOnStaleRead);
+}
+
+#[test]
+fn a_function_that_revokes_before_the_new_token_was_observed_is_caught() {
+    is_caught(Mutant::RevokesBeforeObserved);
+}
+
+#[test]
+fn a_function_that_uses_another_email_per_try_is_caught() {
+    is_caught(Mutant::AnotherEmailPerTry);
+}
+
+#[test]
+fn a_function_whose_work_dies_with_the_call_is_caught() {
+    is_caught(Mutant::NoDetaching);
+}

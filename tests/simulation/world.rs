@@ -1,0 +1,486 @@
+//! Carries out a schedule, step by step, and holds every promise against what
+//! came of it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use fake_crossplane::{Crossplane, Reconciled};
+use function_infisical::{
+    claims::Claims,
+    endpoint::Endpoint,
+    function::Function,
+    infisical::{Connect, Error, Infisical, client::Client},
+    proto::v1::{RunFunctionRequest, RunFunctionResponse},
+    secret::AccessToken,
+};
+use prost::Message as _;
+use rand::{SeedableRng as _, rngs::StdRng};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    clock::SimulatedClock,
+    crossplane::Place,
+    infisical::{Life, Line, Server, Traffic},
+    invariants::{self, Called, Facts},
+    liveness,
+    mutants::{Leash, Mutant, MutantLine},
+    schedule::{Fate, Schedule, Setup, Step, View, Xrs},
+};
+
+/// How often Crossplane calls a step in one reconcile until its requirements
+/// are stable.
+const ROUNDS: usize = 5;
+
+/// How long it takes until a change brings the next reconcile (measured).
+pub(crate) const BOUNCE: Duration = Duration::from_millis(100);
+
+/// After how many changes in a row an XR should have come to rest.
+const RESTLESS: usize = 20;
+
+/// A promise that was not kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Broken {
+    /// Which.
+    pub(crate) promise: &'static str,
+    /// How.
+    pub(crate) how: String,
+}
+
+impl Broken {
+    pub(crate) fn new(promise: &'static str, how: impl Into<String>) -> Self {
+        Self { promise, how: how.into() }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Requests to servers.
+    pub(crate) requests: u32,
+    /// Responses that were applied.
+    pub(crate) applies: u32,
+    /// Calls of the function.
+    pub(crate) calls: u32,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.applies += other.applies;
+        self.calls += other.calls;
+    }
+}
+
+/// A process of the function.
+pub(crate) struct Replica {
+    function: Arc<Function>,
+    pub(crate) life: Arc<Life>,
+    leash: Arc<Leash>,
+}
+
+/// Everything there is.
+pub(crate) struct World {
+    pub(crate) setup: Setup,
+    pub(crate) clock: SimulatedClock,
+    pub(crate) places: Vec<Place>,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) facts: Facts,
+    pub(crate) mutant: Option<Mutant>,
+    about: usize,
+    lives: u32,
+    calls: u32,
+    seed: u64,
+    traces: bool,
+}
+
+struct Wires {
+    servers: Vec<Arc<Server>>,
+    life: Arc<Life>,
+    leash: Arc<Leash>,
+    mutant: Option<Mutant>,
+}
+
+impl Connect for Wires {
+    fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Infisical>, Error> {
+        let nth = usize::from(endpoint.origin().as_str().contains("infisical-1"));
+        let line = Line { server: Arc::clone(&self.servers[nth]), life: Arc::clone(&self.life) };
+        Ok(match self.mutant {
+            None => Arc::new(Client::new(line)),
+            Some(mutant) => Arc::new(Client::new(MutantLine::new(line, mutant, Arc::clone(&self.leash)))),
+        })
+    }
+}
+
+/// Runs a schedule in a time of its own, to its end and on until all is well.
+pub(crate) fn run(schedule: &Schedule, seed: u64, mutant: Option<Mutant>) -> Result<Counts, Broken> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(&schedule.setup, seed, mutant);
+        for step in &schedule.steps {
+            world.step(step).await?;
+            invariants::after_a_step(&world)?;
+        }
+        liveness::ensure(&mut world).await?;
+        Ok(world.counts())
+    })
+}
+
+impl World {
+    pub(crate) fn new(setup: &Setup, seed: u64, mutant: Option<Mutant>) -> Self {
+        let clock = SimulatedClock::start();
+        let servers: Vec<_> = (0..2).map(|nth| Server::new(setup, seed * 2 + nth, clock)).collect();
+        let place =
+            |index: usize, server: usize| Place::new(setup, index, Arc::clone(&servers[server]), server);
+        let places = match setup.xrs {
+            Xrs::One => vec![place(0, 0)],
+            Xrs::Two => vec![place(0, 0), place(1, 1)],
+            Xrs::TwoOfOneServer => vec![place(0, 0), place(1, 0)],
+        };
+        let mut world = Self {
+            setup: setup.clone(),
+            clock,
+            places,
+            replicas: Vec::new(),
+            facts: Facts::default(),
+            mutant,
+            about: 0,
+            lives: 0,
+            calls: 0,
+            seed,
+            traces: std::env::var_os("SIMULATION_TRACE").is_some(),
+        };
+        for _ in 0..setup.replicas {
+            let replica = world.start();
+            world.replicas.push(replica);
+        }
+        world
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let requests = self.servers().map(|server| server.state().asked).sum();
+        let applies = self.places.iter().map(|place| place.applies).sum();
+        Counts { requests, applies, calls: self.calls }
+    }
+
+    /// The servers, each once.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &Arc<Server>> {
+        let all = if self.setup.xrs == Xrs::TwoOfOneServer { 1 } else { self.places.len() };
+        self.places.iter().take(all).map(|place| &place.server)
+    }
+
+    fn start(&mut self) -> Replica {
+        self.lives += 1;
+        let (life, leash) = (Life::new(self.lives), Arc::new(Leash::default()));
+        let function = Arc::new(self.function(&life, &leash, 0));
+        Replica { function, life, leash }
+    }
+
+    /// A function that remembers nothing.
+    fn function(&self, life: &Arc<Life>, leash: &Arc<Leash>, salt: u64) -> Function {
+        let mut servers: Vec<_> = self.servers().cloned().collect();
+        servers.push(Arc::clone(&servers[0]));
+        let (life, leash, mutant) = (Arc::clone(life), Arc::clone(leash), self.mutant);
+        let seed = (self.seed.wrapping_mul(1000) + u64::from(life.id)).wrapping_add(salt << 40);
+        let connect = Arc::new(Wires { servers, life, leash, mutant });
+        Function::new(connect, Arc::new(self.clock), StdRng::seed_from_u64(seed))
+    }
+
+    pub(crate) fn restart(&mut self, replica: usize) {
+        self.replicas[replica].life.end();
+        self.replicas[replica] = self.start();
+    }
+
+    pub(crate) async fn step(&mut self, step: &Step) -> Result<(), Broken> {
+        let (about, now) = (self.about, self.clock.passed());
+        let place = &mut self.places[about];
+        match step {
+            Step::About { xr } => self.about = usize::from(*xr) % self.places.len(),
+            Step::Reconcile { replica, view, fate } => {
+                self.reconcile(about, usize::from(*replica), *view, *fate).await?;
+            }
+            Step::Together { replicas, kept } => self.together(about, *replicas, *kept).await?,
+            Step::Live { replica, calls } => self.live(about, usize::from(*replica), *calls).await?,
+            Step::Pass { seconds } => sleep(Duration::from_secs(u64::from(*seconds))).await,
+            Step::Ready { is } => place.set_ready(*is, now),
+            Step::Restart { replica } => self.restart(usize::from(*replica) % self.replicas.len()),
+            Step::Recreate { database_too } => {
+                if *database_too {
+                    place.server.happen(crate::schedule::Server::Empty);
+                }
+                place.recreate(if self.setup.xrs == Xrs::Two { about } else { 0 });
+            }
+            Step::Human(human) => place.human(*human, now),
+            Step::Server(happening) => place.server.happen(*happening),
+            Step::Fault { nth, fault } => place.server.fault(*nth, *fault),
+            Step::CutBootstrap { after } => place.server.cut_bootstrap(*after),
+        }
+        Ok(())
+    }
+
+    /// One reconcile. Its rounds go from replica to replica.
+    pub(crate) async fn reconcile(
+        &mut self,
+        at: usize,
+        first: usize,
+        view: View,
+        fate: Fate,
+    ) -> Result<Option<Reconciled>, Broken> {
+        let seen = self.places[at].seen(view, self.clock.passed());
+        let mut request = seen.request();
+        for round in 0..ROUNDS {
+            let replica = (first + round) % self.replicas.len();
+            let Some(response) = self.answer(at, replica, &request, fate).await? else { return Ok(None) };
+            if !seen.bring(&response, &mut request) {
+                return Ok(self.apply(at, &response, fate));
+            }
+        }
+        Err(Broken::new("the requirements come to rest", format!("not in {ROUNDS} rounds")))
+    }
+
+    /// What a run that is run alone prints.
+    fn trace(&self, at: usize, replica: usize, response: &RunFunctionResponse) {
+        if !self.traces {
+            return;
+        }
+        let reasons: Vec<&str> = response.conditions.iter().map(|it| it.reason.as_str()).collect();
+        let ready = crate::crossplane::desired(response).composite.map(|composite| composite.ready());
+        let ttl = response.meta.as_ref().and_then(|meta| meta.ttl).map(|ttl| ttl.seconds);
+        let (now, requests) = (self.clock.passed(), self.counts().requests);
+        let id = |token: Option<String>| {
+            let claims = Claims::of(&AccessToken::new(token.unwrap_or_default()));
+            claims.token_id.map(|id| id[..4].to_owned()).unwrap_or_default()
+        };
+        let handed = crate::crossplane::secret(&crate::crossplane::desired(response), "infisical-connection");
+        let (had, has) = (id(self.places[at].token()), id(handed.and_then(|it| it.get("token").cloned())));
+        println!(
+            "{now:?} XR {at} replica {replica}: {reasons:?} {ready:?} ttl {ttl:?}, {requests} requests, \
+             token {had} to {has}"
+        );
+    }
+
+    fn apply(&mut self, at: usize, response: &RunFunctionResponse, fate: Fate) -> Option<Reconciled> {
+        let now = self.clock.passed();
+        let place = &mut self.places[at];
+        match fate {
+            Fate::Applied | Fate::Cancelled { .. } | Fate::Deadline { .. } | Fate::Killed { .. } => {
+                Some(place.apply(response, now))
+            }
+            Fate::Lost => None,
+            Fate::Partly { resources, xr } => {
+                place.apply_partly(response, resources, xr, now);
+                None
+            }
+        }
+    }
+
+    /// A response: out of Crossplane's cache, or from a replica.
+    async fn answer(
+        &mut self,
+        at: usize,
+        replica: usize,
+        request: &RunFunctionRequest,
+        fate: Fate,
+    ) -> Result<Option<RunFunctionResponse>, Broken> {
+        let encoded = request.encode_to_vec();
+        if self.setup.cache
+            && let Some((until, response)) = self.places[at].cache.get(&encoded)
+            && self.clock.passed() < *until
+        {
+            return Ok(Some(response.clone()));
+        }
+        let response = self.call(at, replica, &encoded, fate).await?;
+        if let Some(response) = &response {
+            let ttl = response.meta.as_ref().and_then(|meta| meta.ttl).map_or(0, |ttl| ttl.seconds);
+            let until = self.clock.passed() + Duration::from_secs(u64::try_from(ttl).unwrap());
+            self.places[at].cache.insert(encoded, (until, response.clone()));
+        }
+        Ok(response)
+    }
+
+    async fn call(
+        &mut self,
+        at: usize,
+        replica: usize,
+        encoded: &[u8],
+        fate: Fate,
+    ) -> Result<Option<RunFunctionResponse>, Broken> {
+        self.calls += 1;
+        let life = Arc::clone(&self.replicas[replica].life);
+        let before = self.traffic(life.id);
+        let millis = |after: u16| Duration::from_millis(u64::from(after));
+        let response = match fate {
+            Fate::Applied | Fate::Lost | Fate::Partly { .. } => {
+                Some(self.call_on(at, replica, encoded, None).await)
+            }
+            Fate::Deadline { after } => Some(self.call_on(at, replica, encoded, Some(millis(after))).await),
+            Fate::Cancelled { after } | Fate::Killed { after } => {
+                timeout(millis(after), self.call_on(at, replica, encoded, None)).await.ok()
+            }
+        };
+        if matches!(fate, Fate::Killed { .. }) {
+            life.end();
+        }
+        let result = match response {
+            Some(response) if !life.is_over() => {
+                let request = RunFunctionRequest::decode(encoded).unwrap();
+                let called = Called { at, life: life.id, request, response, before };
+                self.trace(at, replica, &called.response);
+                invariants::after_a_call(self, &called)?;
+                self.same_again(at, replica, encoded, &called.response).await?;
+                Some(called.response)
+            }
+            _ => None,
+        };
+        if life.is_over() {
+            self.replicas[replica] = self.start();
+        }
+        Ok(result)
+    }
+
+    /// Through the encoding and back, as on the wire.
+    async fn call_on(
+        &self,
+        at: usize,
+        replica: usize,
+        encoded: &[u8],
+        deadline: Option<Duration>,
+    ) -> RunFunctionResponse {
+        let request = RunFunctionRequest::decode(encoded).unwrap();
+        let Replica { function, life, leash } = &self.replicas[replica];
+        let response = match self.mutant {
+            None => function.call(request, deadline).await,
+            Some(mutant) => {
+                let fresh = |salt| self.function(life, leash, salt);
+                mutant.call(function, fresh, leash, &self.places[at].crossplane, request, deadline).await
+            }
+        };
+        RunFunctionResponse::decode(response.encode_to_vec().as_slice()).unwrap()
+    }
+
+    /// Calls once more, with no patience: when nothing happened in between, the
+    /// answer is the same to the byte.
+    async fn same_again(
+        &mut self,
+        at: usize,
+        replica: usize,
+        encoded: &[u8],
+        first: &RunFunctionResponse,
+    ) -> Result<(), Broken> {
+        let state = |world: &Self| (world.clock.passed(), world.all_traffic());
+        let before = state(self);
+        let mut second = self.call_on(at, replica, encoded, Some(Duration::ZERO)).await;
+        if state(self) != before {
+            return Ok(());
+        }
+        let mut first = first.clone();
+        // It says how long from now.
+        first.meta = None;
+        second.meta = None;
+        invariants::invariant_the_same_state_gives_the_same_bytes(&first, &second)
+    }
+
+    pub(crate) fn traffic(&self, life: u32) -> Traffic {
+        let mut all = Traffic::default();
+        for server in self.servers() {
+            let of = server.state().traffic.get(&life).copied().unwrap_or_default();
+            all.sent += of.sent;
+            all.answered += of.answered;
+        }
+        all
+    }
+
+    /// Whether a process waits for an answer.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.replicas.iter().any(|replica| {
+            let Traffic { sent, answered } = self.traffic(replica.life.id);
+            sent != answered
+        })
+    }
+
+    fn all_traffic(&self) -> Vec<BTreeMap<u32, Traffic>> {
+        self.servers().map(|server| server.state().traffic.clone()).collect()
+    }
+
+    /// Several replicas at once, as after a change of leader, or by a load
+    /// balancer that tries again.
+    async fn together(&mut self, at: usize, replicas: u8, kept: u8) -> Result<(), Broken> {
+        let seen: Crossplane = self.places[at].crossplane.clone();
+        let mut request = seen.request();
+        // What is required is there, so that all of the calls count.
+        let Some(response) = self.answer(at, 0, &request, Fate::Applied).await? else { return Ok(()) };
+        seen.bring(&response, &mut request);
+        let encoded = request.encode_to_vec();
+        let lives: Vec<_> = self.replicas.iter().map(|replica| Arc::clone(&replica.life)).collect();
+        let before: Vec<_> = lives.iter().map(|life| self.traffic(life.id)).collect();
+        let count = usize::from(replicas).min(self.replicas.len());
+        let this = &*self;
+        let calls = (0..count).map(|replica| this.call_on(at, replica, &encoded, None));
+        let responses = join_all(calls).await;
+        for (nth, response) in responses.into_iter().enumerate() {
+            if lives[nth].is_over() {
+                self.replicas[nth] = self.start();
+                continue;
+            }
+            let request = request.clone();
+            let called = Called { at, life: lives[nth].id, request, response, before: before[nth] };
+            invariants::after_a_call(self, &called)?;
+            if nth == usize::from(kept) {
+                self.apply(at, &called.response, Fate::Applied);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reconciles as Crossplane does: at once after a change, else when `ttl` says.
+    async fn live(&mut self, at: usize, first: usize, calls: u8) -> Result<(), Broken> {
+        for nth in 0..usize::from(calls) {
+            self.settle(at, first + nth).await?;
+            self.wait(at).await;
+        }
+        Ok(())
+    }
+
+    /// Reconciles until nothing changes.
+    pub(crate) async fn settle(&mut self, at: usize, first: usize) -> Result<(), Broken> {
+        for nth in 0..RESTLESS {
+            let replica = (first + nth) % self.replicas.len();
+            let reconciled = self.reconcile(at, replica, View::Fresh, Fate::Applied).await?;
+            if reconciled != Some(Reconciled::Applied { changed: true }) {
+                return Ok(());
+            }
+            sleep(BOUNCE).await;
+        }
+        // Replicas that know different things may contradict each other for a while.
+        if self.replicas.len() > 1 {
+            return Ok(());
+        }
+        Err(Broken::new("an XR comes to rest", format!("not after {RESTLESS} changes")))
+    }
+
+    /// Waits as long as the last response's `ttl` says.
+    pub(crate) async fn wait(&self, at: usize) {
+        let ttl = self.places[at].crossplane.ttl.unwrap_or(10);
+        sleep(Duration::from_secs(u64::try_from(ttl).unwrap())).await;
+    }
+}
+
+/// All of them, side by side.
+async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.map(|future| (Some(Box::pin(future)), None)).collect();
+    std::future::poll_fn(move |context| {
+        for (future, output) in &mut running {
+            if let Some(running) = future
+                && let std::task::Poll::Ready(done) = running.as_mut().poll(context)
+            {
+                (*future, *output) = (None, Some(done));
+            }
+        }
+        if running.iter().all(|(future, _)| future.is_none()) {
+            return std::task::Poll::Ready(
+                running.iter_mut().filter_map(|(_, output)| output.take()).collect(),
+            );
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
