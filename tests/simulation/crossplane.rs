@@ -29,7 +29,7 @@ pub(crate) const CONNECTION: &str = "infisical-connection";
 
 /// How long ago a state may have ended that the cache still shows. The function
 /// counts on less than ten minutes.
-const STALE_AT_MOST: Duration = Duration::from_secs(300);
+const STALE_AT_MOST: Duration = Duration::from_mins(5);
 
 /// How many earlier states are kept.
 const KEPT: usize = 8;

@@ -36,7 +36,7 @@ use crate::{
 /// For how long the client waits for an answer, as the real one does.
 const LIMIT: Duration = Duration::from_secs(10);
 /// The same for bootstrap.
-const BOOTSTRAP_LIMIT: Duration = Duration::from_secs(60);
+const BOOTSTRAP_LIMIT: Duration = Duration::from_mins(1);
 
 /// One process of the function, from its start to its death.
 pub(crate) struct Life {

@@ -17,7 +17,7 @@ use crate::{
 
 /// For how long an XR is remembered that is not called for. A process that has
 /// forgotten it may draw another password.
-const REMEMBERED: Duration = Duration::from_secs(26 * 60 * 60);
+const REMEMBERED: Duration = Duration::from_hours(26);
 
 /// What the invariants remember from call to call.
 #[derive(Default)]

@@ -16,13 +16,13 @@ use crate::{
 /// In this time a token is had. A dead one is noticed at its verification, after
 /// a day at most; a login that was refused is tried again after an hour at most,
 /// and a fifth of that is spread.
-const CONVERGES_WITHIN: Duration = Duration::from_secs(30 * 60 * 60);
+const CONVERGES_WITHIN: Duration = Duration::from_hours(30);
 
 /// And with so many calls.
 const CONVERGES_IN: usize = 600;
 
 /// For so long it is then watched: leftovers are gone after ten minutes.
-const QUIET: Duration = Duration::from_secs(25 * 60);
+const QUIET: Duration = Duration::from_mins(25);
 
 /// How many calls that are at most.
 const QUIET_CALLS: usize = 120;

@@ -14,8 +14,9 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
+    clippy::same_functions_in_if_condition,
     clippy::unwrap_used,
-    reason = "a test ends where something is not as expected, and so do its helpers"
+    reason = "a test ends where something is not as expected, and so do its helpers; dice are thrown in conditions"
 )]
 
 mod clock;
