@@ -59,7 +59,7 @@ pub(crate) fn size(path: &Path) -> Result<u64, Failure> {
 pub(crate) struct Grown {
     pub(crate) xrs: usize,
     /// Of a call, in microseconds.
-    pub(crate) cpu: f64,
+    pub(crate) cpu: Spread,
     /// In bytes.
     pub(crate) resident: u64,
 }
@@ -86,7 +86,7 @@ pub(crate) async fn many(
             let burst = burst(client, pid, CALLS, 32, |call| many.of(call * 7_919 % xrs)).await?;
             cpu.push(burst.cpu.as_secs_f64() * 1e6);
         }
-        grown.push(Grown { xrs, cpu: Spread::of(&cpu).median, resident: usage::memory(pid)?.resident });
+        grown.push(Grown { xrs, cpu: Spread::of(&cpu), resident: usage::memory(pid)?.resident });
     }
     Ok(grown)
 }
@@ -118,17 +118,24 @@ async fn settle(client: &Client, many: &Many, xrs: std::ops::Range<usize>) -> Re
     Err(format!("{} XRs do not come to steady state", left.len()).into())
 }
 
-/// How long one core takes to reconcile all XRs once, at about 100 KB each.
+/// What a round of calls took in all.
+pub(crate) struct Round {
+    pub(crate) wall: Duration,
+    pub(crate) cpu: Duration,
+}
+
+/// How long one core takes to call for each of the XRs once, at about `size`
+/// bytes each.
 pub(crate) async fn all_at_once(
     client: &Client,
     pid: u32,
     world: &World,
     xrs: usize,
     size: usize,
-) -> Result<(Duration, Duration), Failure> {
+) -> Result<Round, Failure> {
     let many = Many::new(&world.request(size), world.uid());
     let burst = burst(client, pid, xrs, 32, |call| many.of(call)).await?;
-    Ok((burst.wall, burst.cpu))
+    Ok(Round { wall: burst.wall, cpu: burst.cpu * u32::try_from(xrs)? })
 }
 
 /// Seconds since 1970, moved by hand.

@@ -1,8 +1,8 @@
 //! Measures what a steady call costs: our release binary, the floor and
 //! function-auto-ready, in one run, on the same requests.
 //!
-//! `cargo run --release -p benchmark` does it all and takes some minutes; the
-//! options make it less. The servers have one core and the driver another.
+//! `cargo benchmark` does it all and takes a quarter of an hour; `--quick` takes
+//! a minute once all is built. The servers have one core and the driver another.
 //! Rounds are interleaved, so that whatever else the machine does falls on all
 //! alike. CPU is what counts; latencies depend on what else runs.
 
@@ -25,6 +25,7 @@ use crate::{
 mod certificates;
 mod client;
 mod extra;
+mod image;
 mod load;
 mod report;
 mod subject;
@@ -36,21 +37,27 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// Measures what a steady call costs.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 struct Args {
+    /// One round of fewer calls, without TLS, and fewer XRs: enough to see
+    /// whether a change makes a difference.
+    #[arg(long)]
+    quick: bool,
+
     /// Sizes of the request.
     #[arg(long = "size", value_name = "SIZE", default_values = ["6k", "100k", "1.5m"])]
     sizes: Vec<String>,
 
-    /// Rounds, each of which has a burst of every server.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    /// Rounds, each of which has a burst of every server [default: 5, quick: 1].
+    #[arg(long)]
+    rounds: Option<usize>,
 
     /// Calls under way.
     #[arg(long, default_values_t = [1, 32])]
     under_way: Vec<usize>,
 
-    /// `insecure`, `mtls`, or both.
-    #[arg(long, default_values = ["insecure", "mtls"])]
+    /// `insecure` or `mtls` [default: both, quick: insecure].
+    #[arg(long)]
     security: Vec<String>,
 
     /// Leave function-auto-ready out.
@@ -61,9 +68,42 @@ struct Args {
     #[arg(long)]
     no_build: bool,
 
-    /// Measure bursts only: no starts, no 10,000 XRs, no calls to Infisical.
+    /// Measure bursts only: no starts, no image, no 10,000 XRs, no calls to Infisical.
     #[arg(long)]
     bursts_only: bool,
+}
+
+impl Args {
+    fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 5 })
+    }
+
+    /// The kinds of connections, each in its turn.
+    fn securities(&self) -> impl Iterator<Item = &'static str> {
+        let usual: &[&str] = if self.quick { &["insecure"] } else { &["insecure", "mtls"] };
+        let is_asked_for = |it: &&str| match self.security.as_slice() {
+            [] => usual.contains(it),
+            given => given.iter().any(|given| given == it),
+        };
+        ["insecure", "mtls"].into_iter().filter(is_asked_for)
+    }
+
+    /// How many XRs are known one after the other.
+    fn counts(&self) -> &'static [usize] {
+        if self.quick { &[1, 100, 1_000] } else { &[1, 10, 100, 1_000, 10_000] }
+    }
+
+    /// Calls in a burst: about as long for every size, and fewer for a server
+    /// that takes a hundred times as long.
+    fn calls(&self, subject: Subject, bytes: usize) -> usize {
+        let calls = match bytes {
+            0..30_000 => 4_000,
+            30_000..400_000 => 1_000,
+            _ => 128,
+        };
+        let calls = if self.quick { calls / 4 } else { calls };
+        if subject == Subject::AutoReady { (calls / 10).max(32) } else { calls }
+    }
 }
 
 fn main() -> ExitCode {
@@ -110,11 +150,16 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let bench = Bench { args, world, subjects, certificates: dir, tls: Some(client_config) };
     let mut results = Results::new();
     let mut idle = serde_json::Map::new();
-    for security in ["insecure", "mtls"].into_iter().filter(|it| args.security.iter().any(|arg| arg == it)) {
+    for security in args.securities() {
         bench.bursts(security, &mut results, &mut idle).await?;
     }
-    println!("{}", report::table(&results));
-    println!("\nresident once it is in steady state: {}", Value::Object(idle.clone()));
+    println!("{}\n\n{}", report::table(&results), report::ratios(&results));
+    for (server, bytes) in &idle {
+        println!(
+            "{server}: {:.1} MB resident, no call under way",
+            megabytes(bytes.as_u64().unwrap_or_default())
+        );
+    }
     let extra = if args.bursts_only { Value::Null } else { bench.extra().await? };
     let result = json!({"bursts": report::json(&results), "idle_bytes": idle, "extra": extra});
     let file = cache()?.join("result.json");
@@ -147,7 +192,7 @@ impl Bench<'_> {
             idle.insert(format!("{subject}, {security}"), json!(resident));
             servers.push((subject, running, client));
         }
-        for round in 0..self.args.rounds {
+        for round in 0..self.args.rounds() {
             for size in &self.args.sizes {
                 let frames = world::shuffled(&self.world.request(bytes_of(size)?))?;
                 let bytes = frames.first().map_or(0, Bytes::len);
@@ -156,7 +201,7 @@ impl Bench<'_> {
                     let case = Case { security, bytes, size: size.clone(), under_way };
                     for (subject, running, client) in &servers {
                         eprint!("\rround {} {security} {size} {under_way} {subject:<24}", round + 1);
-                        let calls = calls(*subject, bytes);
+                        let calls = self.args.calls(*subject, bytes);
                         usage::forget_peak(running.pid());
                         let burst = load::burst(client, running.pid(), calls, under_way, frame).await?;
                         let peak = usage::memory(running.pid())?.peak;
@@ -187,55 +232,67 @@ impl Bench<'_> {
         Ok((running, client))
     }
 
+    /// What is not bursts, as JSON; printed on the way.
     async fn extra(&self) -> Result<Value, Failure> {
-        let request = self.world.request(0);
         let mut extra = serde_json::Map::new();
-        for &subject in &self.subjects {
-            let times = if subject == Subject::AutoReady { 11 } else { 21 };
-            let starts = extra::starts(subject, None, &None, &request, times).await?;
-            let size = extra::size(&subject.binary()?)?;
-            println!("{subject}: {starts} ms from exec to the first answered call, {size} bytes of binary");
-            extra.insert(format!("start_milliseconds, {subject}"), starts.json());
-            extra.insert(format!("binary_bytes, {subject}"), json!(size));
+        self.starts(&mut extra).await?;
+        if !self.args.quick {
+            self.image(&mut extra)?;
         }
-
-        let (running, client) = self.start(Subject::Ours, "insecure").await?;
-        let grown =
-            extra::many(&client, running.pid(), &self.world, &[1, 10, 100, 1_000, 10_000], self.args.rounds)
-                .await?;
-        for grown in &grown {
-            let (xrs, cpu, resident) = (grown.xrs, grown.cpu, megabytes(grown.resident));
-            println!("{xrs} XRs known: {cpu:.1} µs per call, {resident:.1} MB resident");
-        }
-        let rows = grown.iter().map(
-            |it| json!({"xrs": it.xrs, "cpu_microseconds_per_call": it.cpu, "resident_bytes": it.resident}),
-        );
-        extra.insert("many_xrs".to_owned(), rows.collect());
-
-        let (wall, cpu) = extra::all_at_once(&client, running.pid(), &self.world, 10_000, 100_000).await?;
-        let seconds = wall.as_secs_f64();
-        println!(
-            "10,000 XRs at 100 KB, each once: {seconds:.1} s, of which {:.1} s CPU",
-            cpu.as_secs_f64() * 1e4
-        );
-        extra.insert("ten_thousand_xrs_at_100k_seconds".to_owned(), json!(seconds));
-
+        self.many(&mut extra).await?;
         let asked = extra::calls_to_infisical().await?;
         println!("requests to Infisical per hour and XR: {asked:.2}");
         extra.insert("requests_to_infisical_per_hour_and_xr".to_owned(), json!(asked));
         Ok(Value::Object(extra))
     }
-}
 
-/// Calls in a burst: about as long for every size, and fewer for a server that
-/// takes a hundred times as long.
-fn calls(subject: Subject, bytes: usize) -> usize {
-    let calls = match bytes {
-        0..30_000 => 4_000,
-        30_000..400_000 => 1_000,
-        _ => 128,
-    };
-    if subject == Subject::AutoReady { (calls / 10).max(32) } else { calls }
+    async fn starts(&self, extra: &mut serde_json::Map<String, Value>) -> Result<(), Failure> {
+        let request = self.world.request(0);
+        for &subject in &self.subjects {
+            let times = if self.args.quick { 5 } else { 21 };
+            let starts = extra::starts(subject, None, &None, &request, times).await?;
+            let size = extra::size(&subject.binary()?)?;
+            let megabytes = megabytes(size);
+            println!("{subject}: {starts} ms from exec to the first answered call, binary {megabytes:.1} MB");
+            extra.insert(format!("start_milliseconds, {subject}"), starts.json());
+            extra.insert(format!("binary_bytes, {subject}"), json!(size));
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unused_self, reason = "it is one of the measurements")]
+    fn image(&self, extra: &mut serde_json::Map<String, Value>) -> Result<(), Failure> {
+        let image = image::measure()?;
+        let (whole, packed) = (megabytes(image.bytes), megabytes(image.compressed_bytes));
+        println!("image: {whole:.1} MB, {packed:.1} MB as it is pulled");
+        extra.insert("image_bytes".to_owned(), json!(image.bytes));
+        extra.insert("image_compressed_bytes".to_owned(), json!(image.compressed_bytes));
+        Ok(())
+    }
+
+    async fn many(&self, extra: &mut serde_json::Map<String, Value>) -> Result<(), Failure> {
+        let (running, client) = self.start(Subject::Ours, "insecure").await?;
+        let (pid, counts) = (running.pid(), self.args.counts());
+        let grown = extra::many(&client, pid, &self.world, counts, self.args.rounds()).await?;
+        for grown in &grown {
+            let (xrs, cpu, resident) = (grown.xrs, grown.cpu, megabytes(grown.resident));
+            println!("{xrs} XRs known: {cpu} µs of CPU per call, {resident:.1} MB resident");
+        }
+        let rows = grown.iter().map(|it| {
+            json!({"xrs": it.xrs, "cpu_microseconds_per_call": it.cpu.json(), "resident_bytes": it.resident})
+        });
+        extra.insert("many_xrs".to_owned(), rows.collect());
+
+        let xrs = counts.last().copied().unwrap_or_default();
+        let all = extra::all_at_once(&client, pid, &self.world, xrs, 100_000).await?;
+        let (wall, cpu) = (all.wall.as_secs_f64(), all.cpu.as_secs_f64());
+        println!("{xrs} XRs of 100 KB, each called once: {wall:.1} s, of which {cpu:.1} s are CPU");
+        extra.insert(
+            "each_of_many_at_100k".to_owned(),
+            json!({"xrs": xrs, "seconds": wall, "cpu_seconds": cpu}),
+        );
+        Ok(())
+    }
 }
 
 /// `6k`, `100k` or `1.5m` in bytes.

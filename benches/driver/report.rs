@@ -120,6 +120,49 @@ pub(crate) fn table(results: &Results) -> String {
     lines.join("\n")
 }
 
+/// What our server's figures are beside those of the other two.
+pub(crate) fn ratios(results: &Results) -> String {
+    let mut lines = vec![
+        "| request | under way | CPU × floor | auto-ready's CPU × ours | p99 ÷ auto-ready's p50 at one call | \
+         peak MB beyond the floor's |"
+            .to_owned(),
+        "| --- | --- | --- | --- | --- | --- |".to_owned(),
+    ];
+    for case in results.keys() {
+        let Ratios { floor, auto_ready, latency, memory } = Ratios::of(results, case);
+        lines.push(format!(
+            "| {}, {} | {} | {floor:.2} | {auto_ready:.0} | {latency:.2} | {memory:.1} |",
+            case.size, case.security, case.under_way
+        ));
+    }
+    lines.join("\n")
+}
+
+/// NaN where a server was left out.
+struct Ratios {
+    floor: f64,
+    auto_ready: f64,
+    latency: f64,
+    memory: f64,
+}
+
+impl Ratios {
+    fn of(results: &Results, case: &Case) -> Self {
+        let of = |case: &Case, subject| results.get(case).and_then(|subjects| subjects.get(&subject));
+        let cpu = |subject| of(case, subject).map_or(f64::NAN, |bursts| bursts.cpu().median);
+        let peak = |subject| of(case, subject).map_or(f64::NAN, |bursts| megabytes(bursts.peak));
+        let ours = of(case, Subject::Ours).map_or(f64::NAN, |bursts| bursts.latency(0.99));
+        let at_one = Case { under_way: 1, ..case.clone() };
+        let theirs = of(&at_one, Subject::AutoReady).map_or(f64::NAN, |bursts| bursts.latency(0.5));
+        Self {
+            floor: cpu(Subject::Ours) / cpu(Subject::Floor),
+            auto_ready: cpu(Subject::AutoReady) / cpu(Subject::Ours),
+            latency: ours / theirs,
+            memory: peak(Subject::Ours) - peak(Subject::Floor),
+        }
+    }
+}
+
 /// The same for a machine.
 pub(crate) fn json(results: &Results) -> Value {
     let rows = results.iter().flat_map(|(case, subjects)| {

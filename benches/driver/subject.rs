@@ -1,7 +1,7 @@
 //! The servers that are measured: ours, the floor, and function-auto-ready.
 
 use std::{
-    fmt, fs,
+    fmt,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -21,10 +21,9 @@ const DRIVER_CORE: &str = "1";
 /// After this a server that does not answer is broken.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// What function-auto-ready is built from: its module's name is not the one of
-/// its repository.
+/// The Go module that pins function-auto-ready, and what is built of it.
+const AUTO_READY_MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/e2e/tools/auto-ready");
 const AUTO_READY: &str = "github.com/crossplane/function-auto-ready";
-const AUTO_READY_SOURCE: &str = "github.com/crossplane-contrib/function-auto-ready v0.6.0";
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,10 +118,9 @@ pub(crate) fn pin_driver() -> Result<(), Failure> {
 /// Builds our binary as it is released, and the floor. One after the other:
 /// built together they would share the features of their dependencies.
 pub(crate) fn build() -> Result<(), Failure> {
-    for selection in [&["--bins"][..], &["--package", "benchmark", "--bins"]] {
+    for package in ["function-infisical", "benchmark"] {
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--release"])
-            .args(selection)
+            .args(["build", "--release", "--bins", "--package", package])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .stdin(Stdio::null())
             .status()?;
@@ -133,30 +131,14 @@ pub(crate) fn build() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds function-auto-ready where it is not built yet. What stands in the way
-/// is no failure: the rest can be measured without it.
+/// Builds function-auto-ready as a release of it is built, which takes minutes
+/// once.
 pub(crate) fn build_auto_ready() -> Result<(), Failure> {
-    let binary = Subject::AutoReady.binary()?;
-    if binary.exists() {
-        return Ok(());
-    }
-    let module = cache()?.join("auto-ready");
-    fs::create_dir_all(&module)?;
-    let requirement = AUTO_READY_SOURCE.replace("-contrib", "");
-    fs::write(
-        module.join("go.mod"),
-        format!(
-            "module bench\n\ngo 1.24\n\nrequire {requirement}\n\nreplace {AUTO_READY} => {AUTO_READY_SOURCE}\n"
-        ),
-    )?;
-    fs::write(
-        module.join("tools.go"),
-        format!("//go:build tools\n\npackage bench\n\nimport _ \"{AUTO_READY}\"\n"),
-    )?;
     let built = Command::new("go")
-        .args(["build", "-mod=mod", "-o"])
-        .args([binary.as_os_str(), AUTO_READY.as_ref()])
-        .current_dir(module)
+        .args(["build", "-buildvcs=false", "-ldflags=-s -w", "-o"])
+        .args([Subject::AutoReady.binary()?.as_os_str(), AUTO_READY.as_ref()])
+        .env("CGO_ENABLED", "0")
+        .current_dir(AUTO_READY_MODULE)
         .stdin(Stdio::null())
         .status();
     match built {

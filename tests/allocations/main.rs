@@ -6,14 +6,13 @@
 //! makes a call dearer on purpose raises them there, in the same commit.
 
 #![expect(
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test ends where something is not as expected, and so do its helpers"
 )]
 
 mod bounds;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use allocation_counter::AllocationInfo;
 use bounds::{BOUNDS, Bound};
@@ -30,6 +29,9 @@ use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+
+/// After this an XR that has not come to rest never will.
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// An XR that is connected, and what it was connected to.
 struct Steady {
@@ -59,22 +61,23 @@ impl Steady {
         });
         let crossplane = Crossplane::new(xr, input).composing("infisical", deployment("vault"));
         let mut steady = Self { runtime, function, crossplane, _infisical: infisical };
-        steady.settle();
+        steady.settle(false);
         steady.crossplane.make_available("infisical");
-        steady.settle();
-        assert!(steady.crossplane.is_ready(), "{:?}", steady.crossplane.events);
+        steady.settle(true);
         steady
     }
 
-    fn settle(&mut self) {
-        for _ in 0..20 {
-            let answer = async |request| Ok::<_, Infallible>(self.function.call(request, None).await);
-            let reconciled = self.runtime.block_on(self.crossplane.reconcile(answer)).unwrap();
-            if reconciled == (Reconciled::Applied { changed: false }) {
-                return;
-            }
-        }
-        panic!("the XR does not come to rest: {:?}", self.crossplane.events);
+    /// Reconciles until nothing changes any more and the XR is ready or not.
+    fn settle(&mut self, ready: bool) {
+        let Self { runtime, function, crossplane, .. } = self;
+        let settled = async {
+            let answer = async |request| Ok::<_, Infallible>(function.call(request, None).await);
+            while crossplane.reconcile(answer).await != Ok(Reconciled::Applied { changed: false })
+                || crossplane.is_ready() != ready
+            {}
+        };
+        let settled = runtime.block_on(async { tokio::time::timeout(LIMIT, settled).await });
+        assert!(settled.is_ok(), "the XR does not come to rest: {:?}", crossplane.events);
     }
 
     /// The request, with so many more composed resources.
