@@ -93,17 +93,21 @@ impl Connection {
         data
     }
 
-    /// Whether what was observed is [`Self::data_over`] it, without making that.
+    /// Whether what was observed is [`Self::data_over`] it, without making that:
+    /// this is asked several times in a call.
     #[must_use]
     pub fn is_in(&self, observed: &ObservedConnection, wanted: &[ConnectionDetail]) -> bool {
-        let is_ours = observed.token.as_ref() == Some(&self.token);
         // Nothing but the wanted names was taken out of the Secret.
-        let is_there = |detail: &ConnectionDetail| {
-            observed.data.get(&detail.name).is_some_and(|there| {
-                self.read(detail.value, |value| there == value.as_bytes() || (is_ours && value.is_empty()))
+        wanted.iter().all(|detail| {
+            let there = observed.data.get(&detail.name);
+            there.is_some_and(|there| match detail.value {
+                DetailValue::Credentials if is_plain(&self.token) => is_credentials_of(&self.token, there),
+                value => self.read(value, |value| {
+                    let is_left = || value.is_empty() && observed.token.as_ref() == Some(&self.token);
+                    there == value.as_bytes() || is_left()
+                }),
             })
-        };
-        wanted.iter().all(is_there)
+        })
     }
 
     fn read<T>(&self, value: DetailValue, read: impl FnOnce(&str) -> T) -> T {
@@ -120,11 +124,31 @@ impl Connection {
     }
 }
 
-/// What provider-infisical reads: `{"auth":{"token":"…"}}`.
+/// What is around the token in what provider-infisical reads:
+/// `{"auth":{"token":"…"}}`.
+const CREDENTIALS: (&str, &str) = (r#"{"auth":{"token":""#, r#""}}"#);
+
 fn credentials_json(token: &AccessToken) -> Zeroizing<String> {
+    let (before, after) = CREDENTIALS;
+    if is_plain(token) {
+        return Zeroizing::new([before, token.expose(), after].concat());
+    }
     // A string cannot fail to be written.
-    let token = Zeroizing::new(serde_json::to_string(token.expose()).unwrap_or_default());
-    Zeroizing::new(format!(r#"{{"auth":{{"token":{}}}}}"#, *token))
+    let quoted = Zeroizing::new(serde_json::to_string(token.expose()).unwrap_or_default());
+    Zeroizing::new(format!(r#"{{"auth":{{"token":{}}}}}"#, *quoted))
+}
+
+/// Whether a token is the same in JSON, as every JWT is.
+fn is_plain(token: &AccessToken) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    token.expose().bytes().all(is_plain)
+}
+
+/// Whether what is there is [`credentials_json`] of a token that is plain.
+fn is_credentials_of(token: &AccessToken, there: &[u8]) -> bool {
+    let (before, after) = CREDENTIALS;
+    let inner = there.strip_prefix(before.as_bytes()).and_then(|rest| rest.strip_suffix(after.as_bytes()));
+    inner == Some(token.expose().as_bytes())
 }
 
 /// The connection Secret, or the connection details of a legacy XR, as observed.
@@ -221,8 +245,19 @@ mod tests {
             details(&[("a", DetailValue::Token), ("c", DetailValue::Host)]),
         ];
         let expiring = Connection { expires_at: Timestamp::from_second(60).ok(), ..connection() };
-        let connections = [connection(), expiring];
-        let values = ["missing", "", "marker-token", "marker-other", "1970-01-01T00:01:00Z"];
+        let quoted = Connection { token: AccessToken::new("marker\"token"), ..connection() };
+        let connections = [connection(), expiring, quoted];
+        let values = [
+            "missing",
+            "",
+            "marker-token",
+            "marker\"token",
+            "1970-01-01T00:01:00Z",
+            r#"{"auth":{"token":"marker-token"}}"#,
+            r#"{"auth":{"token":"marker\"token"}}"#,
+            r#"{"auth":{"token":"marker-toke"}}"#,
+            r#"{"auth":{"token":""}}"#,
+        ];
         let observed = values.iter().flat_map(|a| values.map(|b| [("a", *a), ("b", b), ("token", b)]));
         let mut found = [0, 0];
         for (observed, wanted) in observed.flat_map(|data| wanted.iter().map(move |wanted| (data, wanted))) {
@@ -237,7 +272,7 @@ mod tests {
                 found[usize::from(is_in)] += 1;
             }
         }
-        assert!(found[0] > 100 && found[1] > 5, "{found:?}");
+        assert!(found[0] > 500 && found[1] > 20, "{found:?}");
     }
 
     #[test]

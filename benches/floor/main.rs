@@ -26,6 +26,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use mimalloc::MiMalloc;
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -36,6 +37,10 @@ use tokio::{
     net::TcpListener,
 };
 use tokio_rustls::TlsAcceptor;
+
+/// The function's own as well, less its zeroing.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The windows are the function's own, so that both take a message in alike.
 const STREAM_WINDOW: u32 = 1 << 20;
