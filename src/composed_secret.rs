@@ -8,8 +8,7 @@ use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use prost::Message as _;
-use prost_types::{Struct, Value, value::Kind};
+use prost::encoding::{encode_varint, encoded_len_varint};
 use zeroize::Zeroizing;
 
 use crate::manifest::Manifest;
@@ -127,35 +126,90 @@ pub struct SecretKind {
 /// The same arguments give the same bytes.
 #[must_use]
 pub fn manifest(name: &SecretName, kind: SecretKind, data: &SecretData) -> Bytes {
-    let mut metadata = BTreeMap::from([("name".to_owned(), text(&name.name))]);
+    let mut metadata = Object::default();
+    metadata.text("name", &name.name);
     if let Some(namespace) = &name.namespace {
-        metadata.insert("namespace".to_owned(), text(namespace));
+        metadata.text("namespace", namespace);
     }
-    // Exposed here: the Secret is where these values belong.
-    let data = data.0.iter().map(|(key, value)| (key.clone(), text(&STANDARD.encode(value)))).collect();
-    let mut fields = BTreeMap::from([
-        ("apiVersion".to_owned(), text("v1")),
-        ("kind".to_owned(), text("Secret")),
-        ("type".to_owned(), text(kind.secret_type)),
-        ("metadata".to_owned(), object(metadata)),
-        ("data".to_owned(), object(data)),
-    ]);
+    let mut encoded = Object::default();
+    for (key, value) in &data.0 {
+        // Exposed here: the Secret is where these values belong.
+        encoded.text(key, &Zeroizing::new(STANDARD.encode(value)));
+    }
+    let mut secret = Object::default();
+    secret.text("apiVersion", "v1");
+    secret.object("data", &encoded);
     if kind.immutable {
-        fields.insert("immutable".to_owned(), Value { kind: Some(Kind::BoolValue(true)) });
+        secret.field("immutable", &TRUE);
     }
-    Struct { fields }.encode_to_vec().into()
+    secret.text("kind", "Secret");
+    secret.object("metadata", &metadata);
+    secret.text("type", kind.secret_type);
+    secret.0.into()
 }
 
-fn text(value: &str) -> Value {
-    Value { kind: Some(Kind::StringValue(value.to_owned())) }
+/// A `google.protobuf.Struct` that is written field by field, each once.
+#[derive(Default)]
+struct Object(Vec<u8>);
+
+/// Keys of the messages of `google/protobuf/struct.proto`: numbers and wire types.
+const ENTRY: u8 = 1 << 3 | 2;
+const ENTRY_NAME: u8 = 1 << 3 | 2;
+const ENTRY_VALUE: u8 = 2 << 3 | 2;
+const STRING: u8 = 3 << 3 | 2;
+const STRUCT: u8 = 5 << 3 | 2;
+/// A value that is the boolean `true`.
+const TRUE: [u8; 2] = [4 << 3, 1];
+
+impl Object {
+    fn text(&mut self, name: &str, value: &str) {
+        self.nested(name, STRING, value.as_bytes());
+    }
+
+    fn object(&mut self, name: &str, object: &Self) {
+        self.nested(name, STRUCT, &object.0);
+    }
+
+    /// A field whose value is of a kind that has a length.
+    fn nested(&mut self, name: &str, kind: u8, content: &[u8]) {
+        self.begin(name, length(content.len()));
+        self.piece(kind, content);
+    }
+
+    /// A field with an encoded value.
+    fn field(&mut self, name: &str, value: &[u8]) {
+        self.begin(name, value.len());
+        self.0.extend_from_slice(value);
+    }
+
+    /// All of a field before its value, which is `value` long.
+    fn begin(&mut self, name: &str, value: usize) {
+        let entry = length(name.len()) + length(value);
+        self.0.reserve(length(entry));
+        self.0.push(ENTRY);
+        encode_varint(entry as u64, &mut self.0);
+        self.piece(ENTRY_NAME, name.as_bytes());
+        self.0.push(ENTRY_VALUE);
+        encode_varint(value as u64, &mut self.0);
+    }
+
+    fn piece(&mut self, key: u8, content: &[u8]) {
+        self.0.push(key);
+        encode_varint(content.len() as u64, &mut self.0);
+        self.0.extend_from_slice(content);
+    }
 }
 
-fn object(fields: BTreeMap<String, Value>) -> Value {
-    Value { kind: Some(Kind::StructValue(Struct { fields })) }
+/// How long a key of one byte, a length and so many bytes are together.
+fn length(content: usize) -> usize {
+    1 + encoded_len_varint(content as u64) + content
 }
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+    use prost_types::Struct;
+
     use super::*;
 
     const OPAQUE: SecretKind = SecretKind { secret_type: "Opaque", immutable: false };
@@ -173,6 +227,7 @@ mod tests {
         assert_eq!(read.namespace(), Some("team-a"));
         assert_eq!((read.kind(), read.api_version()), (Some("Secret"), Some("v1")));
         assert!(manifest(&name, OPAQUE, &data) == written);
+        assert!(Struct::decode(&*written).unwrap().encode_to_vec() == written, "as a map is encoded");
         assert_eq!(read.boolean("immutable"), None);
         let immutable = manifest(&name, SecretKind { immutable: true, ..OPAQUE }, &data);
         assert_eq!(Manifest::new(&immutable).boolean("immutable"), Some(true));

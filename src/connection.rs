@@ -80,21 +80,7 @@ impl Connection {
     pub fn data(&self, wanted: &[ConnectionDetail]) -> SecretData {
         let mut data = SecretData::default();
         for detail in wanted {
-            // The token is exposed here: the Secret is where it belongs.
-            match &detail.value {
-                DetailValue::Token => data.insert(&detail.name, self.token.expose()),
-                DetailValue::Host => data.insert(&detail.name, self.origin.as_str()),
-                DetailValue::OrganizationId => data.insert(&detail.name, &self.organization_id),
-                DetailValue::OrganizationSlug => data.insert(&detail.name, &self.organization_slug),
-                DetailValue::IdentityId => {
-                    data.insert(&detail.name, self.identity_id.as_deref().unwrap_or_default());
-                }
-                DetailValue::ExpiresAt => {
-                    let expires_at = self.expires_at.map(|at| at.to_string()).unwrap_or_default();
-                    data.insert(&detail.name, &expires_at);
-                }
-                DetailValue::Credentials => data.insert(&detail.name, &credentials_json(&self.token)),
-            }
+            self.read(detail.value, |value| data.insert(&detail.name, value));
         }
         data
     }
@@ -113,12 +99,63 @@ impl Connection {
         }
         data
     }
+
+    /// Whether what was observed is [`Self::data_over`] it, without making that:
+    /// this is asked several times in a call.
+    #[must_use]
+    pub fn is_in(&self, observed: &ObservedConnection, wanted: &[ConnectionDetail]) -> bool {
+        // Nothing but the wanted names was taken out of the Secret.
+        wanted.iter().all(|detail| {
+            let there = observed.data.get(&detail.name);
+            there.is_some_and(|there| match detail.value {
+                DetailValue::Credentials if is_plain(&self.token) => is_credentials_of(&self.token, there),
+                value => self.read(value, |value| {
+                    let is_left = || value.is_empty() && observed.token.as_ref() == Some(&self.token);
+                    there == value.as_bytes() || is_left()
+                }),
+            })
+        })
+    }
+
+    fn read<T>(&self, value: DetailValue, read: impl FnOnce(&str) -> T) -> T {
+        // The token is exposed here: the Secret is where it belongs.
+        match value {
+            DetailValue::Token => read(self.token.expose()),
+            DetailValue::Host => read(self.origin.as_str()),
+            DetailValue::OrganizationId => read(&self.organization_id),
+            DetailValue::OrganizationSlug => read(&self.organization_slug),
+            DetailValue::IdentityId => read(self.identity_id.as_deref().unwrap_or_default()),
+            DetailValue::ExpiresAt => read(&self.expires_at.map(|at| at.to_string()).unwrap_or_default()),
+            DetailValue::Credentials => read(&credentials_json(&self.token)),
+        }
+    }
 }
 
-/// What provider-infisical reads: `{"auth":{"token":"…"}}`.
+/// What is around the token in what provider-infisical reads:
+/// `{"auth":{"token":"…"}}`.
+const CREDENTIALS: (&str, &str) = (r#"{"auth":{"token":""#, r#""}}"#);
+
 fn credentials_json(token: &AccessToken) -> Zeroizing<String> {
-    let json = serde_json::json!({ "auth": { "token": token.expose() } });
-    Zeroizing::new(json.to_string())
+    let (before, after) = CREDENTIALS;
+    if is_plain(token) {
+        return Zeroizing::new([before, token.expose(), after].concat());
+    }
+    // A string cannot fail to be written.
+    let quoted = Zeroizing::new(serde_json::to_string(token.expose()).unwrap_or_default());
+    Zeroizing::new(format!(r#"{{"auth":{{"token":{}}}}}"#, *quoted))
+}
+
+/// Whether a token is the same in JSON, as every JWT is.
+fn is_plain(token: &AccessToken) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    token.expose().bytes().all(is_plain)
+}
+
+/// Whether what is there is [`credentials_json`] of a token that is plain.
+fn is_credentials_of(token: &AccessToken, there: &[u8]) -> bool {
+    let (before, after) = CREDENTIALS;
+    let inner = there.strip_prefix(before.as_bytes()).and_then(|rest| rest.strip_suffix(after.as_bytes()));
+    inner == Some(token.expose().as_bytes())
 }
 
 /// The connection Secret, or the connection details of a legacy XR, as observed.
@@ -203,7 +240,49 @@ mod tests {
         let observed = ObservedConnection::read(&data, &wanted);
         assert!(observed.complete, "a value that is not known is there, empty");
         assert_eq!(observed.data, data);
+        assert!(connection().is_in(&observed, &wanted));
+        assert!(!connection().is_in(&observed, &details(&[("other", DetailValue::Token)])));
         assert_eq!(observed.token, Some(AccessToken::new("marker-token")));
+    }
+
+    #[test]
+    fn a_connection_is_in_what_was_observed_when_it_would_be_written_just_so() {
+        let wanted = [
+            details(&[("a", DetailValue::Token), ("b", DetailValue::ExpiresAt)]),
+            details(&[("a", DetailValue::Token), ("b", DetailValue::Token)]),
+            details(&[("a", DetailValue::Token), ("token", DetailValue::Credentials)]),
+            details(&[("a", DetailValue::ExpiresAt), ("b", DetailValue::Token)]),
+            details(&[("a", DetailValue::Token), ("c", DetailValue::Host)]),
+        ];
+        let expiring = Connection { expires_at: Timestamp::from_second(60).ok(), ..connection() };
+        let quoted = Connection { token: AccessToken::new("marker\"token"), ..connection() };
+        let connections = [connection(), expiring, quoted];
+        let values = [
+            "missing",
+            "",
+            "marker-token",
+            "marker\"token",
+            "1970-01-01T00:01:00Z",
+            r#"{"auth":{"token":"marker-token"}}"#,
+            r#"{"auth":{"token":"marker\"token"}}"#,
+            r#"{"auth":{"token":"marker-toke"}}"#,
+            r#"{"auth":{"token":""}}"#,
+        ];
+        let observed = values.iter().flat_map(|a| values.map(|b| [("a", *a), ("b", b), ("token", b)]));
+        let mut found = [0, 0];
+        for (observed, wanted) in observed.flat_map(|data| wanted.iter().map(move |wanted| (data, wanted))) {
+            let mut data = SecretData::default();
+            for (name, value) in observed.into_iter().filter(|(_, value)| *value != "missing") {
+                data.insert(name, value);
+            }
+            let observed = ObservedConnection::read(&data, wanted);
+            for connection in &connections {
+                let is_in = observed.data == connection.data_over(Some(&observed), wanted);
+                assert_eq!(connection.is_in(&observed, wanted), is_in, "{data:?} {wanted:?}");
+                found[usize::from(is_in)] += 1;
+            }
+        }
+        assert!(found[0] > 500 && found[1] > 20, "{found:?}");
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::{
     act::{Act, Memory, Remembered},
     clock::Clock,
     infisical::Connect,
-    observe::{Observation, Xr, observe},
+    input::Inputs,
+    observe::{Observation, ObserveError, Xr, observe},
     plan::{Action, AdminSecret, Plan, plan},
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
     respond,
@@ -34,6 +35,7 @@ pub struct Function {
     memory: Arc<Memory>,
     clock: Arc<dyn Clock>,
     rng: Mutex<StdRng>,
+    inputs: Inputs,
 }
 
 impl Function {
@@ -42,38 +44,40 @@ impl Function {
     pub fn new(connect: Arc<dyn Connect>, clock: Arc<dyn Clock>, rng: StdRng) -> Self {
         let memory = Arc::new(Memory::default());
         let act = Act::new(memory.clone(), connect, clock.clone());
-        Self { act, memory, clock, rng: Mutex::new(rng) }
+        Self { act, memory, clock, rng: Mutex::new(rng), inputs: Inputs::default() }
     }
 
     /// Answers a call. `deadline` is what the caller has left to wait.
     pub async fn call(&self, request: RunFunctionRequest, deadline: Option<Duration>) -> RunFunctionResponse {
         let tag = request.meta.as_ref().map(|meta| meta.tag.as_str()).unwrap_or_default();
-        let span = tracing::info_span!(
-            "call",
-            request.tag = tag,
-            xr.kind = tracing::field::Empty,
-            xr.namespace = tracing::field::Empty,
-            xr.name = tracing::field::Empty,
-            xr.uid = tracing::field::Empty,
-        );
-        self.answer(request, deadline).instrument(span).await
-    }
-
-    async fn answer(&self, request: RunFunctionRequest, deadline: Option<Duration>) -> RunFunctionResponse {
-        let observation = match observe(&request) {
-            Ok(observation) => observation,
+        match self.observe(&request) {
+            Ok(observation) => {
+                let span = span(tag, &observation.xr);
+                self.answer(request, &observation, deadline).instrument(span).await
+            }
             Err(error) => {
                 let error = respond::bounded(error.to_string());
-                tracing::warn!(error, "the pipeline step cannot run");
-                return respond::fatal(request, error);
+                tracing::warn!(request.tag = tag, error, "the pipeline step cannot run");
+                respond::fatal(request, error)
             }
-        };
-        record(&observation.xr);
+        }
+    }
+
+    fn observe(&self, request: &RunFunctionRequest) -> Result<Observation, ObserveError> {
+        observe(request, &*self.inputs.parse(request.input.as_deref())?)
+    }
+
+    async fn answer(
+        &self,
+        request: RunFunctionRequest,
+        observation: &Observation,
+        deadline: Option<Duration>,
+    ) -> RunFunctionResponse {
         if let Some(admin) = &observation.persisted_admin {
             self.memory.keep_admin(&observation.xr.key, admin, self.clock.now());
         }
-        let (plan, remembered) = self.decide(&observation, patience(deadline)).await;
-        let response = respond::respond(request, &observation, &remembered, &plan, self.clock.now());
+        let (plan, remembered) = self.decide(observation, patience(deadline)).await;
+        let response = respond::respond(request, observation, &remembered, &plan, self.clock.now());
         let reason =
             response.conditions.first().map(|condition| condition.reason.as_str()).unwrap_or_default();
         let action = plan.action.name();
@@ -127,12 +131,16 @@ impl Function {
     }
 }
 
-fn record(xr: &Xr) {
-    let span = tracing::Span::current();
-    span.record("xr.kind", xr.kind.as_str());
-    span.record("xr.namespace", xr.namespace().unwrap_or_default());
-    span.record("xr.name", xr.name.as_str());
-    span.record("xr.uid", xr.key.as_str());
+/// Made with all of its fields: JSON that grows by one is written anew.
+fn span(tag: &str, xr: &Xr) -> tracing::Span {
+    tracing::info_span!(
+        "call",
+        request.tag = tag,
+        xr.kind = xr.kind.as_str(),
+        xr.namespace = xr.namespace().unwrap_or_default(),
+        xr.name = xr.name.as_str(),
+        xr.uid = xr.key.as_str(),
+    )
 }
 
 /// Half of what the caller has left, so that the answer is in time.

@@ -16,9 +16,11 @@ use crate::{endpoint::Origin, fieldpath::FieldPath, manifest::Manifest, secret::
 
 pub mod crd;
 mod decode;
+mod known;
 mod raw;
 mod validate;
 
+pub use known::Inputs;
 pub use validate::is_certificate_bundle;
 
 /// The API group of the input.

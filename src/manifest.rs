@@ -112,10 +112,14 @@ impl<'a> Manifest<'a> {
     /// The value of a field.
     #[must_use]
     pub fn field(self, name: &str) -> Option<Value<'a>> {
+        self.field_of(name.as_bytes())
+    }
+
+    fn field_of(self, name: &[u8]) -> Option<Value<'a>> {
         let mut last = None;
         for entry in self.entries() {
             let (key, value) = entry.ok()?;
-            if key == name.as_bytes() {
+            if key == name {
                 last = Some(value);
             }
         }
@@ -249,6 +253,24 @@ impl<'a> Manifest<'a> {
         }
     }
 
+    /// Whether another object says the same, in whatever order. This one has
+    /// each of its fields once, as an encoding of a map has.
+    #[must_use]
+    pub fn is_same_as(self, other: Manifest<'_>) -> bool {
+        let mut fields = 0;
+        for entry in self.entries() {
+            fields += 1;
+            let same = entry.is_ok_and(|(key, value)| {
+                let (ours, theirs) = (Value::decode(value), other.field_of(key));
+                ours.zip(theirs).is_some_and(|(ours, theirs)| ours.is_same_as(theirs))
+            });
+            if !same {
+                return false;
+            }
+        }
+        other.entries().count() == fields
+    }
+
     fn entries(self) -> impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>> {
         elements(self.0).map(|entry| entry.and_then(split_entry))
     }
@@ -281,6 +303,16 @@ impl<'a> List<'a> {
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.iter().next().is_none()
+    }
+
+    /// Whether another list says the same. What is malformed is never the same.
+    fn is_same_as(self, other: List<'_>) -> bool {
+        let mut theirs = elements(other.0);
+        let is_next = |ours: Result<&[u8], Malformed>| {
+            let (ours, theirs) = (Value::decode(ours.ok()?)?, Value::decode(theirs.next()?.ok()?)?);
+            Some(ours.is_same_as(theirs))
+        };
+        elements(self.0).map(is_next).all(|same| same == Some(true)) && theirs.next().is_none()
     }
 }
 
@@ -335,6 +367,18 @@ impl<'a> Value<'a> {
         if let Self::List(list) = self { Some(list) } else { None }
     }
 
+    fn is_same_as(self, other: Value<'_>) -> bool {
+        match (self, other) {
+            (Self::Null, Value::Null) => true,
+            (Self::Number(ours), Value::Number(theirs)) => ours.to_bits() == theirs.to_bits(),
+            (Self::String(ours), Value::String(theirs)) => ours == theirs,
+            (Self::Bool(ours), Value::Bool(theirs)) => ours == theirs,
+            (Self::Object(ours), Value::Object(theirs)) => ours.is_same_as(theirs),
+            (Self::List(ours), Value::List(theirs)) => ours.is_same_as(theirs),
+            _ => false,
+        }
+    }
+
     fn decode(encoded: &'a [u8]) -> Option<Self> {
         let mut value = Self::Null;
         for field in wire::fields(encoded) {
@@ -364,6 +408,9 @@ fn elements(encoded: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
 }
 
 fn split_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    if let Some(split) = split_usual_entry(entry) {
+        return Ok(split);
+    }
     // What an entry leaves out is empty: the key "", a value of no kind.
     let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
     for field in wire::fields(entry) {
@@ -375,6 +422,14 @@ fn split_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
         }
     }
     Ok((key, value))
+}
+
+/// An entry as encoders write it: its key, its value, and nothing else. Most of
+/// what is read of a manifest is passed over like this.
+fn split_usual_entry(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, rest) = wire::len(number::ENTRY_KEY, entry)?;
+    let (value, rest) = wire::len(number::ENTRY_VALUE, rest)?;
+    rest.is_empty().then_some((key, value))
 }
 
 impl fmt::Debug for Manifest<'_> {

@@ -11,7 +11,7 @@ use crate::{
     connection::ObservedConnection,
     endpoint::Endpoint,
     fieldpath::FieldPath,
-    input::{self, Bootstrap, ConnectionDetail, InputError, TokenPolicy},
+    input::{Bootstrap, ConnectionDetail, InputError, TokenPolicy},
     manifest::Manifest,
     proto::v1::{ResourceSelector, RunFunctionRequest},
     readiness::Readiness,
@@ -136,12 +136,11 @@ pub enum ObserveError {
     },
 }
 
-/// Observes a request.
+/// Observes a request by the input that came with it.
 ///
 /// # Errors
 /// A mistake that only a person can mend.
-pub fn observe(request: &RunFunctionRequest) -> Result<Observation, ObserveError> {
-    let input = input::parse(request.input.as_deref())?;
+pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observation, ObserveError> {
     let composite = request.observed.as_ref().and_then(|observed| observed.composite.as_ref());
     let manifest = composite.and_then(|composite| composite.resource.as_deref()).map(Manifest::new);
     let manifest = manifest.ok_or(ObserveError::NoXr)?;
@@ -161,26 +160,26 @@ pub fn observe(request: &RunFunctionRequest) -> Result<Observation, ObserveError
     let connection_name = secrets::connection_name(&xr, manifest, connection_secret.as_ref())?;
     let admin_name = secrets::admin_name(&xr, &connection_name);
     let mut required = Required::new(request, connection_name.namespace.as_deref().or(xr.namespace()));
-    let endpoint = endpoint::observe(request, manifest, &instance, &mut required)?;
-    let source = admin::observe(request, manifest, &admin, &mut required)?;
-    let adopted = adopt.map(|adopt| admin::adopted(manifest, &adopt, &mut required)).transpose()?;
+    let endpoint = endpoint::observe(request, manifest, instance, &mut required)?;
+    let source = admin::observe(request, manifest, admin, &mut required)?;
+    let adopted = adopt.as_ref().map(|adopt| admin::adopted(manifest, adopt, &mut required)).transpose()?;
     let details = composite.map(|composite| SecretData::from_bytes(&composite.connection_details));
     let details = details.unwrap_or_default();
 
     Ok(Observation {
-        instance: instance::observe(request, &instance),
+        instance: instance::observe(request, instance),
         endpoint,
-        organization: organization::observe(&xr, manifest, &organization)?,
+        organization: organization::observe(&xr, manifest, organization)?,
         admin: source,
         adopted,
         persisted_admin: admin::persisted(request),
-        connection: secrets::connection(request, &details, &connection_details),
+        connection: secrets::connection(request, &details, connection_details),
         connection_details: details,
         admin_secret: admin_name,
         connection_secret: connection_name,
-        wanted: connection_details,
-        token_policy: token,
-        status,
+        wanted: connection_details.clone(),
+        token_policy: *token,
+        status: status.clone(),
         requirements_met: required.met(),
         requirements: required.into_selectors(),
         xr,

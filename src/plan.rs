@@ -246,8 +246,8 @@ fn standing(
     let observed = observation.connection.as_ref();
     match &accepted.connection {
         Some(connection) => {
-            let data = connection.data_over(observed, &observation.wanted);
-            let seen = observed.is_some_and(|observed| observed.in_place && observed.data == data);
+            let seen = observed
+                .is_some_and(|observed| observed.in_place && connection.is_in(observed, &observation.wanted));
             if seen {
                 Some(Action::Keep { check_at })
             } else {

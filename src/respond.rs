@@ -4,6 +4,8 @@
 //! map order gets into desired state, conditions or messages. What this function
 //! does not own passes through untouched.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use prost_types::Duration;
 
@@ -72,7 +74,9 @@ pub fn respond(
         let manifest = composed_secret::manifest(&observation.admin_secret, ADMIN, &admin_data(admin));
         desired.insert(ADMIN_RESOURCE, &composed(manifest, is_ready));
     }
-    if let Some(data) = connection_to_emit(observation, remembered, plan.connection) {
+    if let Some(data) =
+        connection_to_emit(observation, remembered, plan.connection, verdict.token_is_persisted)
+    {
         let manifest = composed_secret::manifest(&observation.connection_secret, CONNECTION, &data);
         desired.insert(CONNECTION_RESOURCE, &composed(manifest, is_ready));
         if observation.xr.is_legacy() {
@@ -154,17 +158,21 @@ fn admin_data(admin: &Credentials) -> SecretData {
     data
 }
 
-fn connection_to_emit(
-    observation: &Observation,
+fn connection_to_emit<'a>(
+    observation: &'a Observation,
     remembered: &Remembered,
     connection: ConnectionSecret,
-) -> Option<SecretData> {
+    is_persisted: bool,
+) -> Option<Cow<'a, SecretData>> {
+    let observed = observation.connection.as_ref().map(|observed| Cow::Borrowed(&observed.data));
     match connection {
         ConnectionSecret::None => None,
-        ConnectionSecret::Observed => observation.connection.as_ref().map(|observed| observed.data.clone()),
+        ConnectionSecret::Observed => observed,
+        // It is the same, and made already.
+        ConnectionSecret::Remembered if is_persisted => observed,
         ConnectionSecret::Remembered => {
             let connection = remembered.accepted.as_ref()?.connection.as_ref()?;
-            Some(connection.data_over(observation.connection.as_ref(), &observation.wanted))
+            Some(Cow::Owned(connection.data_over(observation.connection.as_ref(), &observation.wanted)))
         }
     }
 }

@@ -5,7 +5,7 @@
 //! only: where an Infisical request is written and where a Secret's data is.
 //! [`Fingerprint`] is what is kept to recognise a value without holding it.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use rand::CryptoRng;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -24,25 +24,29 @@ macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(SecretString);
+        pub struct $name {
+            value: SecretString,
+            /// Made when it is asked for, which is several times in a call.
+            fingerprint: OnceLock<Fingerprint>,
+        }
 
         impl $name {
             /// Takes a value over; the caller's copy is the caller's to zero.
             #[must_use]
             pub fn new(value: impl Into<String>) -> Self {
-                Self(SecretString::from(value.into()))
+                Self { value: SecretString::from(value.into()), fingerprint: OnceLock::new() }
             }
 
             /// The value itself. Every caller says in a comment why it may.
             #[must_use]
             pub fn expose(&self) -> &str {
-                self.0.expose_secret()
+                self.value.expose_secret()
             }
 
             /// What recognises this value without holding it.
             #[must_use]
             pub fn fingerprint(&self) -> Fingerprint {
-                Fingerprint::of(self.expose().as_bytes())
+                *self.fingerprint.get_or_init(|| Fingerprint::of(self.expose().as_bytes()))
             }
         }
 

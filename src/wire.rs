@@ -69,6 +69,7 @@ const GROUP_START: u8 = 3;
 const GROUP_END: u8 = 4;
 const FIXED32: u8 = 5;
 
+#[inline]
 fn read_field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
     let (number, wire_type, after_key) = read_key(bytes)?;
     let (value, rest) = match wire_type {
@@ -79,6 +80,7 @@ fn read_field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
     Some((field, rest))
 }
 
+#[inline]
 fn read_key(bytes: &[u8]) -> Option<(u32, u8, &[u8])> {
     let (key, rest) = read_varint(bytes)?;
     let key = u32::try_from(key).ok()?;
@@ -87,6 +89,7 @@ fn read_key(bytes: &[u8]) -> Option<(u32, u8, &[u8])> {
     (number != 0).then_some((number, wire_type, rest))
 }
 
+#[inline]
 fn read_value(wire_type: u8, bytes: &[u8]) -> Option<(Wire<'_>, &[u8])> {
     match wire_type {
         VARINT => read_varint(bytes).map(|(value, rest)| (Wire::Varint(value), rest)),
@@ -103,7 +106,28 @@ fn read_value(wire_type: u8, bytes: &[u8]) -> Option<(Wire<'_>, &[u8])> {
     }
 }
 
+/// What a field with a length holds, and what follows it, if the bytes begin with
+/// one of this number.
+#[inline]
+pub(crate) fn len(number: u32, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, rest) = read_varint(bytes)?;
+    if key != u64::from(number << 3 | u32::from(LEN)) {
+        return None;
+    }
+    let (length, rest) = read_varint(rest)?;
+    rest.split_at_checked(usize::try_from(length).ok()?)
+}
+
+#[inline]
 fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    match bytes {
+        // Nearly all of them: keys, and lengths of what is short.
+        [byte, rest @ ..] if *byte < 0x80 => Some((u64::from(*byte), rest)),
+        _ => read_long_varint(bytes),
+    }
+}
+
+fn read_long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0_u64;
     for (index, &byte) in bytes.iter().enumerate().take(10) {
         // The tenth byte has room for the last of 64 bits only.

@@ -438,7 +438,7 @@ impl Accepted {
             self.last_seen_at = Some(now);
         }
         let Some(connection) = &self.connection else { return };
-        let is_there = observed.in_place && observed.data == connection.data_over(Some(observed), wanted);
+        let is_there = observed.in_place && connection.is_in(observed, wanted);
         if is_there {
             let seen_at = *self.seen_at.get_or_insert(now);
             if timing::later(seen_at, HELD_AFTER_SEEN) <= now {

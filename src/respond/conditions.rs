@@ -196,8 +196,8 @@ fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan)
         ConnectionSecret::Observed => observed.is_some_and(|connection| connection.in_place),
         ConnectionSecret::Remembered => {
             let connection = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
-            let data = connection.map(|connection| connection.data_over(observed, &observation.wanted));
-            observed.filter(|observed| observed.in_place).map(|observed| &observed.data) == data.as_ref()
+            let both = observed.filter(|observed| observed.in_place).zip(connection);
+            both.is_some_and(|(observed, connection)| connection.is_in(observed, &observation.wanted))
         }
     }
 }

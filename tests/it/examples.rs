@@ -256,7 +256,9 @@ fn the_step_finds_the_instance_that_the_steps_before_it_compose() {
             }
             crossplane.composed.insert(name, observed);
         }
-        let observation = observe(&crossplane.request()).unwrap();
+        let request = crossplane.request();
+        let input = input::parse(request.input.as_deref()).unwrap();
+        let observation = observe(&request, &input).unwrap();
         assert!(observation.instance.is_ready(), "{}: {:?}", example.name, observation.instance);
         found.push((example.name, observation.endpoint.unwrap().origin().to_string()));
     }

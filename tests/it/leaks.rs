@@ -24,6 +24,7 @@ use function_infisical::{
         Connect as _,
         client::{Connector, Limits},
     },
+    input::parse,
     observe::observe,
     proto::v1::function_runner_service_client::FunctionRunnerServiceClient,
     secret::{AccessToken, Credentials, Email, Password, UserToken},
@@ -183,7 +184,8 @@ impl Heard {
         world.settle().await;
         world.live(span).await;
         let request = world.crossplane.request();
-        self.texts.push(format!("{:?}", observe(&request)));
+        self.texts
+            .push(format!("{:?}", parse(request.input.as_deref()).map(|input| observe(&request, &input))));
         self.texts.push(format!("{:?} {:?}", world.fake, world.crossplane.events));
         self.texts.push(world.xr_status());
         self.texts.append(&mut world.said.lock().unwrap());
