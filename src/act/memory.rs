@@ -7,7 +7,7 @@
 //! read loses them; after that a fingerprint is all that is kept.
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -61,7 +61,9 @@ const KNOWN_TOKENS: usize = 8;
 /// What the processes of one instance of this function remember, by XR.
 #[derive(Default)]
 pub struct Memory {
-    entries: Mutex<BTreeMap<XrKey, Entry>>,
+    /// In no order, so that a call costs the same however many there are; boxed,
+    /// since an entry is a thousand bytes.
+    entries: Mutex<HashMap<XrKey, Box<Entry>>>,
     /// The hour in which XRs were forgotten last.
     forgot_in: AtomicI64,
 }
@@ -305,7 +307,7 @@ impl Memory {
     }
 
     /// Nothing that is done under the lock can leave it half done.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<XrKey, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<XrKey, Box<Entry>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
