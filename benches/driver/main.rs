@@ -203,7 +203,8 @@ impl Bench<'_> {
                         eprint!("\rround {} {security} {size} {under_way} {subject:<24}", round + 1);
                         let calls = self.args.calls(*subject, bytes);
                         usage::forget_peak(running.pid());
-                        let burst = load::burst(client, running.pid(), calls, under_way, frame).await?;
+                        let burst = load::burst(client, running.pid(), calls, under_way, frame).await;
+                        let burst = burst.map_err(|error| format!("{subject}: {error}"))?;
                         let peak = usage::memory(running.pid())?.peak;
                         let of_case: &mut Bursts =
                             results.entry(case.clone()).or_default().entry(*subject).or_default();
