@@ -190,12 +190,11 @@ impl Remembered {
     }
 
     /// Whether what the XR says may be newer than what this process was told: a
-    /// replica that was told otherwise since has said so. Both times count in
-    /// whole seconds, and in doubt it is this process that knows better.
+    /// replica that was told otherwise since has said so. In doubt it is this
+    /// process that knows better.
     #[must_use]
     pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
-        let Some(asked_at) = self.asked_at else { return true };
-        said.since.is_some_and(|since| asked_at.as_second() < since.as_second())
+        self.asked_at.is_none_or(|asked_at| said.is_newer_than(asked_at))
     }
 
     fn learn(&mut self, token: Fingerprint) {

@@ -70,6 +70,14 @@ pub struct PreviousCondition {
     pub since: Option<Timestamp>,
 }
 
+impl PreviousCondition {
+    /// Whether it changed after a moment. Both count in whole seconds.
+    #[must_use]
+    pub fn is_newer_than(&self, at: Timestamp) -> bool {
+        self.since.is_some_and(|since| at.as_second() < since.as_second())
+    }
+}
+
 impl Xr {
     /// Reads the XR's manifest; `None` where it has no name.
     pub(super) fn read(manifest: Manifest<'_>) -> Option<Self> {

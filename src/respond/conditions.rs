@@ -173,8 +173,7 @@ fn token(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Tok
 fn was_refused_since(observation: &Observation, remembered: &Remembered) -> bool {
     let Some(said) = observation.xr.previous.of_type(TOKEN_VALID) else { return false };
     let verified_at = remembered.accepted.as_ref().map(|accepted| accepted.verified_at);
-    said.reason == TOKEN_REFUSED
-        && said.since.is_some_and(|since| verified_at.is_none_or(|at| at.as_second() < since.as_second()))
+    said.reason == TOKEN_REFUSED && verified_at.map_or(said.since.is_some(), |at| said.is_newer_than(at))
 }
 
 fn is_accepted(
