@@ -11,7 +11,7 @@ use bytes::Bytes;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use zeroize::Zeroizing;
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Value};
 
 /// What a Secret holds: its decoded `data`, in the order of its keys.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -31,13 +31,11 @@ impl SecretData {
     /// Values that are not base64 are left out.
     #[must_use]
     pub fn read(secret: Manifest<'_>) -> Self {
-        let mut data = Self::default();
-        for (key, value) in secret.object("data").into_iter().flat_map(Manifest::fields) {
-            if let Some(value) = value.as_str().and_then(|text| STANDARD.decode(text).ok()) {
-                data.0.insert(key.to_owned(), Zeroizing::new(value));
-            }
-        }
-        data
+        let decode = |value: Value<'_>| STANDARD.decode(value.as_str()?).ok();
+        let fields = secret.object("data").into_iter().flat_map(Manifest::fields);
+        let decoded =
+            fields.filter_map(|(key, value)| Some((key.to_owned(), Zeroizing::new(decode(value)?))));
+        Self(decoded.collect())
     }
 
     /// Takes over what is decoded already: step credentials, connection details.
@@ -59,6 +57,11 @@ impl SecretData {
                 value.clone_from(other);
             }
         }
+    }
+
+    /// Keeps the keys and values that are wanted.
+    pub fn retain(&mut self, mut is_wanted: impl FnMut(&str, &[u8]) -> bool) {
+        self.0.retain(|key, value| is_wanted(key, value));
     }
 
     /// The text under a key. `None` where it is missing, empty or not UTF-8.
@@ -126,17 +129,19 @@ pub struct SecretKind {
 /// The same arguments give the same bytes.
 #[must_use]
 pub fn manifest(name: &SecretName, kind: SecretKind, data: &SecretData) -> Bytes {
-    let mut metadata = Object::default();
+    let mut metadata =
+        Object::with_room_for(name.name.len() + name.namespace.as_ref().map_or(0, String::len), 2);
     metadata.text("name", &name.name);
     if let Some(namespace) = &name.namespace {
         metadata.text("namespace", namespace);
     }
-    let mut encoded = Object::default();
+    let texts = data.0.iter().map(|(key, value)| key.len() + base64_length(value)).sum();
+    let mut encoded = Object::with_room_for(texts, data.0.len());
     for (key, value) in &data.0 {
         // Exposed here: the Secret is where these values belong.
-        encoded.text(key, &Zeroizing::new(STANDARD.encode(value)));
+        encoded.base64(key, value);
     }
-    let mut secret = Object::default();
+    let mut secret = Object::with_room_for(encoded.0.len() + metadata.0.len(), 6);
     secret.text("apiVersion", "v1");
     secret.object("data", &encoded);
     if kind.immutable {
@@ -161,7 +166,33 @@ const STRUCT: u8 = 5 << 3 | 2;
 /// A value that is the boolean `true`.
 const TRUE: [u8; 2] = [4 << 3, 1];
 
+/// Bytes around a field, at most, and of the names and texts that this module
+/// writes as they are.
+const AROUND: usize = 48;
+
+/// How long a value is in base64.
+fn base64_length(value: &[u8]) -> usize {
+    value.len().div_ceil(3) * 4
+}
+
 impl Object {
+    /// One that does not have to grow for so many fields of so many bytes.
+    fn with_room_for(bytes: usize, fields: usize) -> Self {
+        Self(Vec::with_capacity(bytes + fields * AROUND))
+    }
+
+    /// A field whose text is a value in base64.
+    fn base64(&mut self, name: &str, value: &[u8]) {
+        let text = base64_length(value);
+        self.begin(name, length(text));
+        self.0.push(STRING);
+        encode_varint(text as u64, &mut self.0);
+        let start = self.0.len();
+        self.0.resize(start + text, 0);
+        let written = self.0.get_mut(start..).map(|room| STANDARD.encode_slice(value, room));
+        debug_assert!(matches!(written, Some(Ok(written)) if written == text), "the room is just as long");
+    }
+
     fn text(&mut self, name: &str, value: &str) {
         self.nested(name, STRING, value.as_bytes());
     }

@@ -73,10 +73,12 @@ impl Desired {
     /// Adds a composed resource. The caller has made sure that the name is not
     /// taken: of two entries with one name the later one counts.
     pub fn insert(&mut self, name: &str, resource: &Resource) {
-        let mut encoded = Vec::new();
-        prost::encoding::string::encode(ENTRY_KEY, &name.to_owned(), &mut encoded);
-        prost::encoding::message::encode(ENTRY_VALUE, resource, &mut encoded);
         let name = Bytes::copy_from_slice(name.as_bytes());
+        let length = prost::encoding::bytes::encoded_len(ENTRY_KEY, &name)
+            + prost::encoding::message::encoded_len(ENTRY_VALUE, resource);
+        let mut encoded = Vec::with_capacity(length);
+        prost::encoding::bytes::encode(ENTRY_KEY, &name, &mut encoded);
+        prost::encoding::message::encode(ENTRY_VALUE, resource, &mut encoded);
         self.resources.push(Entry { name, encoded: encoded.into() });
     }
 

@@ -5,13 +5,14 @@
 //! it, and its outcome comes with a later call.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    ops::Deref,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
 use rand::rngs::StdRng;
 use tonic::Status;
-use tracing::Instrument as _;
+use tracing::Span;
 
 use crate::{
     act::{Act, Memory, Remembered},
@@ -52,8 +53,10 @@ impl Function {
         let tag = request.meta.as_ref().map(|meta| meta.tag.as_str()).unwrap_or_default();
         match self.observe(&request) {
             Ok(observation) => {
-                let span = span(tag, &observation.xr);
-                self.answer(request, &observation, deadline).instrument(span).await
+                // Made when something is said in it, which a steady XR does not.
+                let tag = tag.to_owned();
+                let span = LazyLock::new(|| span(&tag, &observation.xr));
+                self.answer(request, &observation, deadline, &span).await
             }
             Err(error) => {
                 let error = respond::bounded(error.to_string());
@@ -72,27 +75,33 @@ impl Function {
         request: RunFunctionRequest,
         observation: &Observation,
         deadline: Option<Duration>,
+        span: &impl Deref<Target = Span>,
     ) -> RunFunctionResponse {
         if let Some(admin) = &observation.persisted_admin {
             self.memory.keep_admin(&observation.xr.key, admin, self.clock.now());
         }
-        let (plan, remembered) = self.decide(observation, patience(deadline)).await;
+        let (plan, remembered) = self.decide(observation, patience(deadline), span).await;
         let response = respond::respond(request, observation, &remembered, &plan, self.clock.now());
         let reason =
             response.conditions.first().map(|condition| condition.reason.as_str()).unwrap_or_default();
         let action = plan.action.name();
         // At info only what is news; a steady XR says nothing.
-        if response.results.is_empty() {
-            tracing::debug!(action, reason, "answered");
-        } else {
-            tracing::info!(action, reason, "answered");
+        if !response.results.is_empty() {
+            span.in_scope(|| tracing::info!(action, reason, "answered"));
+        } else if tracing::enabled!(tracing::Level::DEBUG) {
+            span.in_scope(|| tracing::debug!(action, reason, "answered"));
         }
         response
     }
 
     /// Plans, and as long as there is patience waits for the work that the plan
     /// started or found under way, to plan again with its outcome.
-    async fn decide(&self, observation: &Observation, patience: Duration) -> (Plan, Remembered) {
+    async fn decide(
+        &self,
+        observation: &Observation,
+        patience: Duration,
+        span: &impl Deref<Target = Span>,
+    ) -> (Plan, Remembered) {
         let key = &observation.xr.key;
         let until = tokio::time::Instant::now() + patience;
         let mut started = None;
@@ -109,7 +118,7 @@ impl Function {
                 Action::Start(_) if started == Some(remembered.revision) => return (plan, remembered),
                 Action::Start(work) => {
                     started = Some(remembered.revision);
-                    self.act.start(key, remembered.revision, work.as_ref().clone());
+                    span.in_scope(|| self.act.start(key, remembered.revision, work.as_ref().clone()));
                 }
                 Action::Await => {}
                 Action::Wait(_) | Action::Hold { .. } | Action::HandOut | Action::Keep { .. } => {
@@ -132,7 +141,7 @@ impl Function {
 }
 
 /// Made with all of its fields: JSON that grows by one is written anew.
-fn span(tag: &str, xr: &Xr) -> tracing::Span {
+fn span(tag: &str, xr: &Xr) -> Span {
     tracing::info_span!(
         "call",
         request.tag = tag,

@@ -10,7 +10,7 @@
 //! author's view and become the CRD; `input::validate` makes these types out of
 //! them. What the fields lead to in a request is found out elsewhere.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{endpoint::Origin, fieldpath::FieldPath, manifest::Manifest, secret::Email};
 
@@ -46,7 +46,7 @@ pub struct Bootstrap {
     /// The connection Secret; where the XR's author names one, that one counts.
     pub connection_secret: Option<SecretRef>,
     /// The keys of the connection Secret. A token is always among them.
-    pub connection_details: Vec<ConnectionDetail>,
+    pub connection_details: Arc<[ConnectionDetail]>,
     /// When the token is verified and renewed.
     pub token: TokenPolicy,
     /// Where in the XR's status the connection is described, if anywhere.

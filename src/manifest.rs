@@ -380,6 +380,24 @@ impl<'a> Value<'a> {
     }
 
     fn decode(encoded: &'a [u8]) -> Option<Self> {
+        Self::decode_usual(encoded).map_or_else(|| Self::decode_any(encoded), Some)
+    }
+
+    /// A value as encoders write it, of the kinds that have a length.
+    fn decode_usual(encoded: &'a [u8]) -> Option<Self> {
+        // The number is in the upper bits of the key, which is one byte.
+        let number = u32::from(*encoded.first()?) >> 3;
+        let (content, rest) = wire::len(number, encoded)?;
+        match number {
+            _ if !rest.is_empty() => None,
+            number::STRING => Some(Self::String(std::str::from_utf8(content).ok()?)),
+            number::STRUCT => Some(Self::Object(Manifest(content))),
+            number::LIST => Some(Self::List(List(content))),
+            _ => None,
+        }
+    }
+
+    fn decode_any(encoded: &'a [u8]) -> Option<Self> {
         let mut value = Self::Null;
         for field in wire::fields(encoded) {
             let field = field.ok()?;
@@ -400,11 +418,7 @@ impl<'a> Value<'a> {
 
 /// The entries of a Struct or the elements of a `ListValue`.
 fn elements(encoded: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
-    wire::fields(encoded).filter_map(|field| match field {
-        Ok(field) if field.number != number::ENTRIES => None,
-        Ok(wire::Field { value: Wire::Len(element), .. }) => Some(Ok(element)),
-        Ok(_) | Err(Malformed) => Some(Err(Malformed)),
-    })
+    wire::repeated(number::ENTRIES, encoded)
 }
 
 fn split_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {

@@ -4,7 +4,7 @@
 //! Composition's author is an [`ObserveError`]; what is simply not there yet is
 //! a [`Waiting`], which the plan weighs against what is persisted already.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     composed_secret::{SecretData, SecretName},
@@ -58,7 +58,7 @@ pub struct Observation {
     /// See `admin_secret`.
     pub connection_secret: SecretName,
     /// The keys of the connection Secret.
-    pub wanted: Vec<ConnectionDetail>,
+    pub wanted: Arc<[ConnectionDetail]>,
     /// When tokens are verified and renewed.
     pub token_policy: TokenPolicy,
     /// Where on the XR to write what is not secret.
@@ -177,7 +177,7 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         connection_details: details,
         admin_secret: admin_name,
         connection_secret: connection_name,
-        wanted: connection_details.clone(),
+        wanted: Arc::clone(connection_details),
         token_policy: *token,
         status: status.clone(),
         requirements_met: required.met(),

@@ -6,7 +6,7 @@
 //! here: persist before acting, act only on a call that counts, use whatever is
 //! there, and an instance that does not answer changes nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -376,7 +376,7 @@ fn tokens_to_try(observation: &Observation, remembered: &Remembered, now: Timest
 
 /// The newest token that was accepted, when a strange one is tried. Not when it
 /// is so old that whoever has put the other there may be about to revoke it.
-fn rival(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Option<Connection> {
+fn rival(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Option<Arc<Connection>> {
     if !has_a_strange_token(observation, remembered, now) {
         return None;
     }

@@ -61,6 +61,37 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// Reads what the fields of one number hold, each of which has a length. Nothing
+/// that matters follows the first `Malformed`.
+pub(crate) fn repeated(number: u32, message: &[u8]) -> Repeated<'_> {
+    Repeated { number, fields: fields(message) }
+}
+
+/// The iterator of [`repeated`].
+#[derive(Clone)]
+pub(crate) struct Repeated<'a> {
+    number: u32,
+    fields: Fields<'a>,
+}
+
+impl<'a> Iterator for Repeated<'a> {
+    type Item = Result<&'a [u8], Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        // Nearly all of them, and most of what is read of a manifest.
+        if let Some((content, rest)) = len(self.number, self.fields.rest) {
+            self.fields.rest = rest;
+            return Some(Ok(content));
+        }
+        self.fields.by_ref().find_map(|field| match field {
+            Ok(field) if field.number != self.number => None,
+            Ok(Field { value: Wire::Len(content), .. }) => Some(Ok(content)),
+            Ok(_) | Err(Malformed) => Some(Err(Malformed)),
+        })
+    }
+}
+
 /// Wire types, as the encoding numbers them.
 const VARINT: u8 = 0;
 const FIXED64: u8 = 1;

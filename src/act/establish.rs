@@ -32,7 +32,7 @@ pub struct Establish {
     /// Tokens that are tried in turn when that one is refused.
     pub others: Vec<AccessToken>,
     /// The connection that was accepted before, when the first token is another's.
-    pub rival: Option<Connection>,
+    pub rival: Option<Arc<Connection>>,
     /// Whether the first token is renewed when it works.
     pub renew: bool,
     /// Whether tokens that earlier tries have left alive are revoked when it works.

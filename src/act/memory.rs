@@ -9,7 +9,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -75,7 +75,8 @@ struct Entry {
     last_called: Option<Timestamp>,
 }
 
-/// What is remembered of one XR.
+/// What is remembered of one XR. What few XRs have, or have for a short time, is
+/// boxed: there may be thousands of XRs.
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
     /// The generated email and password.
@@ -93,9 +94,9 @@ pub struct Remembered {
     /// A token that bootstrap returned and that could not be tried yet.
     pub untested: Option<AccessToken>,
     /// The last problem, while there is one.
-    pub held: Option<Held>,
+    pub held: Option<Box<Held>>,
     /// The last refused login.
-    pub login_refused: Option<LoginRefused>,
+    pub login_refused: Option<Box<LoginRefused>>,
     /// An email that an interrupted bootstrap has used up.
     pub burnt: Option<Email>,
     /// When to look for tokens that earlier tries have left alive.
@@ -129,7 +130,7 @@ pub struct Accepted {
     /// Whether its identity was found not to be an instance admin (any more).
     pub lacks_the_right: bool,
     /// All of it, until ten minutes after it was seen in observed.
-    pub connection: Option<Connection>,
+    pub connection: Option<Arc<Connection>>,
     /// When it was seen in observed first.
     pub seen_at: Option<Timestamp>,
     /// When its token was seen in observed last.
@@ -357,7 +358,7 @@ impl Remembered {
             let again = self.login_refused.as_ref().filter(|refused| refused.credentials == credentials);
             let attempts = again.map_or(1, |refused| refused.attempts.saturating_add(1));
             let retry_at = timing::later(now, timing::pause(problem.retry(), attempts, key));
-            LoginRefused { credentials, problem, attempts, retry_at }
+            Box::new(LoginRefused { credentials, problem, attempts, retry_at })
         });
     }
 
@@ -391,7 +392,7 @@ impl Remembered {
             expires_at: connection.expires_at.or(known_end),
             end_is_open: connection.end_is_open && known_end.is_none(),
             lacks_the_right: connection.is_instance_admin.map_or(lacked_the_right, |is_admin| !is_admin),
-            connection: Some(connection),
+            connection: Some(Arc::new(connection)),
             seen_at,
             last_seen_at,
         });
@@ -415,7 +416,7 @@ impl Remembered {
             _ => pause,
         };
         let retry_at = timing::later(now, pause);
-        self.held = Some(Held { problem, attempt, attempts, retry_at });
+        self.held = Some(Box::new(Held { problem, attempt, attempts, retry_at }));
     }
 }
 
@@ -497,7 +498,7 @@ mod tests {
     fn mk_observed(token: &str) -> ObservedConnection {
         let mut data = crate::composed_secret::SecretData::default();
         data.insert("token", token);
-        ObservedConnection::read(&data, &wanted())
+        ObservedConnection::read(data, &wanted())
     }
 
     fn mk_admin(password: &str) -> Credentials {
@@ -540,7 +541,7 @@ mod tests {
             assert!(remembered.knows(AccessToken::new(token).fingerprint()), "{token}");
         }
         let held = remembered.accepted.and_then(|accepted| accepted.connection);
-        assert_eq!(held.map(|connection| connection.token), Some(AccessToken::new("c")));
+        assert_eq!(held.map(|connection| connection.token.clone()), Some(AccessToken::new("c")));
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub(super) fn bootstrap(raw: raw::Bootstrap) -> Result<Bootstrap, InputError> {
             .write_connection_secret_to_ref
             .map(|secret| secret_ref(&at.field("writeConnectionSecretToRef"), secret))
             .transpose()?,
-        connection_details: connection_details(&at.field("connectionDetails"), raw.connection_details)?,
+        connection_details: connection_details(&at.field("connectionDetails"), raw.connection_details)?
+            .into(),
         token: token::policy(&at.field("token"), raw.token)?,
         status: raw.status.map(|path| status(&at.field("status"), &path)).transpose()?,
     })

@@ -96,16 +96,19 @@ pub(super) fn connection(
     wanted: &[ConnectionDetail],
 ) -> Option<ObservedConnection> {
     let secret = observed(request, CONNECTION_RESOURCE)
-        .map(|manifest| ObservedConnection::read(&SecretData::read(manifest), wanted));
+        .map(|manifest| ObservedConnection::read(SecretData::read(manifest), wanted));
     match secret {
         Some(secret) if secret.token.is_some() => Some(secret),
         secret => {
+            if details.is_empty() {
+                return secret;
+            }
             // The Secret has to be written again, out of what the details have.
             let details = ObservedConnection {
                 composed: secret.is_some(),
                 in_place: false,
                 complete: false,
-                ..ObservedConnection::read(details, wanted)
+                ..ObservedConnection::read(details.clone(), wanted)
             };
             if details.token.is_some() { Some(details) } else { secret }
         }

@@ -1,7 +1,7 @@
 //! The composite resource: who it is, which kind it is of, and what it was told
 //! of its conditions before.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -49,9 +49,12 @@ pub struct Claim {
 /// its name is another. What `crossplane render` is given may have none, and
 /// then it is kind, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct XrKey(String);
+pub struct XrKey(Arc<str>);
 
-/// The status and reason of each condition on the observed XR.
+/// What the types of this function's conditions begin with.
+const OURS: &str = "Infisical";
+
+/// What this function's conditions on the observed XR say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PreviousConditions(Vec<PreviousCondition>);
 
@@ -94,12 +97,12 @@ impl Xr {
             None => Scope::Legacy { claim: spec.and_then(claim) },
         };
         let key = match manifest.uid().filter(|uid| !uid.is_empty()) {
-            Some(uid) => XrKey(uid.to_owned()),
-            None => XrKey(format!(
-                "{}/{kind}/{}/{name}",
-                manifest.api_version().unwrap_or_default(),
-                namespace.unwrap_or_default()
-            )),
+            Some(uid) => XrKey(uid.into()),
+            None => {
+                let api_version = manifest.api_version().unwrap_or_default();
+                let key = format!("{api_version}/{kind}/{}/{name}", namespace.unwrap_or_default());
+                XrKey(key.into())
+            }
         };
         let previous = PreviousConditions::read(manifest);
         Some(Self { key, kind: kind.to_owned(), name: name.to_owned(), scope, previous })
@@ -139,7 +142,7 @@ impl XrKey {
     /// A key for tests.
     #[cfg(test)]
     pub(crate) fn test(key: &str) -> Self {
-        Self(key.to_owned())
+        Self(key.into())
     }
 
     /// The key as text: the UID, where there is one.
@@ -161,6 +164,8 @@ impl PreviousConditions {
         let Some(Value::List(conditions)) = conditions else { return Self::default() };
         let read = conditions.iter().filter_map(|condition| {
             let Value::Object(condition) = condition else { return None };
+            // Other conditions are Crossplane's and other functions'.
+            condition.string("type").filter(|name| name.starts_with(OURS))?;
             let text = |name| condition.string(name).unwrap_or_default().to_owned();
             Some(PreviousCondition {
                 condition_type: condition.string("type")?.to_owned(),

@@ -63,7 +63,7 @@ pub(crate) fn mk_observation() -> Observation {
         connection_details: SecretData::default(),
         admin_secret: name("vault-admin"),
         connection_secret: name("vault-connection"),
-        wanted: wanted(),
+        wanted: wanted().into(),
         token_policy: TokenPolicy::default(),
         status: None,
         requirements: std::collections::BTreeMap::new(),
@@ -82,7 +82,7 @@ fn mk_connection(token: &str, expires: i64) -> Connection {
 pub(crate) fn mk_observed(token: &str) -> ObservedConnection {
     let mut data = SecretData::default();
     data.insert("token", token);
-    ObservedConnection::read(&data, &wanted())
+    ObservedConnection::read(data, &wanted())
 }
 
 pub(crate) fn mk_accepted(token: &str) -> Accepted {
@@ -96,7 +96,7 @@ pub(crate) fn mk_accepted(token: &str) -> Accepted {
         expires_at: connection.expires_at,
         end_is_open: false,
         lacks_the_right: false,
-        connection: Some(connection),
+        connection: Some(connection.into()),
         seen_at: None,
         last_seen_at: None,
     }
@@ -149,7 +149,7 @@ const TABLE: &[Row] = &[
     Row {
         why: "a password that is gone, and an emptied connection: the server knows if a new one is of use",
         world: |observation, _| {
-            observation.connection = Some(ObservedConnection::read(&SecretData::default(), &wanted()));
+            observation.connection = Some(ObservedConnection::read(SecretData::default(), &wanted()));
         },
         admin: "None",
         connection: ConnectionSecret::Observed,
@@ -413,7 +413,7 @@ const TABLE: &[Row] = &[
         why: "a failure is not tried again too early",
         world: |observation, remembered| {
             persisted(observation);
-            remembered.held = Some(mk_held(observation, ProblemKind::NoInstanceAdmin, 60));
+            remembered.held = Some(Box::new(mk_held(observation, ProblemKind::NoInstanceAdmin, 60)));
         },
         admin: "Observed",
         connection: ConnectionSecret::None,
@@ -423,7 +423,7 @@ const TABLE: &[Row] = &[
         why: "its time has come",
         world: |observation, remembered| {
             persisted(observation);
-            remembered.held = Some(mk_held(observation, ProblemKind::NoInstanceAdmin, 0));
+            remembered.held = Some(Box::new(mk_held(observation, ProblemKind::NoInstanceAdmin, 0)));
         },
         admin: "Observed",
         connection: ConnectionSecret::None,
@@ -433,7 +433,7 @@ const TABLE: &[Row] = &[
         why: "other credentials are tried at once",
         world: |observation, remembered| {
             persisted(observation);
-            remembered.held = Some(mk_held(observation, ProblemKind::NoInstanceAdmin, 60));
+            remembered.held = Some(Box::new(mk_held(observation, ProblemKind::NoInstanceAdmin, 60)));
             let password = Password::new("marker-other");
             observation.persisted_admin = Some(Credentials { password, ..mk_admin() });
         },
@@ -446,12 +446,12 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             persisted(observation);
             let problem = Problem::new(&origin(), ProblemKind::BootstrappedElsewhere { email: mk_email() });
-            remembered.login_refused = Some(LoginRefused {
+            remembered.login_refused = Some(Box::new(LoginRefused {
                 credentials: mk_admin().fingerprint(),
                 problem,
                 attempts: 1,
                 retry_at: at(60),
-            });
+            }));
             observation.connection = Some(mk_observed("strange"));
         },
         admin: "Observed",
@@ -485,7 +485,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             observation.connection = Some(mk_observed("dead"));
             let kind = ProblemKind::AdminSecretMissing { initialized: false };
-            remembered.held = Some(mk_held(observation, kind, 60));
+            remembered.held = Some(Box::new(mk_held(observation, kind, 60)));
         },
         admin: "Generate",
         connection: ConnectionSecret::Observed,

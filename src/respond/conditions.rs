@@ -208,7 +208,7 @@ fn problem<'a>(observation: &Observation, remembered: &'a Remembered, plan: &'a 
     let is_here = |held: &&Held| {
         observation.endpoint.as_ref().is_ok_and(|endpoint| *endpoint.origin() == held.problem.origin)
     };
-    let held = remembered.held.as_ref().filter(is_here);
+    let held = remembered.held.as_deref().filter(is_here);
     match &plan.action {
         Action::Hold { problem, .. } => Some(problem),
         Action::Await | Action::Start(_) => held.map(|held| &held.problem),
@@ -566,7 +566,7 @@ mod tests {
             why: "the server could not be asked, and what was accepted stands",
             world: |observation, remembered| {
                 persisted(observation, remembered);
-                remembered.held = Some(held(unreachable()));
+                remembered.held = Some(Box::new(held(unreachable())));
             },
             bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
             token_valid: (Status::ConditionUnknown, "ServerError"),
@@ -576,7 +576,7 @@ mod tests {
             why: "what was wrong with another place says nothing of this one",
             world: |observation, remembered| {
                 persisted(observation, remembered);
-                remembered.held = Some(held(unreachable()));
+                remembered.held = Some(Box::new(held(unreachable())));
                 let there = Origin::parse("http://elsewhere").unwrap();
                 remembered.held.as_mut().unwrap().problem.origin = there;
             },
@@ -588,7 +588,7 @@ mod tests {
             why: "the token works and could not be renewed",
             world: |observation, remembered| {
                 persisted(observation, remembered);
-                remembered.held = Some(held(ProblemKind::NoInstanceAdmin));
+                remembered.held = Some(Box::new(held(ProblemKind::NoInstanceAdmin)));
             },
             bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
             token_valid: (Status::ConditionTrue, "NotRenewed"),
@@ -659,7 +659,7 @@ mod tests {
             world: |observation, remembered| {
                 persisted(observation, remembered);
                 (observation.connection, remembered.accepted) = (None, None);
-                remembered.held = Some(held(ProblemKind::NoInstanceAdmin));
+                remembered.held = Some(Box::new(held(ProblemKind::NoInstanceAdmin)));
                 remembered.asked_at = Some(at(-10));
                 observation.xr.previous =
                     PreviousConditions::test(BOOTSTRAPPED, "False", "Unreachable").since(at(-9));
@@ -711,7 +711,7 @@ mod tests {
                 remembered.accepted = None;
                 remembered.refused = vec![AccessToken::new("a").fingerprint()];
                 remembered.known.clone_from(&remembered.refused);
-                remembered.held = Some(held(ProblemKind::NoInstanceAdmin));
+                remembered.held = Some(Box::new(held(ProblemKind::NoInstanceAdmin)));
             },
             bootstrapped: (Status::ConditionFalse, "NoInstanceAdmin"),
             token_valid: (Status::ConditionFalse, "TokenRefused"),

@@ -12,7 +12,7 @@ pub(crate) struct Bound {
 }
 
 pub(crate) const BOUNDS: &[Bound] = &[
-    Bound { others: 0, allocations: 160, beyond_answer: 49_000 },
-    Bound { others: 150, allocations: 346, beyond_answer: 109_000 },
-    Bound { others: 2_500, allocations: 3_170, beyond_answer: 1_040_000 },
+    Bound { others: 0, allocations: 105, beyond_answer: 24_900 },
+    Bound { others: 150, allocations: 292, beyond_answer: 85_100 },
+    Bound { others: 2_500, allocations: 3_120, beyond_answer: 1_015_000 },
 ];

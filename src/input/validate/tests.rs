@@ -218,7 +218,7 @@ metadata: {name: anything, labels: {a: b}}",
     let secret = SecretRef { name: Some("infisical-token".to_owned()), namespace: Some("team-a".to_owned()) };
     assert_eq!(input.connection_secret, Some(secret));
     let detail = ConnectionDetail { name: "INFISICAL_TOKEN".to_owned(), value: DetailValue::Token };
-    assert_eq!(input.connection_details, [detail]);
+    assert_eq!(*input.connection_details, [detail]);
     assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_mins(90), renew_at: 0.25 });
     assert_eq!(input.status, Some(path("status.infisical")));
 
