@@ -36,6 +36,7 @@ pub(crate) const CASES: &[Case] = cases![
     shapes::required_ca_bundle,
     shapes::wrong_input,
     examples::examples_are_applied,
+    examples::a_kind_comes_later,
     examples::consumers_are_composed,
     leaving::a_copy_outlives_the_step,
     faults::connection_secret_deleted,

@@ -5,7 +5,10 @@
 //! connection is held against its kind by the API server, and its controller is
 //! played here. The example with provider-helm is only rendered.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_infisical::{FakeInfisical, Request, Variant};
@@ -13,11 +16,14 @@ use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{api, api_of, apply, is_true, namespace, patch_status, until, watch},
+    cluster::{api, api_of, apply, condition, is_true, namespace, patch_status, until, watch},
     render::URL,
     world::{SOON, World, infisical},
     xrs::Xr,
 };
+
+/// As long as Crossplane waits before it tries again.
+const LATER: Duration = Duration::from_secs(90);
 
 /// Where the examples are applied.
 const NAMESPACE: &str = "team-a";
@@ -148,6 +154,24 @@ async fn may_read(world: &World, verb: &str, name: &str) -> bool {
     answer.data["status"]["allowed"] == true
 }
 
+/// Until a kind is installed, Crossplane says so, and nothing is lost.
+pub(crate) async fn a_kind_comes_later(world: &mut World) {
+    namespace(&world.client, NAMESPACE).await;
+    let example = &WITH_CONSUMERS[0];
+    let fake = infisical(Variant::Strict).await;
+    let xr = create(world, example, &fake).await;
+    let names_the_kind = |xr: &DynamicObject| {
+        condition(xr, "Synced")
+            .and_then(|synced| synced["message"].as_str())
+            .is_some_and(|message| message.contains("external-secrets.io"))
+    };
+    watch("the XR names the kind", SOON, &world.xrs(&xr), &xr.name, names_the_kind).await;
+    define_kinds(world).await;
+    consume(world, example, &xr).await;
+    world.ends_well(&xr, &fake).await;
+    delete(world, &xr).await;
+}
+
 /// What uses the connection is taken by the API server as it is, and the XR is
 /// ready when all of it is.
 pub(crate) async fn consumers_are_composed(world: &mut World) {
@@ -157,15 +181,20 @@ pub(crate) async fn consumers_are_composed(world: &mut World) {
         let fake = infisical(Variant::Strict).await;
         let xr = create(world, example, &fake).await;
         world.until_condition(&xr, "InfisicalTokenValid", "Accepted").await;
-        for (api_version, kind, name) in example.consumers {
-            let object = world.xrs(&xr).get(&xr.name).await.expect("the XR");
-            assert!(!is_true(&object, "Ready"), "{}: {kind} is not ready yet", example.folder);
-            let consumers = api(&world.client, api_version, kind, example.is_namespaced.then_some(NAMESPACE));
-            until(&format!("{kind} is composed"), SOON, async || consumers.get(name).await.ok()).await;
-            patch_status(&consumers, name, &ready()).await;
-        }
+        consume(world, example, &xr).await;
         world.ends_well(&xr, &fake).await;
         delete(world, &xr).await;
+    }
+}
+
+/// Plays the controllers of what uses the connection.
+async fn consume(world: &World, example: &Example, xr: &Xr) {
+    for (api_version, kind, name) in example.consumers {
+        let object = world.xrs(xr).get(&xr.name).await.expect("the XR");
+        assert!(!is_true(&object, "Ready"), "{}: {kind} is not ready yet", example.folder);
+        let consumers = api(&world.client, api_version, kind, example.is_namespaced.then_some(NAMESPACE));
+        until(&format!("{kind} is composed"), LATER, async || consumers.get(name).await.ok()).await;
+        patch_status(&consumers, name, &ready()).await;
     }
 }
 
