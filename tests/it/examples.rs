@@ -464,6 +464,10 @@ async fn what_needs_an_id_is_composed_when_it_is_known() {
         json!({"resource": {"status": {"atProvider": {"id": "7c1e"}}}});
     assert_eq!(names(&connected), ["identity", "project", "provider-config", "secret"]);
     let consumers = example.consumers(&connected);
+    // Composed once, it is asked for whatever the status says.
+    connected["observed"]["resources"]["identity"] = json!({"resource": consumers["identity"]});
+    connected["observed"]["composite"]["resource"] = example.document("xr.yaml");
+    assert_eq!(example.consumers(&connected), consumers);
     assert_eq!(consumers["secret"]["spec"]["forProvider"]["workspaceId"], "7c1e");
     let organization = &world.crossplane.xr["status"]["infisical"]["organizationId"];
     assert_eq!(consumers["identity"]["spec"]["forProvider"]["orgId"], *organization);

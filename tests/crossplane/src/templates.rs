@@ -1,7 +1,7 @@
 //! What function-go-templating makes of the actions that the examples use.
 //!
 //! That function cannot be had as a module, so that its place is taken by this.
-//! It knows variables, fields, text in quotes, `dig`, `with` and
+//! It knows comments, variables, fields, text in quotes, `dig`, `with` and
 //! `setResourceNameAnnotation`, as Go's templates and Sprig have them, and refuses
 //! every other action by name: what it renders, the real one renders too.
 
@@ -70,6 +70,9 @@ impl Template<'_> {
                 return Ok(());
             }
             self.parts = rest;
+            if action.starts_with("/*") && action.ends_with("*/") {
+                continue;
+            }
             if let Some(condition) = action.strip_prefix("with ") {
                 let value = if is_wanted { self.value(condition, dot)? } else { Value::Null };
                 self.run(&value, rendered, is_wanted && is_true(&value))?;
@@ -171,6 +174,7 @@ mod tests {
             ),
             (r#"{{ dig "metadata" "name" "" $xr }}"#, "\nacme"),
             (r#"{{ dig "status" "id" "none" $xr }}"#, "\nnone"),
+            (r#"{{- /* no */}}{{ $is := "x" }}{{ dig "status" "id" $is $xr }}"#, "x"),
             (r#"{{- with dig "metadata" "name" "" $xr }} is {{ . }}{{ end }}."#, " is acme."),
             (r#"{{- with dig "status" "id" "" $xr }} is {{ .no.such }}{{ end }}."#, "."),
         ];
