@@ -152,3 +152,61 @@ fn the_files_that_the_documents_link_to_are_there() {
         }
     }
 }
+
+#[path = "../../examples/timeline/draw.rs"]
+mod draw;
+
+#[test]
+fn the_picture_is_drawn_from_the_recorded_run() {
+    let run: Value = serde_json::from_str(&read("docs/quickstart.json")).unwrap();
+    assert_eq!(run["tokenAccepted"], true);
+    let drawn = draw::draw(&run).unwrap();
+    assert!(drawn == read("docs/quickstart.svg"), "run: cargo run --example timeline -- --write");
+    for line in run["timeline"].as_array().unwrap() {
+        let event = line["event"].as_str().unwrap();
+        let is_drawn = drawn.contains(&format!(">{event}</text>"));
+        assert_eq!(is_drawn, !event.starts_with("function at ") && !event.starts_with("event "), "{event}");
+    }
+}
+
+#[test]
+fn a_run_without_a_ready_xr_is_no_picture() {
+    for run in [
+        "{}",
+        r#"{"timeline": []}"#,
+        r#"{"timeline": [{"atMilliseconds": 0, "event": "XR \"vault\" is created"}]}"#,
+    ] {
+        assert!(draw::draw(&serde_json::from_str(run).unwrap()).is_none(), "{run}");
+    }
+}
+
+#[test]
+fn every_test_that_a_document_names_is_there() {
+    let text = read("docs/security.md");
+    let (_, table) = text.split_once("| procedure | the test that does it |").unwrap();
+    let rows = table.split("\n\n").next().unwrap();
+    let named: Vec<&str> = rows.split('`').skip(1).step_by(2).collect();
+    assert!(named.len() >= 8, "{named:?}");
+    let mut tests = String::new();
+    for folder in ["tests/it", "tests/e2e/src/cases"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            // A folder is no file of tests.
+            tests += &std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+        }
+    }
+    for name in named {
+        assert!(tests.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}
+
+#[test]
+fn every_kind_of_another_project_says_where_it_was_read() {
+    let consumers = read("docs/consumers.md");
+    for entry in std::fs::read_dir(root().join("tests/fixtures/crds")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(text.starts_with("# What examples/"));
+        for kind in text.lines().filter_map(|line| line.strip_prefix("    kind: ")) {
+            assert!(consumers.contains(kind), "{kind}");
+        }
+    }
+}

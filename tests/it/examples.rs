@@ -5,22 +5,29 @@
 //! What only a cluster can tell (whether the other functions, the provider and
 //! the images do what the manifests expect) is not tested here.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
-use fake_crossplane::Crossplane;
-use fake_infisical::Settings;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use fake_crossplane::{
+    Crossplane,
+    templates::{NAME as NAMED_BY_TEMPLATE, READY, render},
+};
+use fake_infisical::Variant;
 use function_infisical::{
     input::{self, crd::custom_resource_definition},
     observe::observe,
 };
 use serde_json::{Value, json};
 
-use crate::world::{Kind, World};
+use crate::world::{self, Kind, VARIANTS, World};
 
-/// The annotation by which function-go-templating names a composed resource.
-const NAMED_BY_TEMPLATE: &str = "gotemplating.fn.crossplane.io/composition-resource-name";
 /// The annotation by which Crossplane names an observed one.
 const NAMED_BY_CROSSPLANE: &str = "crossplane.io/composition-resource-name";
+
+const FUNCTION: &str = "function-infisical";
 
 struct Example {
     name: String,
@@ -41,25 +48,48 @@ impl Example {
         document
     }
 
-    /// The steps of the pipeline, by the functions that they call.
-    fn steps(&self) -> BTreeMap<String, Value> {
+    /// The functions of the pipeline's steps, each with its input.
+    fn steps(&self) -> Vec<(String, Value)> {
         let composition = self.document("composition.yaml");
         let steps = composition["spec"]["pipeline"].as_array().unwrap().iter();
         steps.map(|step| (string(&step["functionRef"]["name"]), step["input"].clone())).collect()
     }
 
     fn input(&self) -> Value {
-        self.steps()["function-infisical"].clone()
+        let ours = self.steps().into_iter().find(|(function, _)| function == FUNCTION);
+        ours.unwrap().1
     }
 
-    /// What the step before this function composes, by name in the pipeline.
+    /// What the steps before this function compose, by name in the pipeline.
     fn composed(&self) -> BTreeMap<String, Value> {
-        let Some(input) = self.steps().remove("function-go-templating") else { return BTreeMap::new() };
-        let template = string(&input["inline"]["template"]);
-        let rendered = render(&template, &self.document("xr.yaml"));
-        let documents = documents(&rendered).unwrap_or_else(|error| panic!("{}: {error}", self.name));
-        let composed = documents.into_iter().map(|document| named(document, NAMED_BY_TEMPLATE));
-        composed.collect()
+        let xr = json!({"observed": {"composite": {"resource": self.document("xr.yaml")}}});
+        let steps = self.steps().into_iter().take_while(|(function, _)| function != FUNCTION);
+        self.rendered(steps, &xr)
+    }
+
+    /// What the steps after this function compose, out of what is observed.
+    fn consumers(&self, observed: &Value) -> BTreeMap<String, Value> {
+        let steps = self.steps().into_iter().skip_while(|(function, _)| function != FUNCTION);
+        self.rendered(steps, observed)
+    }
+
+    fn rendered(
+        &self,
+        steps: impl Iterator<Item = (String, Value)>,
+        observed: &Value,
+    ) -> BTreeMap<String, Value> {
+        let templates = steps.filter(|(function, _)| function == "function-go-templating");
+        let rendered = templates.flat_map(|(_, input)| {
+            let rendered = render(&string(&input["inline"]["template"]), observed);
+            let rendered = rendered.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+            documents(&rendered).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        });
+        let mut composed = BTreeMap::new();
+        for document in rendered {
+            let (name, manifest) = named(document, NAMED_BY_TEMPLATE);
+            assert!(composed.insert(name, manifest).is_none(), "{}: two of a name", self.name);
+        }
+        composed
     }
 
     /// A control plane in which what the example needs is there.
@@ -79,7 +109,7 @@ fn examples() -> Vec<Example> {
     let mut folders: Vec<PathBuf> =
         folders.filter(|folder| folder.join("composition.yaml").is_file()).collect();
     folders.sort();
-    assert!(folders.len() >= 4, "{folders:?}");
+    assert!(folders.len() >= 9, "{folders:?}");
     let name = |folder: &PathBuf| folder.file_name().unwrap().to_str().unwrap().to_owned();
     folders.into_iter().map(|folder| Example { name: name(&folder), folder }).collect()
 }
@@ -93,35 +123,12 @@ fn string(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no string")).to_owned()
 }
 
-/// Takes the name in the pipeline off a manifest.
+/// Takes the name in the pipeline off a manifest, and whether it is ready.
 fn named(mut manifest: Value, annotation: &str) -> (String, Value) {
     let annotations = manifest["metadata"]["annotations"].as_object_mut().unwrap();
     let name = string(&annotations.remove(annotation).unwrap());
+    annotations.remove(READY);
     (name, manifest)
-}
-
-/// What function-go-templating makes of the few actions that the examples use.
-fn render(template: &str, xr: &Value) -> String {
-    let mut rendered = String::new();
-    let mut rest = template;
-    while let Some((text, after)) = rest.split_once("{{") {
-        let (action, after) = after.split_once("}}").unwrap();
-        rendered += text;
-        rendered += &evaluate(action.trim_matches(['-', ' ']), xr);
-        rest = after;
-    }
-    rendered + rest
-}
-
-fn evaluate(action: &str, xr: &Value) -> String {
-    if action == "$xr := .observed.composite.resource" {
-        return String::new();
-    }
-    if let Some(name) = action.strip_prefix("setResourceNameAnnotation ") {
-        return format!("{NAMED_BY_TEMPLATE}: {name}");
-    }
-    let path = action.strip_prefix("$xr.").unwrap_or_else(|| panic!("{action}: teach it to this test"));
-    string(path.split('.').fold(xr, |value, field| &value[field]))
 }
 
 #[test]
@@ -184,7 +191,8 @@ fn every_function_of_a_pipeline_is_installed_with_it() {
         let mut installed: Vec<String> =
             functions.map(|function| string(&function["metadata"]["name"])).collect();
         installed.sort();
-        assert_eq!(installed, example.steps().into_keys().collect::<Vec<_>>(), "{}", example.name);
+        let called: BTreeSet<String> = example.steps().into_iter().map(|(function, _)| function).collect();
+        assert_eq!(installed, called.into_iter().collect::<Vec<_>>(), "{}", example.name);
     }
 }
 
@@ -209,7 +217,8 @@ fn assert_fits(path: &str, value: &Value, schema: &Value) {
         Value::Object(fields) => {
             assert_eq!(schema["type"], "object", "{path}");
             for (name, field) in fields {
-                let schema = &schema["properties"][name];
+                let known = &schema["properties"][name];
+                let schema = if known.is_null() { &schema["additionalProperties"] } else { known };
                 assert!(!schema.is_null(), "{path} has no field {name}");
                 assert_fits(&format!("{path}.{name}"), field, schema);
             }
@@ -239,10 +248,15 @@ fn assert_fits(path: &str, value: &Value, schema: &Value) {
 #[test]
 fn the_step_finds_the_instance_that_the_steps_before_it_compose() {
     let endpoints = [
+        ("adopt", "https://infisical.example.org"),
         ("external", "https://infisical.example.org"),
+        ("external-secrets", "https://infisical.example.org"),
         ("helm", "http://acme.team-a.svc:8080"),
+        ("http", "https://infisical.example.org"),
         ("legacy-claim", "http://acme.team-a.svc:8080"),
         ("namespaced", "http://acme.team-a.svc:8080"),
+        ("opentofu", "https://infisical.example.org"),
+        ("provider-infisical", "https://infisical.example.org"),
     ];
     let mut found = Vec::new();
     for example in examples() {
@@ -266,22 +280,54 @@ fn the_step_finds_the_instance_that_the_steps_before_it_compose() {
     assert_eq!(found, expected);
 }
 
+/// What somebody else did before an example is applied.
+fn prepare(world: &mut World, example: &Example) {
+    if example.name != "adopt" {
+        return;
+    }
+    // The password is in the file, the token is of the instance.
+    let [token, admin] = <[Value; 2]>::try_from(example.documents("required.yaml")).unwrap();
+    let password = STANDARD.decode(string(&admin["data"]["INFISICAL_ADMIN_PASSWORD"])).unwrap();
+    let email = STANDARD.decode(string(&admin["data"]["INFISICAL_ADMIN_EMAIL"])).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let theirs = world.bootstrap_elsewhere(&text(email), &text(password));
+    let mut written = token;
+    written["data"]["token"] = STANDARD.encode(theirs).into();
+    world.crossplane.others = vec![written, admin];
+}
+
+/// Plays an example until nothing changes any more.
+async fn play(example: &Example, variant: Variant) -> World {
+    let mut world = World::start(world::variant(variant), Kind::Namespaced).await;
+    world.crossplane = example.crossplane();
+    prepare(&mut world, example);
+    // What the manifests say is in a cluster; here it is the fake.
+    world.crossplane.input["instance"]["endpoint"] = json!({"url": world.fake.url()});
+    world.settle().await;
+    for observed in example.documents("observed.yaml") {
+        let (name, observed) = named(observed, NAMED_BY_CROSSPLANE);
+        world.crossplane.update(&name, &observed);
+    }
+    world.settle().await;
+    world
+}
+
+/// The key under which the example has the token.
+fn token_key(example: &Example) -> String {
+    let details = example.input()["connectionDetails"].as_array().cloned().unwrap_or_default();
+    let token = details.iter().find(|detail| detail["value"] == "Token");
+    token.map_or_else(|| "token".to_owned(), |detail| string(&detail["name"]))
+}
+
 #[tokio::test]
 async fn every_example_ends_with_a_ready_xr_and_a_token_that_works() {
-    for example in examples() {
-        let mut world = World::start(Settings::default(), Kind::Namespaced).await;
-        world.crossplane = example.crossplane();
-        // What the manifests say is in a cluster; here it is the fake.
-        world.crossplane.input["instance"]["endpoint"] = json!({"url": world.fake.url()});
-        world.settle().await;
-        for observed in example.documents("observed.yaml") {
-            let (name, observed) = named(observed, NAMED_BY_CROSSPLANE);
-            world.crossplane.update(&name, &observed);
-        }
-        world.settle().await;
+    for (example, variant) in examples().iter().flat_map(|it| VARIANTS.map(|variant| (it, variant))) {
+        let world = play(example, variant).await;
         assert!(world.crossplane.is_ready(), "{}: {}", example.name, world.story());
-        assert!(world.token_works(), "{}", example.name);
-        assert_eq!(world.fake.organization_names(), ["Acme"], "{}", example.name);
+        let connection = world.crossplane.secret("infisical-connection").unwrap();
+        assert!(world.fake.token_works(&connection[&token_key(example)]), "{}", example.name);
+        let organization = if example.name == "adopt" { "theirs" } else { "Acme" };
+        assert_eq!(world.fake.organization_names(), [organization], "{}", example.name);
         let secret = &world.crossplane.composed["infisical-connection"];
         let said = world.message("InfisicalBootstrapped");
         let name = secret["metadata"]["name"].as_str().unwrap();
@@ -291,4 +337,138 @@ async fn every_example_ends_with_a_ready_xr_and_a_token_that_works() {
         let is_legacy = example.name == "legacy-claim";
         assert_eq!(details, if is_legacy { vec!["host", "token"] } else { vec![] }, "{}", example.name);
     }
+}
+
+/// What a step after ours is called with.
+fn observed(world: &World) -> Value {
+    let resources = world.crossplane.composed.iter();
+    let resources: serde_json::Map<_, _> =
+        resources.map(|(name, manifest)| (name.clone(), json!({"resource": manifest}))).collect();
+    json!({"observed": {"composite": {"resource": world.crossplane.xr}, "resources": resources}})
+}
+
+/// The kinds of other projects, as far as the examples use them.
+fn kinds() -> Vec<Value> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/crds");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.flat_map(|path| documents(&std::fs::read_to_string(path).unwrap()).unwrap()).collect()
+}
+
+/// Holds a manifest against its kind, and says whether that is namespaced.
+fn assert_is_of_its_kind(example: &Example, kinds: &[Value], manifest: &Value) -> bool {
+    let kind = kinds.iter().find(|kind| {
+        let spec = &kind["spec"];
+        let version = string(&spec["versions"][0]["name"]);
+        manifest["kind"] == spec["names"]["kind"]
+            && manifest["apiVersion"] == format!("{}/{version}", string(&spec["group"]))
+    });
+    let kind = kind.unwrap_or_else(|| panic!("{}: which kind is {manifest}", example.name));
+    let schema = &kind["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let path = format!("{}: {} spec", example.name, manifest["kind"]);
+    assert_fits(&path, &manifest["spec"], schema);
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+        let rule = string(&rule["rule"]);
+        let field = rule.strip_prefix("has(self.forProvider.").unwrap().strip_suffix(')').unwrap();
+        assert!(manifest["spec"]["forProvider"][field].is_string(), "{path} needs {field}");
+    }
+    kind["spec"]["scope"] == "Namespaced"
+}
+
+#[test]
+fn what_an_example_configures_a_provider_with_is_of_its_kind() {
+    let kinds = kinds();
+    let configured: Vec<_> = examples()
+        .iter()
+        .flat_map(|example| {
+            example.documents("providerconfig.yaml").into_iter().map(|it| (example.name.clone(), it))
+        })
+        .collect();
+    for (name, manifest) in &configured {
+        let example = Example { name: name.clone(), folder: PathBuf::new() };
+        assert!(!assert_is_of_its_kind(&example, &kinds, manifest), "{name}");
+    }
+    assert_eq!(configured.len(), 2);
+}
+
+/// The keys of a Secret that a manifest names: as a reference, or in double
+/// braces as provider-http has it.
+fn keys_of(secret: &str, namespace: &str, manifest: &Value) -> Vec<String> {
+    let mut keys = Vec::new();
+    if manifest["name"] == secret && manifest["key"].is_string() {
+        let there = manifest["namespace"].as_str().unwrap_or(namespace);
+        assert_eq!(there, namespace, "{manifest}");
+        keys.push(string(&manifest["key"]));
+    }
+    if let Some((_, rest)) = manifest.as_str().and_then(|text| text.split_once("{{ ")) {
+        let placeholder = rest.split_once(" }}").unwrap().0;
+        let [name, there, key] = <[&str; 3]>::try_from(placeholder.split(':').collect::<Vec<_>>()).unwrap();
+        assert_eq!((name, there), (secret, namespace));
+        keys.push(key.to_owned());
+    }
+    let fields = manifest.as_object().into_iter().flat_map(serde_json::Map::values);
+    let items = manifest.as_array().into_iter().flatten();
+    keys.extend(fields.chain(items).flat_map(|value| keys_of(secret, namespace, value)));
+    keys
+}
+
+#[tokio::test]
+async fn consumers_are_of_their_kinds_and_find_the_token() {
+    let kinds = kinds();
+    let mut consuming = Vec::new();
+    for example in examples() {
+        let mut world = play(&example, Variant::Strict).await;
+        // Where the provider would say what it made.
+        let made = json!({"metadata": {}, "status": {"atProvider": {"id": "7c1e6d1a"}}});
+        world.crossplane.composed.insert("project".to_owned(), made);
+        let consumers = example.consumers(&observed(&world));
+        let is_namespaced = world.crossplane.xr["metadata"]["namespace"].is_string();
+        let connection = world.crossplane.secret("infisical-connection").unwrap();
+        let secret = string(&world.crossplane.composed["infisical-connection"]["metadata"]["name"]);
+        let mut keys = Vec::new();
+        for manifest in consumers.values() {
+            let of_namespace = assert_is_of_its_kind(&example, &kinds, manifest);
+            assert!(
+                of_namespace || !is_namespaced,
+                "{}: a namespaced XR composes in its namespace",
+                example.name
+            );
+            keys.extend(keys_of(&secret, "team-a", manifest));
+        }
+        for key in &keys {
+            assert!(connection.contains_key(key), "{}: there is no key {key}", example.name);
+        }
+        if !consumers.is_empty() {
+            consuming.push((example.name.clone(), keys.contains(&token_key(&example))));
+        }
+    }
+    let expected = [
+        ("external-secrets", true),
+        ("http", true),
+        ("opentofu", true),
+        // It logs in as an identity of its own.
+        ("provider-infisical", false),
+    ];
+    assert_eq!(consuming, expected.map(|(name, uses_token)| (name.to_owned(), uses_token)));
+}
+
+#[tokio::test]
+async fn what_needs_an_id_is_composed_when_it_is_known() {
+    let example = examples().into_iter().find(|example| example.name == "provider-infisical").unwrap();
+    let names = |observed: &Value| example.consumers(observed).into_keys().collect::<Vec<_>>();
+    let at_first = json!({"observed": {"composite": {"resource": example.document("xr.yaml")}}});
+    assert_eq!(names(&at_first), ["project", "provider-config"]);
+    let world = play(&example, Variant::Strict).await;
+    let mut connected = observed(&world);
+    assert_eq!(names(&connected), ["identity", "project", "provider-config"]);
+    connected["observed"]["resources"]["project"] =
+        json!({"resource": {"status": {"atProvider": {"id": "7c1e"}}}});
+    assert_eq!(names(&connected), ["identity", "project", "provider-config", "secret"]);
+    let consumers = example.consumers(&connected);
+    // Composed once, it is asked for whatever the status says.
+    connected["observed"]["resources"]["identity"] = json!({"resource": consumers["identity"]});
+    connected["observed"]["composite"]["resource"] = example.document("xr.yaml");
+    assert_eq!(example.consumers(&connected), consumers);
+    assert_eq!(consumers["secret"]["spec"]["forProvider"]["workspaceId"], "7c1e");
+    let organization = &world.crossplane.xr["status"]["infisical"]["organizationId"];
+    assert_eq!(consumers["identity"]["spec"]["forProvider"]["orgId"], *organization);
 }

@@ -31,6 +31,7 @@ mod operations;
 mod recordings;
 mod repair;
 mod robustness;
+mod rotation;
 mod server;
 #[path = "../shared/translate.rs"]
 mod translate;

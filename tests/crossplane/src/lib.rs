@@ -25,6 +25,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 
 pub mod structs;
+pub mod templates;
 
 use structs::{decode, encode};
 

@@ -2,6 +2,7 @@
 
 mod examples;
 mod faults;
+mod leaving;
 mod scale;
 mod shapes;
 mod tls;
@@ -35,6 +36,9 @@ pub(crate) const CASES: &[Case] = cases![
     shapes::required_ca_bundle,
     shapes::wrong_input,
     examples::examples_are_applied,
+    examples::a_kind_comes_later,
+    examples::consumers_are_composed,
+    leaving::a_copy_outlives_the_step,
     faults::connection_secret_deleted,
     faults::token_revoked,
     faults::function_killed_before_the_answer,

@@ -199,7 +199,7 @@ impl World {
 
     /// The API that an XR or claim belongs to.
     pub(crate) fn xrs(&self, xr: &Xr) -> Api<DynamicObject> {
-        api(&self.client, xr.api_version, xr.kind, xr.is_namespaced().then_some(xr.namespace.as_str()))
+        api(&self.client, xr.api_version, xr.kind, xr.is_namespaced.then_some(xr.namespace.as_str()))
     }
 
     pub(crate) fn secrets_of(&self, xr: &Xr) -> Api<DynamicObject> {
@@ -221,15 +221,20 @@ impl World {
     }
 
     pub(crate) async fn ends_well_within(&self, xr: &Xr, fake: &FakeInfisical, limit: Duration) {
+        self.is_connected(xr, fake, limit).await;
+        let bootstraps = fake.bootstraps();
+        assert_eq!(bootstraps.successful, 1, "one bootstrap, not {bootstraps:?}");
+        assert_eq!(fake.super_admins().len(), 1, "one super admin");
+    }
+
+    /// Waits until the XR is ready, with a token that works.
+    pub(crate) async fn is_connected(&self, xr: &Xr, fake: &FakeInfisical, limit: Duration) {
         let is_ready =
             |object: &DynamicObject| is_true(object, "Ready") && is_true(object, "InfisicalTokenValid");
         watch("the XR is ready", limit, &self.xrs(xr), &xr.name, is_ready).await;
         let token = self.token(xr).await.expect("a ready XR has a token");
         assert!(fake.token_works(&token), "the server refuses the token in the connection Secret");
         self.remember(xr, token).await;
-        let bootstraps = fake.bootstraps();
-        assert_eq!(bootstraps.successful, 1, "one bootstrap, not {bootstraps:?}");
-        assert_eq!(fake.super_admins().len(), 1, "one super admin");
     }
 
     /// So that they are searched for at the end.
@@ -246,7 +251,7 @@ impl World {
 
     /// The token in the connection Secret.
     pub(crate) async fn token(&self, xr: &Xr) -> Option<String> {
-        self.key(xr, "token").await
+        self.key(xr, xr.token_key).await
     }
 
     /// What a key of the connection Secret holds.
@@ -258,7 +263,7 @@ impl World {
         self.key_of(xr, &name, key).await
     }
 
-    async fn key_of(&self, xr: &Xr, name: &str, key: &str) -> Option<String> {
+    pub(crate) async fn key_of(&self, xr: &Xr, name: &str, key: &str) -> Option<String> {
         let secrets = Api::<Secret>::namespaced(self.client.clone(), &xr.namespace);
         let value = secrets.get_opt(name).await.expect("Secrets can be read")?.data?.remove(key)?;
         Some(String::from_utf8(value.0).expect("text"))

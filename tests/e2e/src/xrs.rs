@@ -32,8 +32,11 @@ pub(crate) struct Xr {
     pub(crate) name: String,
     /// Its own, or where what it composes goes.
     pub(crate) namespace: String,
+    pub(crate) is_namespaced: bool,
     /// Where it is not called after the XR.
     pub(crate) connection_secret: Option<String>,
+    /// Of the connection Secret.
+    pub(crate) token_key: &'static str,
 }
 
 impl Xr {
@@ -44,12 +47,10 @@ impl Xr {
             kind,
             name: name.to_owned(),
             namespace: format!("e2e-{name}"),
+            is_namespaced: !matches!(kind, CLUSTER | LEGACY),
             connection_secret: None,
+            token_key: "token",
         }
-    }
-
-    pub(crate) fn is_namespaced(&self) -> bool {
-        !matches!(self.kind, CLUSTER | LEGACY)
     }
 
     pub(crate) fn is_claim(&self) -> bool {
@@ -83,7 +84,7 @@ impl Xr {
             spec["writeConnectionSecretToRef"] = json!({ "name": secret, "namespace": self.namespace });
         }
         let mut metadata = json!({ "name": self.name });
-        if self.is_namespaced() {
+        if self.is_namespaced {
             metadata["namespace"] = self.namespace.as_str().into();
         }
         let xr = json!({ "apiVersion": API_VERSION, "kind": self.kind, "metadata": metadata, "spec": spec });

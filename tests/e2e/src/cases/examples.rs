@@ -1,18 +1,29 @@
 //! The examples, applied as their README says.
 //!
 //! One thing is not as in the file: the endpoint is a fake's URL, because there
-//! is no DNS in a cluster without nodes. Nor is there a provider-helm, so that
-//! example is only rendered.
+//! is no DNS in a cluster without nodes. Nor are there providers: what uses the
+//! connection is held against its kind by the API server, and its controller is
+//! played here. The example with provider-helm is only rendered.
 
-use fake_infisical::Variant;
-use kube::api::{DeleteParams, DynamicObject, ListParams};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use fake_infisical::{FakeInfisical, Request, Variant};
+use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{api, api_of, apply, is_true, namespace, until, watch},
+    cluster::{api, api_of, apply, condition, is_true, namespace, patch_status, until, watch},
+    render::URL,
     world::{SOON, World, infisical},
     xrs::Xr,
 };
+
+/// As long as Crossplane waits before it tries again.
+const LATER: Duration = Duration::from_secs(90);
 
 /// Where the examples are applied.
 const NAMESPACE: &str = "team-a";
@@ -24,16 +35,72 @@ struct Example {
     kind: &'static str,
     /// Where it is not called after the XR.
     connection_secret: Option<&'static str>,
+    token_key: &'static str,
+    is_namespaced: bool,
+    /// What uses the connection, in the order in which it becomes ready.
+    consumers: &'static [Consumer],
 }
 
-const EXAMPLES: [Example; 3] = [
-    Example { folder: "external", file: "xr.yaml", kind: "InfisicalConnection", connection_secret: None },
-    Example { folder: "namespaced", file: "xr.yaml", kind: "Infisical", connection_secret: None },
+/// Something of another project: apiVersion, kind and name.
+type Consumer = (&'static str, &'static str, &'static str);
+
+const EXAMPLE: Example = Example {
+    folder: "",
+    file: "xr.yaml",
+    kind: "",
+    connection_secret: None,
+    token_key: "token",
+    is_namespaced: true,
+    consumers: &[],
+};
+
+const EXAMPLES: [Example; 4] = [
+    Example { folder: "adopt", kind: "AdoptedInfisical", ..EXAMPLE },
+    Example { folder: "external", kind: "InfisicalConnection", ..EXAMPLE },
+    Example { folder: "namespaced", kind: "Infisical", ..EXAMPLE },
     Example {
         folder: "legacy-claim",
         file: "claim.yaml",
         kind: "InfisicalClaim",
         connection_secret: Some("acme-infisical"),
+        ..EXAMPLE
+    },
+];
+
+const WITH_CONSUMERS: [Example; 4] = [
+    Example {
+        folder: "external-secrets",
+        kind: "SecretsOfTeam",
+        consumers: &[
+            ("external-secrets.io/v1", "SecretStore", "acme"),
+            ("external-secrets.io/v1", "ExternalSecret", "acme"),
+        ],
+        ..EXAMPLE
+    },
+    Example {
+        folder: "http",
+        kind: "HttpProject",
+        consumers: &[("http.m.crossplane.io/v1alpha2", "DisposableRequest", "acme-project")],
+        ..EXAMPLE
+    },
+    Example {
+        folder: "opentofu",
+        kind: "TofuProject",
+        token_key: "INFISICAL_TOKEN",
+        consumers: &[("opentofu.m.upbound.io/v1beta1", "Workspace", "acme")],
+        ..EXAMPLE
+    },
+    Example {
+        folder: "provider-infisical",
+        kind: "InfisicalProject",
+        is_namespaced: false,
+        consumers: &[
+            ("identity.crossplane.infisical.com/v1alpha1", "Identity", "acme-shop"),
+            ("project.crossplane.infisical.com/v1alpha1", "Project", "acme-shop"),
+            // Composed when the Project has an id.
+            ("secret.crossplane.infisical.com/v1alpha1", "Secret", "acme-database-password"),
+        ],
+        ..EXAMPLE
     },
 ];
 
@@ -42,18 +109,8 @@ pub(crate) async fn examples_are_applied(world: &mut World) {
     namespace(&world.client, NAMESPACE).await;
     for example in &EXAMPLES {
         let fake = infisical(Variant::Strict).await;
-        define(world, example).await;
-        apply(&world.client, &composition(world, example, &fake.url())).await;
-        let documents = example.documents(world, example.file);
-        apply(&world.client, &documents[0]).await;
-        let xr = Xr {
-            api_version: "platform.example.org/v1alpha1",
-            kind: example.kind,
-            name: "acme".to_owned(),
-            namespace: NAMESPACE.to_owned(),
-            connection_secret: example.connection_secret.map(str::to_owned),
-        };
-        if example.folder != "external" {
+        let xr = create(world, example, &fake).await;
+        if ["namespaced", "legacy-claim"].contains(&example.folder) {
             world.until_condition(&xr, "InfisicalBootstrapped", "WaitingForInstance").await;
             assert!(fake.log().is_empty(), "nobody is asked before the instance is ready");
             world.make_stateful_set_ready(NAMESPACE, "acme-postgresql").await;
@@ -61,16 +118,154 @@ pub(crate) async fn examples_are_applied(world: &mut World) {
                 world.make_deployment_available(NAMESPACE, deployment).await;
             }
         }
-        world.ends_well(&xr, &fake).await;
+        if example.folder == "adopt" {
+            world.is_connected(&xr, &fake, SOON).await;
+            assert_eq!(fake.bootstraps().asked, 0, "somebody else has");
+        } else {
+            world.ends_well(&xr, &fake).await;
+        }
         assert_eq!(fake.organization_names(), ["Acme"], "{}", example.folder);
+        if example.folder == "namespaced" {
+            let may = [
+                may_read(world, "get", "acme-connection").await,
+                may_read(world, "get", "acme-admin").await,
+                may_read(world, "list", "").await,
+            ];
+            assert_eq!(may, [true, false, false], "what reader.yaml allows");
+        }
         delete(world, &xr).await;
     }
 }
 
+/// Asks the API server what the service account of reader.yaml may do.
+async fn may_read(world: &World, verb: &str, name: &str) -> bool {
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "metadata": {},
+        "spec": {
+            "user": format!("system:serviceaccount:{NAMESPACE}:shop"),
+            "resourceAttributes": {
+                "namespace": NAMESPACE, "resource": "secrets", "verb": verb, "name": name,
+            },
+        },
+    });
+    let review = serde_json::from_value(review).expect("a review");
+    let reviews = api(&world.client, "authorization.k8s.io/v1", "SubjectAccessReview", None);
+    let answer: DynamicObject = reviews.create(&PostParams::default(), &review).await.expect("an answer");
+    answer.data["status"]["allowed"] == true
+}
+
+/// Until a kind is installed, Crossplane says so, and nothing is lost.
+pub(crate) async fn a_kind_comes_later(world: &mut World) {
+    namespace(&world.client, NAMESPACE).await;
+    let example = &WITH_CONSUMERS[0];
+    let fake = infisical(Variant::Strict).await;
+    let xr = create(world, example, &fake).await;
+    let names_the_kind = |xr: &DynamicObject| {
+        condition(xr, "Synced")
+            .and_then(|synced| synced["message"].as_str())
+            .is_some_and(|message| message.contains("external-secrets.io"))
+    };
+    watch("the XR names the kind", SOON, &world.xrs(&xr), &xr.name, names_the_kind).await;
+    define_kinds(world).await;
+    consume(world, example, &xr).await;
+    world.ends_well(&xr, &fake).await;
+    delete(world, &xr).await;
+}
+
+/// What uses the connection is taken by the API server as it is, and the XR is
+/// ready when all of it is.
+pub(crate) async fn consumers_are_composed(world: &mut World) {
+    namespace(&world.client, NAMESPACE).await;
+    define_kinds(world).await;
+    for example in &WITH_CONSUMERS {
+        let fake = infisical(Variant::Strict).await;
+        let xr = create(world, example, &fake).await;
+        world.until_condition(&xr, "InfisicalTokenValid", "Accepted").await;
+        consume(world, example, &xr).await;
+        world.ends_well(&xr, &fake).await;
+        delete(world, &xr).await;
+    }
+}
+
+/// Plays the controllers of what uses the connection.
+async fn consume(world: &World, example: &Example, xr: &Xr) {
+    for (api_version, kind, name) in example.consumers {
+        let object = world.xrs(xr).get(&xr.name).await.expect("the XR");
+        assert!(!is_true(&object, "Ready"), "{}: {kind} is not ready yet", example.folder);
+        let consumers = api(&world.client, api_version, kind, example.is_namespaced.then_some(NAMESPACE));
+        until(&format!("{kind} is composed"), LATER, async || consumers.get(name).await.ok()).await;
+        patch_status(&consumers, name, &ready()).await;
+    }
+}
+
+/// What the controllers of the other projects say of what is well.
+fn ready() -> Value {
+    let condition = |kind| {
+        json!({
+            "type": kind, "status": "True", "reason": "Available",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        })
+    };
+    json!({
+        "conditions": [condition("Ready"), condition("Synced")],
+        "atProvider": { "id": "7c1e6d1a-0000-4000-8000-000000000001" },
+    })
+}
+
+/// The kinds of the other projects, and what Crossplane may do with those that
+/// a provider brings; its RBAC manager allows that where the provider is.
+async fn define_kinds(world: &World) {
+    let files = std::fs::read_dir(world.root.join("tests/fixtures/crds")).expect("the kinds are there");
+    let mut groups = Vec::new();
+    for file in files.flatten().map(|file| file.path()) {
+        for kind in read(&file) {
+            apply(&world.client, &kind).await;
+            let name = kind["metadata"]["name"].as_str().expect("a CRD has a name");
+            let is_served = |crd: &DynamicObject| is_true(crd, "Established");
+            watch("the kind is served", SOON, &api_of(&world.client, &kind), name, is_served).await;
+            if !file.ends_with("external-secrets.yaml") {
+                groups.push(kind["spec"]["group"].clone());
+            }
+        }
+    }
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {
+            "name": "crossplane-composes-kinds-of-providers",
+            "labels": { "rbac.crossplane.io/aggregate-to-crossplane": "true" },
+        },
+        "rules": [{ "apiGroups": groups, "resources": ["*"], "verbs": ["*"] }],
+    });
+    apply(&world.client, &role).await;
+}
+
+/// Applies an example up to its XR.
+async fn create(world: &World, example: &Example, fake: &FakeInfisical) -> Xr {
+    define(world, example, fake).await;
+    apply(&world.client, &composition(world, example, &fake.url())).await;
+    let documents = example.documents(world, example.file);
+    apply(&world.client, &documents[0]).await;
+    Xr {
+        api_version: "platform.example.org/v1alpha1",
+        kind: example.kind,
+        name: "acme".to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        is_namespaced: example.is_namespaced,
+        connection_secret: example.connection_secret.map(str::to_owned),
+        token_key: example.token_key,
+    }
+}
+
 /// What comes before the Composition.
-async fn define(world: &World, example: &Example) {
-    for file in ["rbac.yaml", "required.yaml", "xrd.yaml"] {
-        for document in example.documents(world, file) {
+async fn define(world: &World, example: &Example, fake: &FakeInfisical) {
+    for file in ["rbac.yaml", "reader.yaml", "providerconfig.yaml", "required.yaml", "xrd.yaml"] {
+        for mut document in example.documents(world, file) {
+            if document["metadata"]["name"] == "infisical-bootstrap-secret" {
+                document["data"]["token"] = STANDARD.encode(bootstrapped(fake)).into();
+            }
+            if let Some(name) = document["metadata"]["namespace"].as_str() {
+                namespace(&world.client, name).await;
+            }
             apply(&world.client, &document).await;
         }
     }
@@ -82,8 +277,19 @@ async fn define(world: &World, example: &Example) {
     watch("the kinds are served", SOON, &api_of(&world.client, &xrd), name, is_served).await;
 }
 
+/// What the Helm chart's Job does, with the admin of the example.
+fn bootstrapped(fake: &FakeInfisical) -> String {
+    let admin = json!({
+        "email": "platform@example.org", "password": "change-me-before-applying", "organization": "Acme",
+    });
+    let answer = fake.ask(&Request::new("POST", "/api/v1/admin/bootstrap").json(&admin));
+    let answer: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    answer["identity"]["credentials"]["token"].as_str().expect("a token").to_owned()
+}
+
 fn composition(world: &World, example: &Example, url: &str) -> Value {
-    let mut composition = example.documents(world, "composition.yaml").remove(0);
+    let text = std::fs::read_to_string(example.path(world, "composition.yaml")).expect("a Composition");
+    let mut composition: Value = serde_saphyr::from_str(&text.replace(URL, url)).expect("YAML");
     let steps = composition["spec"]["pipeline"].as_array_mut().expect("a pipeline");
     let step = steps.iter_mut().find(|step| step["functionRef"]["name"] == crate::world::FUNCTION);
     step.expect("the function is in it")["input"]["instance"]["endpoint"] = json!({ "url": url });
@@ -112,10 +318,18 @@ async fn delete(world: &World, xr: &Xr) {
 }
 
 impl Example {
+    fn path(&self, world: &World, file: &str) -> PathBuf {
+        world.root.join("examples").join(self.folder).join(file)
+    }
+
     /// What is in a file, if it is there.
     fn documents(&self, world: &World, file: &str) -> Vec<Value> {
-        let path = world.root.join("examples").join(self.folder).join(file);
-        let Ok(text) = std::fs::read_to_string(&path) else { return Vec::new() };
-        serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        let path = self.path(world, file);
+        if path.is_file() { read(&path) } else { Vec::new() }
     }
+}
+
+fn read(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -1,10 +1,12 @@
 //! More than one: XRs, replicas, and ways to run Crossplane.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_infisical::{FakeInfisical, Variant};
 use futures::future::join_all;
 
@@ -83,8 +85,17 @@ pub(crate) async fn realtime_compositions_off(world: &mut World) {
 pub(crate) async fn response_cache_on(world: &mut World) {
     world.restart_crossplane(&["--enable-function-response-cache"]).await;
     let (xr, fake) = runs(world, "cache-on").await;
-    let cached = std::fs::read_dir(world.folders.run.join("xfn-cache")).expect("the cache's folder").count();
-    assert!(cached > 0, "Crossplane keeps answers");
+    // As docs/security.md warns: whole answers, in the clear.
+    let token = world.token(&xr).await.expect("a ready XR has a token");
+    let token = STANDARD.encode(token).into_bytes();
+    let has_token = |file: &PathBuf| {
+        std::fs::read(file).is_ok_and(|answer| answer.windows(token.len()).any(|part| part == token))
+    };
+    let folders = files(&world.folders.run.join("xfn-cache"));
+    assert!(
+        folders.iter().flat_map(|folder| files(folder)).any(|file| has_token(&file)),
+        "the token is on disk"
+    );
     // Deleted, it comes back: the request is another one.
     let secrets = world.secrets_of(&xr);
     secrets
@@ -97,6 +108,10 @@ pub(crate) async fn response_cache_on(world: &mut World) {
     .await;
     world.ends_well(&xr, &fake).await;
     world.restart_crossplane(&[]).await;
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 impl World {

@@ -1,21 +1,19 @@
 //! A stand-in for function-go-templating, which cannot be had as a module.
-//!
-//! It knows the few actions that the examples use and refuses all others.
 
 use std::time::Duration;
 
-use fake_crossplane::structs::decode;
+use fake_crossplane::{
+    structs::decode,
+    templates::{NAME, READY, render},
+};
 use function_infisical::{
     proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse},
     server::RunFunction,
 };
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tonic::Status;
 
 use super::{answer, composite};
-
-/// The annotation by which a template names a composed resource.
-const NAME: &str = "gotemplating.fn.crossplane.io/composition-resource-name";
 
 pub(crate) struct Templates;
 
@@ -28,7 +26,7 @@ impl RunFunction for Templates {
     ) -> Result<RunFunctionResponse, Status> {
         let input = decode(request.input.as_deref().unwrap_or_default());
         let template = input["inline"]["template"].as_str().unwrap_or_default();
-        let rendered = render(template, &composite(&request)).map_err(Status::invalid_argument)?;
+        let rendered = render(template, &as_data(&request)).map_err(Status::invalid_argument)?;
         let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let documents = documents.into_iter().filter(Value::is_object);
@@ -38,36 +36,24 @@ impl RunFunction for Templates {
     async fn drain(&self) {}
 }
 
-/// Takes the name off a document.
+/// What a template sees of a request.
+fn as_data(request: &RunFunctionRequest) -> Value {
+    let observed = request.observed.iter().flat_map(|observed| &observed.resources);
+    let resources: Map<_, _> = observed
+        .map(|(name, it)| {
+            (name.clone(), json!({"resource": decode(it.resource.as_deref().unwrap_or_default())}))
+        })
+        .collect();
+    json!({"observed": {"composite": {"resource": composite(request)}, "resources": resources}})
+}
+
+/// Takes the name off a document, and what it says of its readiness.
 fn named(mut document: Value) -> Result<(String, Value, Ready), Status> {
     let annotations = document["metadata"]["annotations"].as_object_mut();
-    let name = annotations.and_then(|annotations| annotations.remove(NAME));
+    let mut take = annotations.map(|annotations| [NAME, READY].map(|name| annotations.remove(name)));
+    let [name, ready] = take.take().unwrap_or_default();
     let name = name.as_ref().and_then(Value::as_str).map(str::to_owned);
     let name = name.ok_or_else(|| Status::invalid_argument("a resource without a name"))?;
-    Ok((name, document, Ready::Unspecified))
-}
-
-fn render(template: &str, xr: &Value) -> Result<String, String> {
-    let mut rendered = String::new();
-    let mut rest = template;
-    while let Some((text, after)) = rest.split_once("{{") {
-        let (action, after) = after.split_once("}}").ok_or("an action that does not end")?;
-        rendered += text;
-        rendered += &evaluate(action.trim_matches(['-', ' ']), xr)?;
-        rest = after;
-    }
-    Ok(rendered + rest)
-}
-
-fn evaluate(action: &str, xr: &Value) -> Result<String, String> {
-    if action == "$xr := .observed.composite.resource" {
-        return Ok(String::new());
-    }
-    if let Some(name) = action.strip_prefix("setResourceNameAnnotation ") {
-        return Ok(format!("{NAME}: {name}"));
-    }
-    let value = action.strip_prefix("$xr.").and_then(|path| {
-        path.split('.').try_fold(xr, |value, field| value.get(field))?.as_str().map(str::to_owned)
-    });
-    value.ok_or_else(|| format!("{action}: the harness does not know this action, or it has no value"))
+    let ready = if ready == Some("True".into()) { Ready::True } else { Ready::Unspecified };
+    Ok((name, document, ready))
 }
