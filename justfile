@@ -24,6 +24,11 @@ generate:
 deny:
     cargo deny check bans licenses sources
 
+# Needs promtool, which `.ci/run` fetches where it is missing.
+monitoring:
+    promtool check rules monitoring/rules.yaml
+    promtool test rules monitoring/rules_test.yaml
+
 # Runs the function under a real Crossplane. Needs what tests/e2e/README.md says.
 e2e *cases:
     cargo xtask e2e {{cases}}

@@ -13,19 +13,20 @@ use std::{
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::{clock::Clock, endpoint::Origin, infisical::Connect, observe::XrKey};
+use crate::{clock::Clock, endpoint::Origin, infisical::Connect, metrics::Tokens, observe::XrKey};
 
 mod establish;
 mod memory;
 
-pub use establish::{Establish, Login, Outcome};
+pub use establish::{Establish, How, Login, Outcome};
 pub use memory::{Accepted, Attempt, Held, LoginRefused, Memory, Remembered};
 
-/// Starts work and remembers what came of it.
+/// Starts work, counts it and remembers what came of it.
 pub struct Act {
     memory: Arc<Memory>,
     connect: Arc<dyn Connect>,
     clock: Arc<dyn Clock>,
+    tokens: Tokens,
     tasks: TaskTracker,
     instances: Mutex<BTreeMap<Origin, Weak<tokio::sync::Mutex<()>>>>,
 }
@@ -33,8 +34,13 @@ pub struct Act {
 impl Act {
     /// Nothing is under way.
     #[must_use]
-    pub fn new(memory: Arc<Memory>, connect: Arc<dyn Connect>, clock: Arc<dyn Clock>) -> Self {
-        Self { memory, connect, clock, tasks: TaskTracker::new(), instances: Mutex::default() }
+    pub fn new(
+        memory: Arc<Memory>,
+        connect: Arc<dyn Connect>,
+        clock: Arc<dyn Clock>,
+        tokens: Tokens,
+    ) -> Self {
+        Self { memory, connect, clock, tokens, tasks: TaskTracker::new(), instances: Mutex::default() }
     }
 
     /// Starts work for an XR, unless something has happened to it since
@@ -43,6 +49,7 @@ impl Act {
         let Some(under_way) = self.memory.begin(key, revision) else { return };
         let instance = self.instance(work.endpoint.origin());
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
+        let tokens = self.tokens.clone();
         let key = key.clone();
         let task = async move {
             // Requests to one instance come from one task at a time, whichever
@@ -50,6 +57,7 @@ impl Act {
             let _turn = instance.lock().await;
             let outcome = establish::establish(connect.as_ref(), &work).await;
             log(&work, &outcome);
+            tokens.count(outcome.how, outcome.bootstrapped);
             memory.finish(&key, &work, outcome, clock.now());
             drop(under_way);
         };
@@ -85,7 +93,10 @@ impl Act {
 fn log(work: &Establish, outcome: &Outcome) {
     let origin = work.endpoint.origin();
     match (&outcome.connection, &outcome.problem) {
-        (Some(_), None) => tracing::info!(%origin, how = outcome.how, "the server accepted the token"),
+        (Some(_), None) => {
+            let (how, bootstrapped) = (outcome.how.map(How::label), outcome.bootstrapped);
+            tracing::info!(%origin, how, bootstrapped, "the server accepted the token");
+        }
         (_, Some(problem)) => {
             tracing::warn!(%origin, reason = problem.reason(), problem = problem.message(), "no new token");
         }

@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::registry::Registry;
 use rand::rngs::StdRng;
+use tokio::time::Instant;
 use tonic::Status;
 use tracing::Span;
 
@@ -19,6 +21,7 @@ use crate::{
     clock::Clock,
     infisical::Connect,
     input::Inputs,
+    metrics::{CallOutcome, Metrics},
     observe::{Observation, ObserveError, Xr, observe},
     plan::{Action, AdminSecret, Plan, plan},
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
@@ -37,6 +40,7 @@ pub struct Function {
     clock: Arc<dyn Clock>,
     rng: Mutex<StdRng>,
     inputs: Inputs,
+    metrics: Metrics,
 }
 
 impl Function {
@@ -44,12 +48,29 @@ impl Function {
     #[must_use]
     pub fn new(connect: Arc<dyn Connect>, clock: Arc<dyn Clock>, rng: StdRng) -> Self {
         let memory = Arc::new(Memory::default());
-        let act = Act::new(memory.clone(), connect, clock.clone());
-        Self { act, memory, clock, rng: Mutex::new(rng), inputs: Inputs::default() }
+        let metrics = Metrics::default();
+        let act = Act::new(memory.clone(), connect, clock.clone(), metrics.tokens.clone());
+        Self { act, memory, clock, rng: Mutex::new(rng), inputs: Inputs::default(), metrics }
+    }
+
+    /// Adds what it counts to a registry.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry, Arc::clone(&self.memory), Arc::clone(&self.clock));
     }
 
     /// Answers a call. `deadline` is what the caller has left to wait.
     pub async fn call(&self, request: RunFunctionRequest, deadline: Option<Duration>) -> RunFunctionResponse {
+        let started = Instant::now();
+        let (response, outcome) = self.counted(request, deadline).await;
+        self.metrics.calls.observe(outcome, started.elapsed());
+        response
+    }
+
+    async fn counted(
+        &self,
+        request: RunFunctionRequest,
+        deadline: Option<Duration>,
+    ) -> (RunFunctionResponse, CallOutcome) {
         let tag = request.meta.as_ref().map(|meta| meta.tag.as_str()).unwrap_or_default();
         match self.observe(&request) {
             Ok(observation) => {
@@ -61,7 +82,7 @@ impl Function {
             Err(error) => {
                 let error = respond::bounded(error.to_string());
                 tracing::warn!(request.tag = tag, error, "the pipeline step cannot run");
-                respond::fatal(request, error)
+                (respond::fatal(request, error), CallOutcome::InvalidInput)
             }
         }
     }
@@ -76,12 +97,13 @@ impl Function {
         observation: &Observation,
         deadline: Option<Duration>,
         span: &impl Deref<Target = Span>,
-    ) -> RunFunctionResponse {
+    ) -> (RunFunctionResponse, CallOutcome) {
         if let Some(admin) = &observation.persisted_admin {
             self.memory.keep_admin(&observation.xr.key, admin, self.clock.now());
         }
         let (plan, remembered) = self.decide(observation, patience(deadline), span).await;
         let response = respond::respond(request, observation, &remembered, &plan, self.clock.now());
+        self.memory.note(&observation.xr.key, &response, self.clock.now());
         let reason =
             response.conditions.first().map(|condition| condition.reason.as_str()).unwrap_or_default();
         let action = plan.action.name();
@@ -91,7 +113,7 @@ impl Function {
         } else if tracing::enabled!(tracing::Level::DEBUG) {
             span.in_scope(|| tracing::debug!(action, reason, "answered"));
         }
-        response
+        (response, CallOutcome::from(&plan.action))
     }
 
     /// Plans, and as long as there is patience waits for the work that the plan
@@ -103,7 +125,7 @@ impl Function {
         span: &impl Deref<Target = Span>,
     ) -> (Plan, Remembered) {
         let key = &observation.xr.key;
-        let until = tokio::time::Instant::now() + patience;
+        let until = Instant::now() + patience;
         let mut started = None;
         loop {
             let (plan, remembered) = self.plan(observation);
@@ -126,7 +148,7 @@ impl Function {
                 }
             }
             let settled = tokio::time::timeout_at(until, self.act.settled(key)).await;
-            if settled.is_err() || tokio::time::Instant::now() >= until {
+            if settled.is_err() || Instant::now() >= until {
                 return (plan, remembered);
             }
         }

@@ -24,6 +24,7 @@ pub mod function;
 pub mod infisical;
 pub mod input;
 pub mod manifest;
+pub mod metrics;
 pub mod observe;
 pub mod plan;
 pub mod problem;

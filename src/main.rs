@@ -56,9 +56,13 @@ fn run(args: Args) -> Result<Ending, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let stop = signals()?;
-        let server = Server::bind(server, Registry::default()).await?;
+        let mut registry = Registry::default();
+        let connector = Connector::default();
+        connector.register_metrics(&mut registry);
         let rng = StdRng::try_from_rng(&mut SysRng)?;
-        let function = Function::new(Arc::new(Connector::default()), Arc::new(SystemClock), rng);
+        let function = Function::new(Arc::new(connector), Arc::new(SystemClock), rng);
+        function.register_metrics(&mut registry);
+        let server = Server::bind(server, registry).await?;
         Ok(server.serve(Arc::new(function), stop).await?)
     });
     // What is still under way was given its time.

@@ -83,8 +83,40 @@ pub struct Outcome {
     pub login: Option<Result<(), Problem>>,
     /// Whether the instance was empty and was bootstrapped.
     pub bootstrapped: bool,
-    /// How the token was had, for the log.
-    pub how: &'static str,
+    /// How the token was had, where there is one.
+    pub how: Option<How>,
+}
+
+/// How a token was had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It was there and works.
+    Verified,
+    /// It was there and works, and could not be renewed.
+    Kept,
+    /// It was renewed.
+    Renewed,
+    /// Bootstrap returned it.
+    Bootstrapped,
+    /// The admin minted it.
+    Minted,
+}
+
+impl How {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Verified, Self::Kept, Self::Renewed, Self::Bootstrapped, Self::Minted];
+
+    /// What logs and metrics say.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Kept => "kept",
+            Self::Renewed => "renewed",
+            Self::Bootstrapped => "bootstrapped",
+            Self::Minted => "minted",
+        }
+    }
 }
 
 /// After an answer that leaves open whether a bootstrap took effect, the server
@@ -131,8 +163,8 @@ pub(super) async fn establish(connect: &dyn Connect, work: &Establish) -> Outcom
     let Run { refused, untested, swept, login, bootstrapped, .. } = attempt;
     let login = login.map(|login| login.map_err(|kind| Problem::new(work.endpoint.origin(), kind)));
     let (connection, problem, how) = match result {
-        Ok(Success { connection, problem, how }) => (Some(connection), problem, how),
-        Err(kind) => (None, Some(Problem::new(work.endpoint.origin(), kind)), ""),
+        Ok(Success { connection, problem, how }) => (Some(connection), problem, Some(how)),
+        Err(kind) => (None, Some(Problem::new(work.endpoint.origin(), kind)), None),
     };
     Outcome { connection, problem, refused, untested, swept, login, bootstrapped, how }
 }
@@ -150,7 +182,7 @@ struct Run<'a> {
 struct Success {
     connection: Connection,
     problem: Option<Problem>,
-    how: &'static str,
+    how: How,
 }
 
 impl Run<'_> {
@@ -186,7 +218,7 @@ impl Run<'_> {
         if is_first && self.work.sweep {
             self.swept = self.sweep(&connection).await.is_some();
         }
-        Ok(Success { connection, problem: None, how: "verified" })
+        Ok(Success { connection, problem: None, how: How::Verified })
     }
 
     /// Rule: a token is handed out only after the server accepted it.
@@ -235,7 +267,7 @@ impl Run<'_> {
             Err(error) => Err(ProblemKind::Request(error)),
         };
         match renewed {
-            Ok(connection) => Ok(Success { connection, problem: None, how: "renewed" }),
+            Ok(connection) => Ok(Success { connection, problem: None, how: How::Renewed }),
             Err(kind) if self.work.admin.is_none() => Ok(self.kept(connection, kind)),
             Err(kind) if passes_by_itself(&kind) && !ends_soon(&connection, self.work.now) => {
                 Ok(self.kept(connection, kind))
@@ -249,7 +281,7 @@ impl Run<'_> {
 
     fn kept(&self, connection: Connection, kind: ProblemKind) -> Success {
         let problem = Some(Problem::new(self.work.endpoint.origin(), kind));
-        Success { connection, problem, how: "kept" }
+        Success { connection, problem, how: How::Kept }
     }
 
     fn admin(&self, initialized: bool) -> Result<&Credentials, ProblemKind> {
@@ -292,11 +324,8 @@ impl Run<'_> {
     /// dead, as on a strict server. Where the server cannot be asked it is kept.
     async fn try_first_token(&mut self, token: AccessToken) -> Result<Success, ProblemKind> {
         match self.accept(token.clone()).await {
-            Ok(connection) => Ok(Success { connection, problem: None, how: "bootstrapped" }),
-            Err(Refusal::Token(_)) => {
-                let minted = self.log_in_and_mint().await?;
-                Ok(Success { how: "bootstrapped, and minted since the first token is dead", ..minted })
-            }
+            Ok(connection) => Ok(Success { connection, problem: None, how: How::Bootstrapped }),
+            Err(Refusal::Token(_)) => self.log_in_and_mint().await,
             Err(Refusal::Other(error)) => {
                 self.untested = Some(token);
                 Err(ProblemKind::Request(error))
@@ -357,7 +386,7 @@ impl Run<'_> {
             }
         })?;
         match self.accept(token.clone()).await {
-            Ok(connection) => Ok(Success { connection, problem: None, how: "minted" }),
+            Ok(connection) => Ok(Success { connection, problem: None, how: How::Minted }),
             Err(Refusal::Token(error)) => Err(match error.kind {
                 ErrorKind::TokenRefused(refusal) => ProblemKind::MintedTokenRefused(refusal),
                 _ => ProblemKind::Request(error),

@@ -25,9 +25,12 @@ use crate::{
     connection::{Connection, ObservedConnection},
     endpoint::Origin,
     input::ConnectionDetail,
+    metrics::Census,
     observe::{PreviousCondition, XrKey},
     plan::timing,
     problem::{Problem, ProblemKind},
+    proto::v1::RunFunctionResponse,
+    respond::conditions,
     secret::{AccessToken, Credentials, Email, Fingerprint, Password},
 };
 
@@ -51,6 +54,14 @@ const SAFE: Duration = Duration::from_mins(5);
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(26);
 
+/// An XR that was not called within so many `ttl`s is not counted any more: it is
+/// deleted. Crossplane's response cache hands a `ttl` out a second time, and adds a
+/// tenth to each.
+const CALLED_WITHIN: u32 = 3;
+
+/// How much later than that a call may come from a busy control plane.
+const CALL_IS_LATE_AFTER: Duration = Duration::from_mins(2);
+
 /// Seconds between two looks for XRs to forget.
 const FORGET_EVERY: i64 = 60 * 60;
 
@@ -73,6 +84,10 @@ struct Entry {
     remembered: Remembered,
     under_way: Option<watch::Receiver<()>>,
     last_called: Option<Timestamp>,
+    /// What was answered last: the reason of each condition, by its type.
+    said: Vec<(&'static str, &'static str)>,
+    /// When it is called again at the latest, if there still is such an XR.
+    called_by: Option<Timestamp>,
 }
 
 /// What is remembered of one XR. What few XRs have, or have for a short time, is
@@ -253,6 +268,36 @@ impl Memory {
         if entry.remembered.admin.as_ref() != Some(admin) {
             entry.remembered.admin = Some(admin.clone());
         }
+    }
+
+    /// Notes what was answered, for [`Self::census`].
+    pub fn note(&self, key: &XrKey, response: &RunFunctionResponse, now: Timestamp) {
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(key) else { return };
+        let ttl = response.meta.as_ref().and_then(|meta| meta.ttl.as_ref()).map_or(0, |ttl| ttl.seconds);
+        let ttl = Duration::from_secs(u64::try_from(ttl).unwrap_or(0));
+        entry.called_by = Some(timing::later(now, ttl * CALLED_WITHIN + CALL_IS_LATE_AFTER));
+        let said = || response.conditions.iter().map(|says| (says.r#type.as_str(), says.reason.as_str()));
+        if !said().eq(entry.said.iter().copied()) {
+            entry.said = said().filter_map(|(name, reason)| conditions::known(name, reason)).collect();
+        }
+    }
+
+    /// What the XRs say that are still called.
+    #[must_use]
+    pub fn census(&self, now: Timestamp) -> Census {
+        let entries = self.lock();
+        let is_called = |entry: &&Entry| entry.called_by.is_some_and(|by| now <= by);
+        let mut census = Census::default();
+        for entry in entries.values().map(AsRef::as_ref).filter(is_called) {
+            for said in &entry.said {
+                *census.reasons.entry(*said).or_default() += 1;
+            }
+            let ends = entry.remembered.accepted.as_ref().and_then(|accepted| accepted.expires_at);
+            let first = census.first_token_ends.into_iter().chain(ends.map(Timestamp::as_second)).min();
+            census.first_token_ends = first;
+        }
+        census
     }
 
     /// Marks work as under way until what is returned is dropped. `None` when

@@ -118,6 +118,13 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     }
 }
 
+/// A condition's type and reason as this module spells them.
+pub(crate) fn known(condition_type: &str, reason: &str) -> Option<(&'static str, &'static str)> {
+    let condition_type = [BOOTSTRAPPED, TOKEN_VALID].into_iter().find(|known| *known == condition_type)?;
+    let reason = REASONS.iter().chain(problem::REASONS).find(|known| **known == reason)?;
+    Some((condition_type, reason))
+}
+
 /// What is said, or what the XR says in its place: when a replica was told
 /// otherwise since this one has asked, saying what is older would make the XR
 /// change back and forth, at every reconcile.

@@ -194,6 +194,10 @@ impl Certificates {
         let files = Files::read(&dir).await?;
         let current = watch::Sender::new(Arc::new(files.config()?));
         let reloads = Family::default();
+        for outcome in ["accepted", "refused"] {
+            // There from the start, so that the first increase is seen.
+            drop(reloads.get_or_create(&[("outcome", outcome)]));
+        }
         registry.register(
             "function_infisical_certificate_reloads",
             "Certificates that changed on disk, by what became of them",

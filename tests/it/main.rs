@@ -26,6 +26,7 @@ mod leaks;
 mod life;
 mod mangle;
 mod mistrust;
+mod monitoring;
 #[path = "../shared/operations.rs"]
 mod operations;
 mod recordings;

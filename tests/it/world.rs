@@ -23,6 +23,7 @@ use function_infisical::{
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
 };
 use jiff::{SignedDuration, Timestamp};
+use prometheus_client::registry::Registry;
 use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
@@ -59,6 +60,8 @@ pub(crate) struct World {
     pub(crate) fake: FakeInfisical,
     pub(crate) crossplane: Crossplane,
     pub(crate) function: Arc<Function>,
+    /// What the function counts.
+    pub(crate) registry: Registry,
     pub(crate) clock: Arc<TestClock>,
     /// Every response, encoded and printed, for a search of secrets.
     pub(crate) said: Arc<Mutex<Vec<String>>>,
@@ -87,9 +90,10 @@ impl World {
         let fake = FakeInfisical::start(options).await.unwrap();
         let crossplane = crossplane(kind, &fake.url());
         let limits = limits();
-        let function = Arc::new(function(&clock, &limits, 1));
+        let (function, registry) = function(&clock, &limits, 1);
+        let function = Arc::new(function);
         let said = Arc::default();
-        Self { fake, crossplane, function, clock, said, secrets: BTreeSet::new(), limits, seed: 1 }
+        Self { fake, crossplane, function, registry, clock, said, secrets: BTreeSet::new(), limits, seed: 1 }
     }
 
     /// A world in which the XR is connected.
@@ -110,12 +114,13 @@ impl World {
     /// The function's process is replaced by a new one, which remembers nothing.
     pub(crate) fn restart(&mut self) {
         self.seed += 1;
-        self.function = Arc::new(self.another_function());
+        let (function, registry) = function(&self.clock, &self.limits, self.seed + 100);
+        (self.function, self.registry) = (Arc::new(function), registry);
     }
 
     /// Another replica.
     pub(crate) fn another_function(&self) -> Function {
-        function(&self.clock, &self.limits, self.seed + 100)
+        function(&self.clock, &self.limits, self.seed + 100).0
     }
 
     pub(crate) async fn call(&self, request: RunFunctionRequest) -> RunFunctionResponse {
@@ -230,12 +235,14 @@ impl World {
     }
 }
 
-fn function(clock: &Arc<TestClock>, limits: &Limits, seed: u64) -> Function {
-    Function::new(
-        Arc::new(Connector::new(*limits)),
-        Arc::clone(clock) as Arc<dyn Clock>,
-        StdRng::seed_from_u64(seed),
-    )
+fn function(clock: &Arc<TestClock>, limits: &Limits, seed: u64) -> (Function, Registry) {
+    let mut registry = Registry::default();
+    let connector = Connector::new(*limits);
+    connector.register_metrics(&mut registry);
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let function = Function::new(Arc::new(connector), clock, StdRng::seed_from_u64(seed));
+    function.register_metrics(&mut registry);
+    (function, registry)
 }
 
 async fn call(

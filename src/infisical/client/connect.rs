@@ -12,12 +12,14 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::registry::Registry;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::{Client, HttpExchange, tls};
 use crate::{
     endpoint::{Endpoint, Origin, Tls},
     infisical::{Connect, Error, ErrorKind, Infisical, is_forbidden},
+    metrics::Requests,
 };
 
 /// TLS settings whose connections are kept. A control plane has a handful of
@@ -66,6 +68,7 @@ struct Settings {
 /// Makes [`HttpClient`](super::HttpClient)s.
 pub struct Connector {
     limits: Limits,
+    counted: Requests,
     /// The oldest at the front.
     kept: Mutex<VecDeque<(Settings, reqwest::Client)>>,
 }
@@ -86,7 +89,12 @@ impl Connector {
     /// A connector whose clients keep to `limits`.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, kept: Mutex::default() }
+        Self { limits, counted: Requests::default(), kept: Mutex::default() }
+    }
+
+    /// Adds what its clients count to a registry.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.counted.register(registry);
     }
 
     /// A client of the server at `endpoint`. No request is made.
@@ -101,7 +109,7 @@ impl Connector {
         let client = self
             .shared(&settings)
             .map_err(|what| Error::new("set up the connection", ErrorKind::InvalidTls(what)))?;
-        Ok(Client::new(HttpExchange::new(client, origin.clone(), self.limits)))
+        Ok(Client::new(HttpExchange::new(client, origin.clone(), self.limits, self.counted.clone())))
     }
 
     fn shared(&self, settings: &Settings) -> Result<reqwest::Client, &'static str> {
@@ -269,7 +277,8 @@ mod tests {
             ("no host name", Tls { server_name: Some("a b".to_owned()), ..Tls::default() }),
         ];
         for (name, tls) in table {
-            let error = Connector::default().client(&endpoint("https://a.example.org", tls)).unwrap_err();
+            let error =
+                Connector::default().client(&endpoint("https://a.example.org", tls)).map(drop).unwrap_err();
             assert!(matches!(error.kind, ErrorKind::InvalidTls(_)), "{name}: {error}");
             assert!(!error.to_string().contains("marker"), "{name}: {error}");
         }

@@ -8,25 +8,28 @@ use std::{error::Error as StdError, io, time::Duration};
 
 use async_trait::async_trait;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{Exchange, Limits, Operation, Request, Response, connect::ResolveError, tls};
 use crate::{
     endpoint::Origin,
     infisical::{ErrorKind, error::Transport},
+    metrics::Requests,
 };
 
 /// Sends requests to one server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpExchange {
     client: reqwest::Client,
     origin: Origin,
     limits: Limits,
+    counted: Requests,
 }
 
 impl HttpExchange {
-    pub(super) fn new(client: reqwest::Client, origin: Origin, limits: Limits) -> Self {
-        Self { client, origin, limits }
+    pub(super) fn new(client: reqwest::Client, origin: Origin, limits: Limits, counted: Requests) -> Self {
+        Self { client, origin, limits, counted }
     }
 
     fn limit(&self, operation: Operation) -> Duration {
@@ -51,6 +54,20 @@ impl HttpExchange {
 #[async_trait]
 impl Exchange for HttpExchange {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
+        let (operation, started) = (request.operation, Instant::now());
+        let answer = self.ask(request).await;
+        let status = match &answer {
+            Ok(response) => Some(response.status),
+            Err(ErrorKind::NotInfisical { status, .. }) => Some(*status),
+            Err(_) => None,
+        };
+        self.counted.observe(operation, status, started.elapsed());
+        answer
+    }
+}
+
+impl HttpExchange {
+    async fn ask(&self, request: Request) -> Result<Response, ErrorKind> {
         let url = format!("{}{}", self.origin, request.path);
         let mut builder =
             self.client.request(request.operation.method(), url).timeout(self.limit(request.operation));

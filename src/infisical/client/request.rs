@@ -113,6 +113,14 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// The same as text: what metrics say.
+    #[must_use]
+    pub fn method_name(self) -> &'static str {
+        if self.method() == Method::GET { "GET" } else { "POST" }
+    }
+}
+
 /// A request that is ready to be sent.
 #[derive(Clone)]
 pub struct Request {
