@@ -6,7 +6,8 @@ use function_infisical::infisical::client::{Request, Response};
 /// What the client sends, as the fake takes it.
 pub(crate) fn to_fake(request: &Request) -> fake_infisical::Request {
     let mut sent = fake_infisical::Request::new(request.operation.method().as_str(), &request.path);
-    sent.authorization = request.authorization.as_ref().map(|value| value.to_str().unwrap().to_owned());
+    sent.authorization =
+        request.authorization.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     if let Some(body) = &request.body {
         sent.content_type = Some("application/json".to_owned());
         sent.body = body.to_vec();
