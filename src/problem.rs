@@ -285,6 +285,9 @@ fn request_reason(kind: &ErrorKind) -> &'static str {
         | ErrorKind::PasswordLoginDisabled
         | ErrorKind::UserLocked
         | ErrorKind::TokenRefused(_)
+        | ErrorKind::ClientSecretRefused
+        | ErrorKind::IdentityLocked
+        | ErrorKind::NotInstanceAdmin
         | ErrorKind::Forbidden
         | ErrorKind::NotFound
         | ErrorKind::Unexpected { .. } => "UnexpectedAnswer",
