@@ -18,8 +18,8 @@ use crate::{
     clock::Clock,
     infisical::Connect,
     input::Inputs,
-    observe::{Observation, ObserveError, Xr, observe},
-    plan::{Action, AdminSecret, Plan, plan},
+    observe::{Observation, ObserveError, Xr, XrKey, observe},
+    plan::{Action, AdminSecret, Plan, hand_off::HandOffAction, plan},
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
     respond,
     server::RunFunction,
@@ -95,7 +95,7 @@ impl Function {
     async fn decide(&self, observation: &Observation, patience: Duration) -> (Plan, Remembered) {
         let key = &observation.xr.key;
         let until = tokio::time::Instant::now() + patience;
-        let mut started = None;
+        let (mut started, mut handing_off) = (None, None);
         loop {
             let (plan, remembered) = self.plan(observation);
             if let AdminSecret::Generate(email) = &plan.admin {
@@ -113,7 +113,9 @@ impl Function {
                 }
                 Action::Await => {}
                 Action::Wait(_) | Action::Hold { .. } | Action::HandOut | Action::Keep { .. } => {
-                    return (plan, remembered);
+                    if !self.hands_off(key, &plan, &remembered, &mut handing_off) {
+                        return (plan, remembered);
+                    }
                 }
             }
             let settled = tokio::time::timeout_at(until, self.act.settled(key)).await;
@@ -123,9 +125,37 @@ impl Function {
         }
     }
 
+    /// Starts handing off if that is planned, and says whether it is under way.
+    fn hands_off(
+        &self,
+        key: &XrKey,
+        plan: &Plan,
+        remembered: &Remembered,
+        started: &mut Option<u64>,
+    ) -> bool {
+        let Some(plan) = &plan.hand_off else { return false };
+        let revision = remembered.hand_off.as_ref().map_or(0, |state| state.revision);
+        match &plan.action {
+            HandOffAction::Start(_) if *started == Some(revision) => false,
+            HandOffAction::Start(work) => {
+                *started = Some(revision);
+                self.act.start_hand_off(key, revision, work.as_ref().clone());
+                true
+            }
+            HandOffAction::Await => true,
+            HandOffAction::Wait
+            | HandOffAction::Hold { .. }
+            | HandOffAction::HandOut
+            | HandOffAction::Keep { .. } => false,
+        }
+    }
+
     fn plan(&self, observation: &Observation) -> (Plan, Remembered) {
         let now = self.clock.now();
-        let Observation { xr, connection, wanted, .. } = observation;
+        let Observation { xr, connection, wanted, hand_off, .. } = observation;
+        if let Some(hand_off) = hand_off {
+            self.memory.see_identity(&xr.key, hand_off.observed.as_ref(), &hand_off.wanted, now);
+        }
         let remembered = self.memory.recall(&xr.key, connection.as_ref(), wanted, now);
         (plan(observation, &remembered, now), remembered)
     }
