@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::{
     crossplane::{CONNECTION, Place},
     invariants,
-    schedule::{Fate, View},
+    schedule::{Fate, HandOff, View},
     world::{BOUNCE, Broken, World},
 };
 
@@ -93,7 +93,8 @@ fn end(place: &Place) -> Option<End> {
     let (status, reason) = place.reason("InfisicalBootstrapped");
     let token_works = place.token().is_some_and(|token| place.server.token_works(&token));
     let valid = place.reason("InfisicalTokenValid");
-    if token_works && place.crossplane.is_ready() && status == "True" && valid.0 == "True" {
+    let is_well = status == "True" && valid.0 == "True" && place.is_handed_off();
+    if token_works && place.crossplane.is_ready() && is_well {
         return Some(End::Ready);
     }
     is_true_and_for_a_person(place, &reason, token_works).then_some(End::Human)
@@ -163,6 +164,9 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
         }
     }
     sleep(UNDER_WAY).await;
+    if world.setup.hand_off != HandOff::None && !world.places[at].server.state().restored {
+        invariants::invariant_no_more_is_handed_off_than_needed(&world.places[at])?;
+    }
     leftovers(&world.places[at])
 }
 
