@@ -1,4 +1,5 @@
-//! The two conditions: their types, reasons and messages, all of them here.
+//! The two conditions of the connection: their types, reasons and messages, all of
+//! them here. That of handing off is in [`super::hand_off`].
 //!
 //! `InfisicalBootstrapped` says whether there is a connection to the instance
 //! and, if not, what is in the way. `InfisicalTokenValid` says whether its token
@@ -467,9 +468,13 @@ fn event(condition: &Condition) -> Option<Event> {
     let severity = match condition.reason.as_str() {
         "Bootstrapped" | hand_off::DONE => Severity::Normal,
         // Neither news nor anything to mend.
-        ACCEPTED | "Verifying" | "NoToken" | "Bootstrapping" | "PersistingAdmin" | hand_off::UNDER_WAY => {
-            return None;
-        }
+        ACCEPTED
+        | "Verifying"
+        | "NoToken"
+        | "Bootstrapping"
+        | "PersistingAdmin"
+        | hand_off::UNDER_WAY
+        | hand_off::NOT_ASKED_FOR => return None,
         reason if reason.starts_with("WaitingFor") => return None,
         _ => Severity::Warning,
     };

@@ -24,12 +24,15 @@ pub const HANDED_OFF: &str = "InfisicalHandedOff";
 
 /// The reasons that are no problem's, which are in [`crate::problem::REASONS`], nor
 /// the token's as well, which are in [`conditions::REASONS`].
-pub const REASONS: &[&str] = &["HandedOff", "HandingOff", "WaitingForConnection", "ClientSecretRefused"];
+pub const REASONS: &[&str] =
+    &["HandedOff", "HandingOff", "WaitingForConnection", "ClientSecretRefused", "NotAskedFor"];
 
 /// The reason of what is done.
 pub(super) const DONE: &str = "HandedOff";
 /// Of what is being done.
 pub(super) const UNDER_WAY: &str = "HandingOff";
+/// Of what was asked for once.
+pub(super) const NOT_ASKED_FOR: &str = "NotAskedFor";
 /// Of a client secret that the server refused.
 const REFUSED: &str = "ClientSecretRefused";
 
@@ -66,7 +69,7 @@ enum Login {
 
 /// Says what a plan means for the condition and for readiness.
 pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Option<Verdict> {
-    let wanted = observation.hand_off.as_deref()?;
+    let Some(wanted) = observation.hand_off.as_deref() else { return not_asked_for(observation) };
     let nothing = HandedOff::default();
     let state = remembered.hand_off.as_deref().unwrap_or(&nothing);
     let at = At { observation, remembered, wanted, state, plan, own: plan.hand_off.as_ref()? };
@@ -80,6 +83,20 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
         is_ready: at.is_persisted() && may_work && at.right_is_settled(),
         condition: conditions::condition(HANDED_OFF, at.newest(at.says(login))),
     })
+}
+
+/// What is said of handing off that was asked for once: Crossplane leaves a
+/// condition as it is that nobody sets any more.
+fn not_asked_for(observation: &Observation) -> Option<Verdict> {
+    observation.xr.previous.of_type(HANDED_OFF)?;
+    let says = Says {
+        status: Status::ConditionFalse,
+        reason: NOT_ASKED_FOR,
+        message:
+            "input.handOff is not set any more: the Secret is deleted, and the identity stays in Infisical"
+                .to_owned(),
+    };
+    Some(Verdict { is_ready: true, condition: conditions::condition(HANDED_OFF, says) })
 }
 
 /// What the Secret is emitted with.

@@ -17,7 +17,7 @@ use crate::{
 fn every_reason_that_is_given_is_listed() {
     let source = include_str!("../hand_off.rs");
     let (_, source) = source.split_once("pub(super) struct Verdict").unwrap();
-    let constants = [DONE, UNDER_WAY, REFUSED];
+    let constants = [DONE, UNDER_WAY, NOT_ASKED_FOR, REFUSED];
     let is_reason = |text: &&str| {
         text.len() > 5
             && text.starts_with(|c: char| c.is_ascii_uppercase())
