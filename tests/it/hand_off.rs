@@ -398,3 +398,52 @@ async fn a_name_that_is_taken_or_a_namespace_that_is_not_its_own_is_refused() {
         assert!(message.starts_with(expected), "{message}");
     }
 }
+
+/// Makes a second identity of the same name, as another replica does that starts
+/// in the same moment. Its id.
+fn make_another(world: &World) -> String {
+    let connection = world.crossplane.secret("infisical-connection").unwrap();
+    let body = json!({"name": name(world), "organizationId": connection["organizationId"], "role": "member"});
+    let request = Request::new("POST", "/api/v1/identities").json(&body).bearer(&world.token());
+    let answer: Value = serde_json::from_slice(&world.fake.ask(&request).body).unwrap();
+    answer["identity"]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_identity_that_another_replica_made_and_nobody_has_is_deleted() {
+    let mut world = handed_off(json!({})).await;
+    let surplus = make_another(&world);
+    let before = login(&world);
+    world.live(HOUR).await;
+    assert_all_is_well(&world, "an hour later");
+    assert!(!world.fake.identities_named(&name(&world)).contains(&surplus));
+    assert_eq!(login(&world), before);
+}
+
+#[tokio::test]
+async fn of_two_identities_the_one_that_is_persisted_gets_the_next_client_secret() {
+    let mut world = handed_off(json!({})).await;
+    make_another(&world);
+    let before = login(&world);
+    world.restart();
+    world.fake.revoke_all_client_secrets();
+    world.settle().await;
+    assert!(works(&world));
+    assert_eq!(login(&world).0, before.0);
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_manage_identities_is_said_to_be_one() {
+    let mut world = handed_off(json!({})).await;
+    let (client_id, client_secret) = login(&world);
+    let body = json!({"clientId": client_id, "clientSecret": client_secret});
+    let request = Request::new("POST", "/api/v1/auth/universal-auth/login").json(&body);
+    let answer: Value = serde_json::from_slice(&world.fake.ask(&request).body).unwrap();
+    world.put("token", answer["accessToken"].as_str().unwrap());
+    world.fake.revoke_all_client_secrets();
+    world.restart();
+    world.settle().await;
+    assert!(world.token_works(), "{}", world.story());
+    assert_eq!(said(&world), ("False".to_owned(), "MayNotHandOff".to_owned()), "{}", world.story());
+    assert!(!world.crossplane.is_ready());
+}

@@ -9,6 +9,7 @@ use crate::{
     schedule::{
         Admin, Fate,
         Fault::*,
+        HandOff,
         Human::*,
         Kind, Schedule, Server, Setup,
         Step::{self, *},
@@ -338,4 +339,24 @@ fn a_token_that_a_restored_backup_has_lost_is_not_fought_for() {
         Live { replica: 1, calls: 1 },
     ];
     keeps_every_promise(replicas(2), steps, 7331);
+}
+
+#[test]
+fn what_one_of_two_tasks_came_to_is_said_while_the_other_goes_on() {
+    let setup = Setup { latency: 900, hand_off: HandOff::Keep, variant: Lenient, ..replicas(2) };
+    keeps_every_promise(setup, Vec::new(), 68);
+    let setup = Setup { latency: 900, hand_off: HandOff::Revoke, variant: Fixed, ..replicas(3) };
+    keeps_every_promise(setup, vec![Live { replica: 0, calls: 2 }], 225);
+}
+
+#[test]
+fn a_token_that_is_minted_after_the_right_is_gone_is_known_to_be_without_it() {
+    let steps = vec![
+        Live { replica: 0, calls: 2 },
+        Ready { is: true },
+        Reconcile { replica: 2, view: Fresh, fate: Fate::Killed { after: 38 } },
+        Server(Server::RevokeInstanceAdmin),
+    ];
+    let setup = Setup { token_life: 120, hand_off: HandOff::Keep, ..replicas(3) };
+    keeps_every_promise(setup, steps, 1700);
 }
