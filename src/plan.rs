@@ -31,6 +31,9 @@ pub mod timing;
 /// How soon the server is asked again about a token on which replicas disagree.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
+/// What the names begin with of all that this function makes in an instance.
+pub(crate) const OURS: &str = "function-infisical/";
+
 /// What one call does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -369,7 +372,7 @@ fn sweep_at(observation: &Observation, remembered: &Remembered) -> Option<Timest
 /// Tokens and identities that this function makes are named after the XR, so that
 /// they can be told from everybody else's.
 fn token_name(observation: &Observation) -> String {
-    format!("function-infisical/{}", observation.xr.key)
+    format!("{OURS}{}", observation.xr.key)
 }
 
 /// A strange token in the cluster first, then the newest that was accepted,

@@ -16,7 +16,7 @@ use crate::{
     endpoint::Endpoint,
     infisical::{AdminIdentity, Connect, Error, ErrorKind, Infisical, Organization},
     input::TokenPolicy,
-    plan::timing,
+    plan::{OURS, timing},
     problem::{Problem, ProblemKind},
     secret::{AccessToken, Credentials, Fingerprint, UserToken},
 };
@@ -80,6 +80,9 @@ impl MintedFor {
         let Self::BootstrapIdentity { id } = self else { return admins.collect() };
         let known = listed.iter().filter(|identity| id.as_ref() == Some(&identity.id));
         let named = listed.iter().filter(|identity| identity.name == BOOTSTRAP_IDENTITY);
+        // One that was made to have fewer rights is no admin of the organization,
+        // whoever gave it the right.
+        let admins = admins.filter(|identity| !identity.name.starts_with(OURS));
         known.chain(admins).chain(named).collect()
     }
 }

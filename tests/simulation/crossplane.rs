@@ -96,6 +96,16 @@ impl Place {
         self.server.state().instance.identities_named(&self.our_name()).len()
     }
 
+    /// How many of them nobody has who could be deleted: who is not an instance admin
+    /// may not touch one that is.
+    pub(crate) fn surplus_identities(&self) -> usize {
+        let instance = &self.server.state().instance;
+        let mut named = instance.identities_named(&self.our_name());
+        let secret = self.crossplane.secret(IDENTITY).unwrap_or_default();
+        named.retain(|id| secret.get("identityId") != Some(id) && !instance.is_instance_admin(id));
+        named.len()
+    }
+
     /// The id of the client secret in the cluster.
     pub(crate) fn client_secret_id(&self) -> Option<String> {
         self.server.state().instance.client_secret_id(&self.identity()?.1)

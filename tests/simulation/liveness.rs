@@ -21,6 +21,10 @@ const CONVERGES_WITHIN: Duration = Duration::from_hours(30);
 /// And with so many calls.
 const CONVERGES_IN: usize = 600;
 
+/// The same where something is handed off: only a verification notices a client
+/// secret that is dead, and tokens that live for two minutes bring calls meanwhile.
+const CONVERGES_WITH_HAND_OFF_IN: usize = 6000;
+
 /// For so long it is then watched. Leftovers are gone after eleven minutes, or
 /// after another ten where a renewal was due first.
 const QUIET: Duration = Duration::from_mins(40);
@@ -66,7 +70,9 @@ pub(crate) async fn ensure(world: &mut World) -> Result<(), Broken> {
 
 async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
     let until = world.clock.passed() + CONVERGES_WITHIN;
-    for call in 0..CONVERGES_IN {
+    let hands_off = world.setup.hand_off != HandOff::None;
+    let calls = if hands_off { CONVERGES_WITH_HAND_OFF_IN } else { CONVERGES_IN };
+    for call in 0..calls {
         let reconciled = world.reconcile(at, call, View::Fresh, Fate::Applied).await?;
         let is_at_rest = reconciled == Some(Reconciled::Applied { changed: false });
         // What was asked before may still come to nothing.

@@ -360,3 +360,26 @@ fn a_token_that_is_minted_after_the_right_is_gone_is_known_to_be_without_it() {
     let setup = Setup { token_life: 120, hand_off: HandOff::Keep, ..replicas(3) };
     keeps_every_promise(setup, steps, 1700);
 }
+
+#[test]
+fn the_connection_is_never_that_of_an_identity_with_fewer_rights() {
+    let steps = vec![Ready { is: true }, Live { replica: 0, calls: 4 }, Server(Server::GrantInstanceAdmin)];
+    let setup =
+        Setup { xrs: Xrs::TwoOfOneServer, admin: Admin::SecretRef, hand_off: HandOff::Revoke, ..replicas(2) };
+    keeps_every_promise(setup, steps.clone(), 5200);
+    keeps_every_promise(Setup { latency: 900, hand_off: HandOff::Revoke, ..replicas(2) }, steps, 3948);
+}
+
+#[test]
+fn a_client_secret_that_died_is_noticed_in_a_day_however_short_the_tokens_live() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Pass { seconds: 86_400 },
+        Fault { nth: 5, fault: FailAfter },
+        Live { replica: 0, calls: 2 },
+        Server(Server::RevokeClientSecrets),
+    ];
+    let setup = Setup { verify: "24h", token_life: 120, hand_off: HandOff::Revoke, ..replicas(1) };
+    keeps_every_promise(setup, steps, 3413);
+}

@@ -252,6 +252,12 @@ impl Instance {
         named.map(|identity| identity.id.clone()).collect()
     }
 
+    /// Whether an identity is an instance admin.
+    #[must_use]
+    pub fn is_instance_admin(&self, identity_id: &str) -> bool {
+        self.database.instance_admins.iter().any(|admin| admin == identity_id)
+    }
+
     /// How many client secrets of a description work.
     #[must_use]
     pub fn client_secrets_alive(&self, description: &str) -> usize {
@@ -286,7 +292,7 @@ impl Instance {
     #[must_use]
     pub fn bootstrap_identity_is_instance_admin(&self) -> bool {
         let ids = self.identities_named(super::bootstrap::IDENTITY_NAME);
-        ids.iter().any(|id| self.database.instance_admins.contains(id))
+        ids.iter().any(|id| self.is_instance_admin(id))
     }
 }
 
