@@ -2,23 +2,26 @@
 //!
 //! Work runs as a task of its own, detached from the call that started it: a
 //! deadline, a cancelled call or a lost response does not stop it, and its
-//! outcome stays in [`Memory`] until it is seen in observed. At most one task
-//! runs per XR and one per instance in a process.
+//! outcome stays in [`Memory`] until it is seen in observed. At most one task of
+//! each kind runs per XR, and one in all per instance, in a process.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::{clock::Clock, endpoint::Origin, infisical::Connect, metrics::Tokens, observe::XrKey};
 
 mod establish;
+mod hand_off;
 mod memory;
 
-pub use establish::{Establish, How, Login, Outcome};
+pub use establish::{Establish, How, Login, MintedFor, Outcome};
+pub use hand_off::{AcceptedIdentity, HandOff, HandOffAttempt, HandOffOutcome, HandedOff, HeldHandOff};
 pub use memory::{Accepted, Attempt, Held, LoginRefused, Memory, Remembered};
 
 /// Starts work, counts it and remembers what came of it.
@@ -64,11 +67,34 @@ impl Act {
         self.tasks.spawn(task.instrument(tracing::Span::current()));
     }
 
-    /// Waits until no work is under way for an XR.
+    /// The same for handing off.
+    pub fn start_hand_off(&self, key: &XrKey, revision: u64, work: HandOff) {
+        let Some(under_way) = self.memory.begin_hand_off(key, revision) else { return };
+        let instance = self.instance(work.endpoint.origin());
+        let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
+        let key = key.clone();
+        let task = async move {
+            let _turn = instance.lock().await;
+            let outcome = hand_off::hand_off(connect.as_ref(), &work).await;
+            log_hand_off(&work, &outcome);
+            memory.finish_hand_off(&key, &work, outcome, clock.now());
+            drop(under_way);
+        };
+        self.tasks.spawn(task.instrument(tracing::Span::current()));
+    }
+
+    /// Waits until work for an XR ends, or at once if none is under way.
     pub async fn settled(&self, key: &XrKey) {
-        if let Some(mut under_way) = self.memory.under_way(key) {
-            // The sender is dropped when the work ends, even by a panic.
-            while under_way.changed().await.is_ok() {}
+        // The sender is dropped when the work ends, even by a panic.
+        let ended = async |mut under_way: watch::Receiver<()>| while under_way.changed().await.is_ok() {};
+        match self.memory.under_way(key) {
+            (None, None) => {}
+            (Some(one), None) | (None, Some(one)) => ended(one).await,
+            // What comes of the first of them is worth another plan.
+            (Some(one), Some(other)) => tokio::select! {
+                () = ended(one) => {}
+                () = ended(other) => {}
+            },
         }
     }
 
@@ -101,5 +127,14 @@ fn log(work: &Establish, outcome: &Outcome) {
             tracing::warn!(%origin, reason = problem.reason(), problem = problem.message(), "no new token");
         }
         (None, None) => {}
+    }
+}
+
+fn log_hand_off(work: &HandOff, outcome: &HandOffOutcome) {
+    let origin = work.endpoint.origin();
+    if let Some(problem) = &outcome.problem {
+        tracing::warn!(%origin, reason = problem.reason(), problem = problem.message(), "not handed off");
+    } else if outcome.made {
+        tracing::info!(%origin, "the server accepted a new client secret");
     }
 }

@@ -22,6 +22,9 @@ pub struct Claims {
     pub identity_id: Option<String>,
     /// `identityAccessTokenId`: by it the token is listed and revoked.
     pub token_id: Option<String>,
+    /// `clientSecretId`: the client secret that it was got with. Empty in a token
+    /// that was minted.
+    pub client_secret_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +34,7 @@ struct Payload {
     exp: Option<i64>,
     identity_id: Option<String>,
     identity_access_token_id: Option<String>,
+    client_secret_id: Option<String>,
 }
 
 impl Claims {
@@ -51,6 +55,7 @@ impl Claims {
             expires_at: time(payload.exp),
             identity_id: payload.identity_id,
             token_id: payload.identity_access_token_id,
+            client_secret_id: payload.client_secret_id.filter(|id| !id.is_empty()),
         })
     }
 }

@@ -22,8 +22,8 @@ use crate::{
     infisical::Connect,
     input::Inputs,
     metrics::{CallOutcome, Metrics},
-    observe::{Observation, ObserveError, Xr, observe},
-    plan::{Action, AdminSecret, Plan, plan},
+    observe::{Observation, ObserveError, Xr, XrKey, observe},
+    plan::{Action, AdminSecret, Plan, hand_off::HandOffAction, plan},
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
     respond,
     server::RunFunction,
@@ -113,7 +113,7 @@ impl Function {
         } else if tracing::enabled!(tracing::Level::DEBUG) {
             span.in_scope(|| tracing::debug!(action, reason, "answered"));
         }
-        (response, CallOutcome::from(&plan.action))
+        (response, CallOutcome::from(&plan))
     }
 
     /// Plans, and as long as there is patience waits for the work that the plan
@@ -126,7 +126,7 @@ impl Function {
     ) -> (Plan, Remembered) {
         let key = &observation.xr.key;
         let until = Instant::now() + patience;
-        let mut started = None;
+        let (mut started, mut handing_off) = (None, None);
         loop {
             let (plan, remembered) = self.plan(observation);
             if let AdminSecret::Generate(email) = &plan.admin {
@@ -144,7 +144,9 @@ impl Function {
                 }
                 Action::Await => {}
                 Action::Wait(_) | Action::Hold { .. } | Action::HandOut | Action::Keep { .. } => {
-                    return (plan, remembered);
+                    if !self.hands_off(key, &plan, &remembered, &mut handing_off, span) {
+                        return (plan, remembered);
+                    }
                 }
             }
             let settled = tokio::time::timeout_at(until, self.act.settled(key)).await;
@@ -154,9 +156,38 @@ impl Function {
         }
     }
 
+    /// Starts handing off if that is planned, and says whether it is under way.
+    fn hands_off(
+        &self,
+        key: &XrKey,
+        plan: &Plan,
+        remembered: &Remembered,
+        started: &mut Option<u64>,
+        span: &impl Deref<Target = Span>,
+    ) -> bool {
+        let Some(plan) = &plan.hand_off else { return false };
+        let revision = remembered.hand_off.as_ref().map_or(0, |state| state.revision);
+        match &plan.action {
+            HandOffAction::Start(_) if *started == Some(revision) => false,
+            HandOffAction::Start(work) => {
+                *started = Some(revision);
+                span.in_scope(|| self.act.start_hand_off(key, revision, work.as_ref().clone()));
+                true
+            }
+            HandOffAction::Await => true,
+            HandOffAction::Wait
+            | HandOffAction::Hold { .. }
+            | HandOffAction::HandOut
+            | HandOffAction::Keep { .. } => false,
+        }
+    }
+
     fn plan(&self, observation: &Observation) -> (Plan, Remembered) {
         let now = self.clock.now();
-        let Observation { xr, connection, wanted, .. } = observation;
+        let Observation { xr, connection, wanted, hand_off, .. } = observation;
+        if let Some(hand_off) = hand_off {
+            self.memory.see_identity(&xr.key, hand_off.observed.as_ref(), &hand_off.wanted, now);
+        }
         let remembered = self.memory.recall(&xr.key, connection.as_ref(), wanted, now);
         (plan(observation, &remembered, now), remembered)
     }

@@ -17,8 +17,10 @@ use crate::{
 
 pub mod client;
 pub mod error;
+pub mod identities;
 
 pub use error::{Error, ErrorKind};
+pub use identities::Identities;
 
 /// The server's answer to `GET /api/status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +109,7 @@ pub struct ListedToken {
 /// with [`ErrorKind::Unreachable`] and its siblings when there is no usable answer;
 /// errors beyond those are named per method.
 #[async_trait]
-pub trait Infisical: Send + Sync {
+pub trait Infisical: Identities + Send + Sync {
     /// `GET /api/status`.
     async fn status(&self) -> Result<Status, Error>;
 

@@ -16,10 +16,12 @@ use crate::{endpoint::Origin, fieldpath::FieldPath, manifest::Manifest, secret::
 
 pub mod crd;
 mod decode;
+mod hand_off;
 mod known;
 mod raw;
 mod validate;
 
+pub use hand_off::{HandOff, IdentityDetail, IdentityDetailValue, InstanceAdmin};
 pub use known::Inputs;
 pub use validate::is_certificate_bundle;
 
@@ -52,6 +54,8 @@ pub struct Bootstrap {
     /// Where in the XR's status the connection is described, if anywhere.
     /// Consists of the names of fields and begins with `status`.
     pub status: Option<FieldPath>,
+    /// The machine identity that is made after bootstrap, if any.
+    pub hand_off: Option<HandOff>,
 }
 
 /// The instance and the way to it.

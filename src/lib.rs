@@ -21,6 +21,7 @@ pub mod desired;
 pub mod endpoint;
 pub mod fieldpath;
 pub mod function;
+pub mod identity;
 pub mod infisical;
 pub mod input;
 pub mod manifest;

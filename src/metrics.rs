@@ -21,7 +21,7 @@ use crate::{
     act::{How, Memory},
     clock::Clock,
     infisical::client::Operation,
-    plan::Action,
+    plan::{Action, Plan, hand_off::HandOffAction},
 };
 
 /// Upper bounds in seconds of a call. A steady one takes tens of microseconds, one
@@ -66,14 +66,26 @@ impl CallOutcome {
     }
 }
 
-impl From<&Action> for CallOutcome {
-    fn from(action: &Action) -> Self {
-        match action {
-            Action::Keep { .. } => Self::Steady,
+impl From<&Plan> for CallOutcome {
+    fn from(plan: &Plan) -> Self {
+        match &plan.action {
+            Action::Keep { .. } => plan.hand_off.as_ref().map_or(Self::Steady, |plan| (&plan.action).into()),
             Action::HandOut => Self::HandedOut,
             Action::Wait(_) => Self::Waiting,
             Action::Start(_) | Action::Await => Self::Working,
             Action::Hold { .. } => Self::Problem,
+        }
+    }
+}
+
+impl From<&HandOffAction> for CallOutcome {
+    fn from(action: &HandOffAction) -> Self {
+        match action {
+            HandOffAction::Keep { .. } => Self::Steady,
+            HandOffAction::HandOut => Self::HandedOut,
+            HandOffAction::Wait => Self::Waiting,
+            HandOffAction::Start(_) | HandOffAction::Await => Self::Working,
+            HandOffAction::Hold { .. } => Self::Problem,
         }
     }
 }

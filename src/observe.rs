@@ -11,7 +11,7 @@ use crate::{
     connection::ObservedConnection,
     endpoint::Endpoint,
     fieldpath::FieldPath,
-    input::{Bootstrap, ConnectionDetail, InputError, TokenPolicy},
+    input::{Bootstrap, ConnectionDetail, InputError, InstanceAdmin, TokenPolicy},
     manifest::Manifest,
     proto::v1::{ResourceSelector, RunFunctionRequest},
     readiness::Readiness,
@@ -20,6 +20,7 @@ use crate::{
 
 mod admin;
 mod endpoint;
+mod hand_off;
 mod instance;
 mod organization;
 mod requirements;
@@ -27,6 +28,7 @@ mod secrets;
 mod xr;
 
 pub use admin::AdminSource;
+pub use hand_off::{HandOff, IDENTITY_RESOURCE};
 pub use requirements::Required;
 pub use secrets::{ADMIN_RESOURCE, CONNECTION_RESOURCE};
 pub use xr::{Claim, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
@@ -63,10 +65,20 @@ pub struct Observation {
     pub token_policy: TokenPolicy,
     /// Where on the XR to write what is not secret.
     pub status: Option<FieldPath>,
+    /// What is asked for after bootstrap, if anything.
+    pub hand_off: Option<Box<HandOff>>,
     /// What must be in the request before the answer counts.
     pub requirements: BTreeMap<String, ResourceSelector>,
     /// Whether it is.
     pub requirements_met: bool,
+}
+
+impl Observation {
+    /// Whether the input asks for the instance admin right to be revoked.
+    #[must_use]
+    pub fn gives_up_the_right(&self) -> bool {
+        self.hand_off.as_ref().is_some_and(|hand_off| hand_off.instance_admin == InstanceAdmin::Revoke)
+    }
 }
 
 /// Something that is not there yet, and a sentence of what it is.
@@ -154,11 +166,16 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         connection_details,
         token,
         status,
+        hand_off,
     } = input;
 
     secrets::check_names(request)?;
     let connection_name = secrets::connection_name(&xr, manifest, connection_secret.as_ref())?;
     let admin_name = secrets::admin_name(&xr, &connection_name);
+    let hand_off = hand_off
+        .as_ref()
+        .map(|hand_off| hand_off::observe(request, &xr, (&connection_name, &admin_name), hand_off))
+        .transpose()?;
     let mut required = Required::new(request, connection_name.namespace.as_deref().or(xr.namespace()));
     let endpoint = endpoint::observe(request, manifest, instance, &mut required)?;
     let source = admin::observe(request, manifest, admin, &mut required)?;
@@ -180,6 +197,7 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         wanted: Arc::clone(connection_details),
         token_policy: *token,
         status: status.clone(),
+        hand_off,
         requirements_met: required.met(),
         requirements: required.into_selectors(),
         xr,

@@ -10,8 +10,9 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
+use self::hand_off::HandOffPlan;
 use crate::{
-    act::{Accepted, Establish, Login, Remembered},
+    act::{Accepted, Establish, Login, MintedFor, Remembered},
     claims::Claims,
     connection::Connection,
     endpoint::Endpoint,
@@ -22,12 +23,16 @@ use crate::{
     secret::{AccessToken, Credentials, Email},
 };
 
+pub mod hand_off;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod timing;
 
 /// How soon the server is asked again about a token on which replicas disagree.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// What the names begin with of all that this function makes in an instance.
+pub(crate) const OURS: &str = "function-infisical/";
 
 /// What one call does.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +43,8 @@ pub struct Plan {
     pub connection: ConnectionSecret,
     /// What is done or waited for.
     pub action: Action,
+    /// What is done about handing off, if that is asked for.
+    pub hand_off: Option<HandOffPlan>,
 }
 
 /// What becomes of the Secret with the admin's email and password.
@@ -118,10 +125,12 @@ impl Action {
 /// Decides what a call does.
 #[must_use]
 pub fn plan(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Plan {
+    let action = action(observation, remembered, now);
     Plan {
         admin: admin_secret(observation, remembered),
         connection: connection_secret(observation, remembered, now),
-        action: action(observation, remembered, now),
+        hand_off: hand_off::plan(observation, remembered, &action, now),
+        action,
     }
 }
 
@@ -274,7 +283,7 @@ fn contradicted_at(
 ) -> Option<Timestamp> {
     let said = observation.xr.previous.of_type(TOKEN_VALID)?;
     let is_contradicted = conditions::is_what_a_server_said(&said.reason)
-        && said.reason != conditions::of_accepted(remembered, accepted)
+        && said.reason != conditions::of_accepted(observation, remembered, accepted)
         && remembered.is_older_than(said);
     let asked_at = remembered.asked_at.unwrap_or(accepted.verified_at);
     is_contradicted.then(|| timing::later(asked_at, ASKED_AGAIN_AFTER))
@@ -313,9 +322,19 @@ fn work(
         connected_before: connected_before(observation, remembered),
         organization,
         token_name: token_name(observation),
+        minted_for: minted_for(observation, remembered),
         token_policy: observation.token_policy,
         now,
     })
+}
+
+/// After handing off the identity that bootstrap has made may be no instance admin
+/// any more, and the connection goes on being its.
+fn minted_for(observation: &Observation, remembered: &Remembered) -> MintedFor {
+    match &observation.hand_off {
+        None => MintedFor::InstanceAdmin,
+        Some(_) => MintedFor::BootstrapIdentity { id: hand_off::bootstrap_identity(observation, remembered) },
+    }
 }
 
 /// What will bring a token or a password. `None` when both are gone: then only
@@ -350,10 +369,10 @@ fn sweep_at(observation: &Observation, remembered: &Remembered) -> Option<Timest
     if is_observed && can_log_in { remembered.sweep_at } else { None }
 }
 
-/// Tokens that this function mints are named after the XR, so that they can be
-/// told from everybody else's.
+/// Tokens and identities that this function makes are named after the XR, so that
+/// they can be told from everybody else's.
 fn token_name(observation: &Observation) -> String {
-    format!("function-infisical/{}", observation.xr.key)
+    format!("{OURS}{}", observation.xr.key)
 }
 
 /// A strange token in the cluster first, then the newest that was accepted,

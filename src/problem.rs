@@ -40,6 +40,9 @@ pub const REASONS: &[&str] = &[
     "AdoptedTokenRefused",
     "InvalidRequest",
     "NoOrganization",
+    "IdentityRefused",
+    "IdentityLocked",
+    "MayNotHandOff",
 ];
 
 /// Why there is no working token, and of which server.
@@ -116,7 +119,19 @@ pub enum ProblemKind {
         /// Whose.
         email: Email,
     },
+    /// The server does not make an identity with that role.
+    IdentityRefused {
+        /// The slug.
+        role: String,
+    },
+    /// The identity that was made is locked after failed logins.
+    IdentityLocked,
+    /// The connection's token may not manage identities.
+    MayNotHandOff,
 }
+
+/// For how long an identity is locked (recorded as `lockoutDurationSeconds`).
+const LOCKED_FOR: Duration = Duration::from_mins(5);
 
 /// How soon it is worth trying again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +176,10 @@ impl Problem {
             | ProblemKind::NoInstanceAdmin
             | ProblemKind::MintedTokenRefused(_)
             | ProblemKind::InvalidRequest { .. }
-            | ProblemKind::NoOrganization { .. } => Retry::Rarely,
+            | ProblemKind::NoOrganization { .. }
+            | ProblemKind::IdentityRefused { .. }
+            | ProblemKind::MayNotHandOff => Retry::Rarely,
+            ProblemKind::IdentityLocked => Retry::After(LOCKED_FOR),
         }
     }
 
@@ -190,6 +208,9 @@ impl Problem {
             ProblemKind::AdoptedTokenRefused => "AdoptedTokenRefused",
             ProblemKind::InvalidRequest { .. } => "InvalidRequest",
             ProblemKind::NoOrganization { .. } => "NoOrganization",
+            ProblemKind::IdentityRefused { .. } => "IdentityRefused",
+            ProblemKind::IdentityLocked => "IdentityLocked",
+            ProblemKind::MayNotHandOff => "MayNotHandOff",
         }
     }
 
@@ -264,6 +285,20 @@ impl Problem {
                 "The user {email} of Infisical at {origin} is in no organization with an instance admin identity. \
                  Add it to the one that bootstrap made"
             ),
+            ProblemKind::IdentityRefused { role } => format!(
+                "Infisical at {origin} does not make an identity with the organization role {role}. Write the slug of a \
+                 role that the organization has, and not more rights than the connection's token, into \
+                 input.handOff.role, and see whether its plan allows another identity"
+            ),
+            ProblemKind::IdentityLocked => format!(
+                "Infisical at {origin} has locked the identity of input.handOff for some minutes after failed logins. \
+                 Look for who logs in with an earlier client secret"
+            ),
+            ProblemKind::MayNotHandOff => format!(
+                "The token in the connection Secret may not manage the identities of its organization in Infisical at \
+                 {origin}. Give its identity the organization role admin, or put a token of one that has it into that \
+                 Secret"
+            ),
         }
     }
 }
@@ -285,6 +320,9 @@ fn request_reason(kind: &ErrorKind) -> &'static str {
         | ErrorKind::PasswordLoginDisabled
         | ErrorKind::UserLocked
         | ErrorKind::TokenRefused(_)
+        | ErrorKind::ClientSecretRefused
+        | ErrorKind::IdentityLocked
+        | ErrorKind::NotInstanceAdmin
         | ErrorKind::Forbidden
         | ErrorKind::NotFound
         | ErrorKind::Unexpected { .. } => "UnexpectedAnswer",

@@ -12,8 +12,8 @@ use prost_types::Duration;
 use crate::{
     act::Remembered,
     composed_secret::{self, SecretData, SecretKind},
-    observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, Observation, Waiting},
-    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, timing},
+    observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, Observation, Waiting},
+    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, hand_off::HandOffAction, timing},
     proto::v1::{
         Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
         RunFunctionResponse, Severity, Target,
@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub mod conditions;
+pub mod hand_off;
 mod status;
 
 pub use conditions::bounded;
@@ -65,9 +66,12 @@ pub fn respond(
     now: Timestamp,
 ) -> RunFunctionResponse {
     let ttl = ttl(observation, remembered, &plan.action, now);
+    let ttl = plan.hand_off.as_ref().map_or(ttl, |plan| ttl.min(hand_off_ttl(&plan.action, now)));
     let mut response = pass_through(request, ttl);
-    let verdict = conditions::judge(observation, remembered, plan);
-    let is_ready = verdict.token_is_persisted && verdict.token_may_work;
+    let mut verdict = conditions::judge(observation, remembered, plan);
+    let handed_off = hand_off::judge(observation, remembered, plan);
+    let is_handed_off = handed_off.as_ref().is_none_or(|handed_off| handed_off.is_ready);
+    let is_ready = verdict.token_is_persisted && verdict.token_may_work && is_handed_off;
 
     let desired = response.desired.get_or_insert_default();
     if let Some(admin) = admin_to_emit(&plan.admin) {
@@ -85,6 +89,15 @@ pub fn respond(
                 desired.set_composite_connection_detail(name, value);
             }
         }
+    }
+    if let Some(handed_off) = handed_off {
+        if let Some((wanted, data)) =
+            observation.hand_off.as_ref().zip(hand_off::data(observation, remembered, plan))
+        {
+            let manifest = composed_secret::manifest(&wanted.secret, CONNECTION, &data);
+            desired.insert(IDENTITY_RESOURCE, &composed(manifest, is_ready));
+        }
+        verdict.conditions.push(handed_off.condition);
     }
     if !is_ready {
         desired.set_composite_ready(Ready::False);
@@ -143,6 +156,18 @@ fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now:
     }
 }
 
+/// The same for handing off.
+fn hand_off_ttl(action: &HandOffAction, now: Timestamp) -> i64 {
+    let until = |at: Timestamp| at.duration_since(now).as_secs().saturating_add(1).max(1);
+    match action {
+        HandOffAction::Wait => i64::MAX,
+        HandOffAction::Await | HandOffAction::Start(_) => TTL_WORK,
+        HandOffAction::Hold { retry_at, .. } => until(*retry_at).min(TTL_PROBLEM_LONGEST),
+        HandOffAction::HandOut => TTL_PERSISTING,
+        HandOffAction::Keep { check_at } => until(*check_at),
+    }
+}
+
 fn admin_to_emit(admin: &AdminSecret) -> Option<&Credentials> {
     match admin {
         AdminSecret::Observed(admin) | AdminSecret::Remembered(admin) => Some(admin),
@@ -177,8 +202,8 @@ fn connection_to_emit<'a>(
     }
 }
 
-/// A Secret is not ready before the token is, since a later step can lose what
-/// was said of the composite.
+/// No Secret is ready before the token is, and what is handed off if that is asked
+/// for, since a later step can lose what was said of the composite.
 fn composed(manifest: bytes::Bytes, is_ready: bool) -> Resource {
     let ready = if is_ready { Ready::True } else { Ready::False };
     Resource { resource: Some(manifest), ready: ready.into(), ..Resource::default() }

@@ -81,6 +81,11 @@ secret! {
     UserToken
 }
 
+secret! {
+    /// The client secret of a machine identity's Universal Auth.
+    ClientSecret
+}
+
 impl Password {
     /// Draws a new password.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
@@ -105,6 +110,14 @@ impl Fingerprint {
     fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    fn of_pair(name: &str, secret: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update(secret.as_bytes());
+        Self(hash.finalize().into())
+    }
 }
 
 impl fmt::Debug for Fingerprint {
@@ -126,11 +139,24 @@ impl Credentials {
     /// What recognises this pair without holding the password.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut hash = Sha256::new();
-        hash.update(self.email.as_str().as_bytes());
-        hash.update([0]);
-        hash.update(self.password.expose().as_bytes());
-        Fingerprint(hash.finalize().into())
+        Fingerprint::of_pair(self.email.as_str(), self.password.expose())
+    }
+}
+
+/// What a machine identity logs in with. The client ID is no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UniversalAuth {
+    /// The client ID, a UUID.
+    pub client_id: String,
+    /// The client secret.
+    pub client_secret: ClientSecret,
+}
+
+impl UniversalAuth {
+    /// What recognises this pair without holding the secret.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_pair(&self.client_id, self.client_secret.expose())
     }
 }
 

@@ -14,9 +14,9 @@ use crate::{
     claims::Claims,
     connection::Connection,
     endpoint::Endpoint,
-    infisical::{Connect, Error, ErrorKind, Infisical, Organization},
+    infisical::{AdminIdentity, Connect, Error, ErrorKind, Infisical, Organization},
     input::TokenPolicy,
-    plan::timing,
+    plan::{OURS, timing},
     problem::{Problem, ProblemKind},
     secret::{AccessToken, Credentials, Fingerprint, UserToken},
 };
@@ -51,11 +51,44 @@ pub struct Establish {
     pub organization: String,
     /// What to call a token that is minted.
     pub token_name: String,
+    /// Whose token is minted.
+    pub minted_for: MintedFor,
     /// When a token is renewed.
     pub token_policy: TokenPolicy,
     /// The time.
     pub now: Timestamp,
 }
+
+/// Whose token is minted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MintedFor {
+    /// An instance admin's.
+    InstanceAdmin,
+    /// That of the identity that bootstrap has made, which may have given up the
+    /// right: by its id if that is persisted, else the instance admin's, else by
+    /// the name that it was made with.
+    BootstrapIdentity {
+        /// Its id, as far as it is persisted.
+        id: Option<String>,
+    },
+}
+
+impl MintedFor {
+    /// Those of the listed identities whose token may be minted, the best first.
+    fn among<'a>(&self, listed: &'a [AdminIdentity]) -> Vec<&'a AdminIdentity> {
+        let admins = listed.iter().filter(|identity| identity.is_instance_admin);
+        let Self::BootstrapIdentity { id } = self else { return admins.collect() };
+        let known = listed.iter().filter(|identity| id.as_ref() == Some(&identity.id));
+        let named = listed.iter().filter(|identity| identity.name == BOOTSTRAP_IDENTITY);
+        // One that was made to have fewer rights is no admin of the organization,
+        // whoever gave it the right.
+        let admins = admins.filter(|identity| !identity.name.starts_with(OURS));
+        known.chain(admins).chain(named).collect()
+    }
+}
+
+/// What bootstrap calls the identity that it makes (recorded).
+const BOOTSTRAP_IDENTITY: &str = "Instance Admin Identity";
 
 /// Whether logging in may be tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -380,13 +413,17 @@ impl Run<'_> {
             return Err(problem.kind.clone());
         }
         let session = self.log_in(&admin).await?;
-        let token = self.mint(&admin, &session).await.inspect_err(|kind| {
+        let (token, is_instance_admin) = self.mint(&admin, &session).await.inspect_err(|kind| {
             if matches!(kind, ProblemKind::MfaRequired { .. }) {
                 self.login = Some(Err(kind.clone()));
             }
         })?;
         match self.accept(token.clone()).await {
-            Ok(connection) => Ok(Success { connection, problem: None, how: How::Minted }),
+            Ok(connection) => {
+                let is_instance_admin = Some(is_instance_admin);
+                let connection = Connection { is_instance_admin, ..connection };
+                Ok(Success { connection, problem: None, how: How::Minted })
+            }
             Err(Refusal::Token(error)) => Err(match error.kind {
                 ErrorKind::TokenRefused(refusal) => ProblemKind::MintedTokenRefused(refusal),
                 _ => ProblemKind::Request(error),
@@ -425,8 +462,13 @@ impl Run<'_> {
     }
 
     /// Mints in the first of the admin's organizations that has an instance
-    /// admin identity; the one that bootstrap made is asked first.
-    async fn mint(&self, admin: &Credentials, session: &UserToken) -> Result<AccessToken, ProblemKind> {
+    /// admin identity; the one that bootstrap made is asked first. The token, and
+    /// whether it is an instance admin's.
+    async fn mint(
+        &self,
+        admin: &Credentials,
+        session: &UserToken,
+    ) -> Result<(AccessToken, bool), ProblemKind> {
         let mut organizations = self.infisical.organizations(session).await.map_err(ProblemKind::Request)?;
         organizations.sort_by_key(|organization| organization.name != self.work.organization);
         let email = || admin.email.clone();
@@ -446,11 +488,11 @@ impl Run<'_> {
                 Err(error) => return Err(ProblemKind::Request(error)),
             };
             last = ProblemKind::NoInstanceAdmin;
-            for identity in identities.iter().filter(|identity| identity.is_instance_admin) {
+            for identity in self.work.minted_for.among(&identities) {
                 let minted =
                     self.infisical.mint_token(&selected.token, &identity.id, &self.work.token_name).await;
                 match minted {
-                    Ok(minted) => return Ok(minted.token),
+                    Ok(minted) => return Ok((minted.token, identity.is_instance_admin)),
                     // An identity of another organization.
                     Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound) => {
                         last = ProblemKind::NoOrganization { email: email() };

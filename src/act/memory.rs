@@ -19,12 +19,13 @@ use jiff::Timestamp;
 use rand::CryptoRng;
 use tokio::sync::watch;
 
-use super::{Establish, Outcome};
+use super::{Establish, HandOff, HandOffOutcome, HandedOff, Outcome};
 use crate::{
     claims::Claims,
     connection::{Connection, ObservedConnection},
     endpoint::Origin,
-    input::ConnectionDetail,
+    identity::ObservedIdentity,
+    input::{ConnectionDetail, IdentityDetail},
     metrics::Census,
     observe::{PreviousCondition, XrKey},
     plan::timing,
@@ -83,6 +84,7 @@ pub struct Memory {
 struct Entry {
     remembered: Remembered,
     under_way: Option<watch::Receiver<()>>,
+    handing_off: Option<watch::Receiver<()>>,
     last_called: Option<Timestamp>,
     /// What was answered last: the reason of each condition, by its type.
     said: Vec<(&'static str, &'static str)>,
@@ -118,6 +120,8 @@ pub struct Remembered {
     pub sweep_at: Option<Timestamp>,
     /// When the server was asked last, and had answered or had not.
     pub asked_at: Option<Timestamp>,
+    /// What is remembered of handing off, if that is asked for.
+    pub hand_off: Option<Box<HandedOff>>,
     /// Whether work is under way.
     pub working: bool,
     /// Counts what has happened, so that a plan made on an older state is not
@@ -313,9 +317,59 @@ impl Memory {
         Some(sender)
     }
 
-    /// Tells when the work that is under way ends.
-    pub fn under_way(&self, key: &XrKey) -> Option<watch::Receiver<()>> {
-        self.lock().get(key)?.under_way.clone()
+    /// Tells when the work that is under way ends, and when handing off does.
+    pub fn under_way(&self, key: &XrKey) -> (Option<watch::Receiver<()>>, Option<watch::Receiver<()>>) {
+        let entries = self.lock();
+        let Some(entry) = entries.get(key) else { return (None, None) };
+        let alive =
+            |under_way: &Option<watch::Receiver<()>>| under_way.clone().filter(|it| is_alive(Some(it)));
+        (alive(&entry.under_way), alive(&entry.handing_off))
+    }
+
+    /// Notes what handing off has left in observed.
+    pub fn see_identity(
+        &self,
+        key: &XrKey,
+        observed: Option<&ObservedIdentity>,
+        wanted: &[IdentityDetail],
+        now: Timestamp,
+    ) {
+        let mut entries = self.lock();
+        let entry = entries.entry(key.clone()).or_default();
+        entry.last_called = Some(now);
+        let working = is_alive(entry.handing_off.as_ref());
+        let state = entry.remembered.hand_off.get_or_insert_default();
+        state.working = working;
+        state.notice(observed, wanted, now);
+    }
+
+    /// As [`Self::begin`], of handing off.
+    pub fn begin_hand_off(&self, key: &XrKey, revision: u64) -> Option<watch::Sender<()>> {
+        let mut entries = self.lock();
+        let entry = entries.get_mut(key)?;
+        let state = entry.remembered.hand_off.as_ref()?;
+        if is_alive(entry.handing_off.as_ref()) || state.revision != revision {
+            return None;
+        }
+        let (sender, receiver) = watch::channel(());
+        entry.handing_off = Some(receiver);
+        Some(sender)
+    }
+
+    /// Remembers what came of handing off, and what that says of the connection.
+    pub fn finish_hand_off(&self, key: &XrKey, work: &HandOff, outcome: HandOffOutcome, now: Timestamp) {
+        let mut entries = self.lock();
+        let entry = entries.entry(key.clone()).or_default();
+        entry.handing_off = None;
+        let token = work.token.fingerprint();
+        if let Some(accepted) = entry.remembered.accepted.as_mut().filter(|it| it.token == token) {
+            accepted.lacks_the_right |= outcome.right_is_gone;
+            if outcome.token_refused {
+                // It is asked about at once.
+                accepted.verified_at = Timestamp::UNIX_EPOCH;
+            }
+        }
+        entry.remembered.hand_off.get_or_insert_default().absorb(key, work, outcome, now);
     }
 
     /// Remembers what came of work.
@@ -335,7 +389,7 @@ impl Memory {
         }
         self.lock().retain(|_, entry| {
             let forgotten = entry.last_called.is_some_and(|at| timing::later(at, FORGOTTEN_AFTER) < now);
-            entry.is_working() || !forgotten
+            entry.is_working() || is_alive(entry.handing_off.as_ref()) || !forgotten
         });
     }
 
@@ -360,8 +414,12 @@ impl Memory {
 impl Entry {
     /// Whether a task holds the sending end. A task that panics drops it.
     fn is_working(&self) -> bool {
-        self.under_way.as_ref().is_some_and(|under_way| under_way.has_changed().is_ok())
+        is_alive(self.under_way.as_ref())
     }
+}
+
+fn is_alive(under_way: Option<&watch::Receiver<()>>) -> bool {
+    under_way.is_some_and(|under_way| under_way.has_changed().is_ok())
 }
 
 impl Remembered {
@@ -562,6 +620,7 @@ mod tests {
             admin_is_generated: true,
             adopts: false,
             rival: None,
+            minted_for: super::super::MintedFor::InstanceAdmin,
             connected_before: true,
             login: super::super::Login::Allowed,
             organization: "o".to_owned(),

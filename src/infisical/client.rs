@@ -22,6 +22,7 @@ use crate::secret::{AccessToken, Credentials, UserToken};
 mod answer;
 mod connect;
 mod exchange;
+mod identities;
 mod request;
 mod tls;
 mod wire;

@@ -74,6 +74,19 @@ pub enum ErrorKind {
     /// The account is locked after repeated failures.
     #[error("the user is locked")]
     UserLocked,
+    /// 401 `Invalid credentials` of a login with Universal Auth: the client ID or
+    /// secret is wrong or was revoked (read in the source; the message is that of
+    /// the fake and of the recorded login of a user).
+    #[error("the client ID or secret is wrong")]
+    ClientSecretRefused,
+    /// 401 of the same login after failed ones (read in the source: three within
+    /// thirty seconds, and then for five minutes).
+    #[error("the identity is locked")]
+    IdentityLocked,
+    /// 400 `Identity` of taking the instance admin right from an identity that does
+    /// not have it.
+    #[error("the identity is not an instance admin")]
+    NotInstanceAdmin,
     /// The token of the request does not work (any more).
     #[error("the token is {0}")]
     TokenRefused(TokenRefusal),

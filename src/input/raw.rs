@@ -12,7 +12,7 @@ use serde::{
     de::{Error, IgnoredAny, Visitor},
 };
 
-use super::{ConditionStatus, DetailValue, Scheme};
+use super::{ConditionStatus, DetailValue, IdentityDetailValue, InstanceAdmin, Scheme};
 
 /// Bootstraps a self-hosted Infisical that a composition composes, and keeps a
 /// connection Secret whose token works.
@@ -56,6 +56,48 @@ pub(super) struct Bootstrap {
     /// organizationId, identityId, tokenExpiresAt and connectionSecretRef are
     /// written. The XRD must have it. Default: none.
     pub(super) status: Option<String>,
+    /// Least privilege after bootstrap: makes a machine identity of the
+    /// organization with Universal Auth, and writes its client ID and secret to a
+    /// Secret of its own. Left out, none is made.
+    pub(super) hand_off: Option<HandOff>,
+}
+
+/// A machine identity with fewer rights than the instance admin.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct HandOff {
+    /// The slug of the organization role that the identity is made with, such as
+    /// no-access, member or admin. Default: member, who can create projects and
+    /// sees none of others.
+    pub(super) role: Option<String>,
+    /// The Secret that client ID and secret are written to.
+    pub(super) write_connection_secret_to_ref: Option<IdentitySecretRef>,
+    /// The keys of that Secret. Default: clientId, clientSecret, host,
+    /// organizationId, organizationSlug, identityId and credentials.
+    pub(super) connection_details: Option<Vec<IdentityDetail>>,
+    /// What becomes of the instance admin right of the identity that bootstrap has
+    /// made. Default: Keep.
+    pub(super) instance_admin: Option<InstanceAdmin>,
+}
+
+/// A Secret to write.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct IdentitySecretRef {
+    /// Its name. Default: the XR's name, followed by -identity.
+    pub(super) name: Option<String>,
+    /// Its namespace. Default: that of the connection Secret.
+    pub(super) namespace: Option<String>,
+}
+
+/// A key of the Secret with client ID and secret.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct IdentityDetail {
+    /// The key.
+    pub(super) name: String,
+    /// What it holds.
+    pub(super) value: IdentityDetailValue,
 }
 
 /// The Infisical instance, and how to reach it.

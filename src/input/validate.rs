@@ -10,6 +10,7 @@ use crate::fieldpath::{FieldPath, Segment};
 
 mod admin;
 mod at;
+mod hand_off;
 mod instance;
 mod names;
 mod token;
@@ -50,6 +51,10 @@ pub(super) fn bootstrap(raw: raw::Bootstrap) -> Result<Bootstrap, InputError> {
             .into(),
         token: token::policy(&at.field("token"), raw.token)?,
         status: raw.status.map(|path| status(&at.field("status"), &path)).transpose()?,
+        hand_off: raw
+            .hand_off
+            .map(|hand_off| hand_off::hand_off(&at.field("handOff"), hand_off))
+            .transpose()?,
     })
 }
 

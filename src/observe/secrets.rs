@@ -20,17 +20,21 @@ pub const CONNECTION_RESOURCE: &str = "infisical-connection";
 /// Makes sure that nobody else has our names: a step may not add a composed
 /// resource under one that is taken (Crossplane's specification of functions).
 pub(super) fn check_names(request: &RunFunctionRequest) -> Result<(), ObserveError> {
-    for name in [ADMIN_RESOURCE, CONNECTION_RESOURCE] {
-        let taken = request.desired.iter().flat_map(Desired::names).any(|other| other == name);
-        if taken {
-            return Err(ObserveError::NameTaken(name));
-        }
-        if let Some(manifest) = observed(request, name)
-            && (manifest.kind() != Some("Secret") || manifest.api_version() != Some("v1"))
-        {
-            let kind = manifest.kind().unwrap_or("resource without a kind").to_owned();
-            return Err(ObserveError::NotOurs { name, kind });
-        }
+    check_name(request, ADMIN_RESOURCE)?;
+    check_name(request, CONNECTION_RESOURCE)
+}
+
+/// The same for one name.
+pub(super) fn check_name(request: &RunFunctionRequest, name: &'static str) -> Result<(), ObserveError> {
+    let taken = request.desired.iter().flat_map(Desired::names).any(|other| other == name);
+    if taken {
+        return Err(ObserveError::NameTaken(name));
+    }
+    if let Some(manifest) = observed(request, name)
+        && (manifest.kind() != Some("Secret") || manifest.api_version() != Some("v1"))
+    {
+        let kind = manifest.kind().unwrap_or("resource without a kind").to_owned();
+        return Err(ObserveError::NotOurs { name, kind });
     }
     Ok(())
 }

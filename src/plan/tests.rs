@@ -66,6 +66,7 @@ pub(crate) fn mk_observation() -> Observation {
         wanted: wanted().into(),
         token_policy: TokenPolicy::default(),
         status: None,
+        hand_off: None,
         requirements: std::collections::BTreeMap::new(),
         requirements_met: true,
     }
@@ -125,7 +126,7 @@ fn persisted(observation: &mut Observation) {
     observation.persisted_admin = Some(mk_admin());
 }
 
-fn connected(observation: &mut Observation, remembered: &mut Remembered) {
+pub(crate) fn connected(observation: &mut Observation, remembered: &mut Remembered) {
     persisted(observation);
     observation.connection = Some(mk_observed("a"));
     remembered.accepted = Some(Accepted { seen_at: Some(at(0)), ..mk_accepted("a") });

@@ -32,14 +32,19 @@ const END_ASKED_AGAIN: Duration = Duration::from_mins(1);
 #[must_use]
 pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey) -> Timestamp {
     let interval = if accepted.end_is_open { END_ASKED_AGAIN } else { policy.verify_interval };
-    // Earlier by up to a tenth, never later than the interval that was asked for.
-    let interval = interval.min(policy.verify_interval).mul_f64(1.0 - 0.1 * spread(xr));
-    let verify_at = later(accepted.verified_at, interval);
+    let verify_at = verify_at(accepted.verified_at, interval.min(policy.verify_interval), xr);
     match renew_at(accepted.issued_at, accepted.expires_at, policy) {
         // A renewal that is overdue was tried at the last verification.
         Some(renew_at) if renew_at > accepted.verified_at => verify_at.min(renew_at),
         _ => verify_at,
     }
+}
+
+/// When what was accepted is asked about again: earlier than the interval by up to
+/// a tenth, never later.
+#[must_use]
+pub fn verify_at(verified_at: Timestamp, interval: Duration, xr: &XrKey) -> Timestamp {
+    later(verified_at, interval.mul_f64(1.0 - 0.1 * spread(xr)))
 }
 
 /// When a token is renewed: when the set fraction of its life is left. One of

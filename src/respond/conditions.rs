@@ -1,10 +1,12 @@
-//! The two conditions: their types, reasons and messages, all of them here.
+//! The two conditions of the connection: their types, reasons and messages, all of
+//! them here. That of handing off is in [`super::hand_off`].
 //!
 //! `InfisicalBootstrapped` says whether there is a connection to the instance
 //! and, if not, what is in the way. `InfisicalTokenValid` says whether its token
 //! works, `Unknown` when the server could not be asked. Both go to the XR and
 //! its claim. Events are made of the transitions between them.
 
+use super::hand_off;
 use crate::{
     act::{Accepted, Held, Remembered},
     observe::{AdminSource, Observation, PreviousCondition, PreviousConditions, Waiting},
@@ -72,13 +74,22 @@ pub(crate) fn is_what_a_server_said(reason: &str) -> bool {
 }
 
 /// The reason of a token that the server accepted.
-pub(crate) fn of_accepted(remembered: &Remembered, accepted: &Accepted) -> &'static str {
+pub(crate) fn of_accepted(
+    observation: &Observation,
+    remembered: &Remembered,
+    accepted: &Accepted,
+) -> &'static str {
     match &remembered.held {
         Some(held) if held.problem.is_unreachable() && held.is_about(accepted) => held.problem.reason(),
         Some(held) if held.is_about(accepted) => NOT_RENEWED,
-        _ if accepted.lacks_the_right => NOT_INSTANCE_ADMIN,
+        _ if misses_the_right(observation, accepted) => NOT_INSTANCE_ADMIN,
         _ => ACCEPTED,
     }
+}
+
+/// Whether the identity is not an instance admin, and nobody has asked for that.
+fn misses_the_right(observation: &Observation, accepted: &Accepted) -> bool {
+    accepted.lacks_the_right && !observation.gives_up_the_right()
 }
 
 /// What is known of the token that is emitted.
@@ -94,10 +105,10 @@ enum Token {
 }
 
 /// One condition's content.
-struct Says {
-    status: Status,
-    reason: &'static str,
-    message: String,
+pub(super) struct Says {
+    pub(super) status: Status,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
 }
 
 /// Says what a plan means for the two conditions and for readiness.
@@ -105,7 +116,8 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     let token = token(observation, remembered, plan);
     let problem = problem(observation, remembered, plan);
     let bootstrapped = bootstrapped(observation, plan, &token, problem);
-    let lacks_the_right = remembered.accepted.as_ref().is_some_and(|accepted| accepted.lacks_the_right);
+    let accepted = remembered.accepted.as_ref();
+    let lacks_the_right = accepted.is_some_and(|accepted| misses_the_right(observation, accepted));
     let token_valid = token_valid(observation, plan, &token, problem, lacks_the_right);
     let bootstrapped = newest(observation, remembered, BOOTSTRAPPED, bootstrapped);
     let token_valid = newest(observation, remembered, TOKEN_VALID, token_valid);
@@ -120,8 +132,10 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
 
 /// A condition's type and reason as this module spells them.
 pub(crate) fn known(condition_type: &str, reason: &str) -> Option<(&'static str, &'static str)> {
-    let condition_type = [BOOTSTRAPPED, TOKEN_VALID].into_iter().find(|known| *known == condition_type)?;
-    let reason = REASONS.iter().chain(problem::REASONS).find(|known| **known == reason)?;
+    let types = [BOOTSTRAPPED, TOKEN_VALID, hand_off::HANDED_OFF];
+    let condition_type = types.into_iter().find(|known| *known == condition_type)?;
+    let mut reasons = REASONS.iter().chain(hand_off::REASONS).chain(problem::REASONS);
+    let reason = reasons.find(|known| **known == reason)?;
     Some((condition_type, reason))
 }
 
@@ -143,13 +157,14 @@ fn newest(observation: &Observation, remembered: &Remembered, condition_type: &s
 }
 
 /// What the XR says already.
-fn repeated(said: &PreviousCondition) -> Option<Says> {
+pub(super) fn repeated(said: &PreviousCondition) -> Option<Says> {
     let status = match said.status.as_str() {
         "True" => Status::ConditionTrue,
         "False" => Status::ConditionFalse,
         _ => Status::ConditionUnknown,
     };
-    let reason = REASONS.iter().chain(problem::REASONS).find(|reason| **reason == said.reason)?;
+    let all = REASONS.iter().chain(hand_off::REASONS).chain(problem::REASONS);
+    let reason = all.into_iter().find(|reason| **reason == said.reason)?;
     Some(Says { status, reason, message: said.message.clone() })
 }
 
@@ -422,12 +437,13 @@ fn token_worked_before(observation: &Observation) -> Option<Says> {
     let previous = observation.xr.previous.of_type(TOKEN_VALID)?;
     match previous.reason.as_str() {
         ACCEPTED if previous.status == "True" => Some(accepted(observation)),
+        NOT_INSTANCE_ADMIN if observation.gives_up_the_right() => Some(accepted(observation)),
         NOT_INSTANCE_ADMIN => Some(not_instance_admin(observation)),
         _ => None,
     }
 }
 
-fn condition(condition_type: &str, says: Says) -> Condition {
+pub(super) fn condition(condition_type: &str, says: Says) -> Condition {
     let Says { status, reason, message } = says;
     Condition {
         r#type: condition_type.to_owned(),
@@ -459,9 +475,15 @@ fn warning(reason: &str, message: String) -> Event {
 
 fn event(condition: &Condition) -> Option<Event> {
     let severity = match condition.reason.as_str() {
-        "Bootstrapped" => Severity::Normal,
+        "Bootstrapped" | hand_off::DONE => Severity::Normal,
         // Neither news nor anything to mend.
-        ACCEPTED | "Verifying" | "NoToken" | "Bootstrapping" | "PersistingAdmin" => return None,
+        ACCEPTED
+        | "Verifying"
+        | "NoToken"
+        | "Bootstrapping"
+        | "PersistingAdmin"
+        | hand_off::UNDER_WAY
+        | hand_off::NOT_ASKED_FOR => return None,
         reason if reason.starts_with("WaitingFor") => return None,
         _ => Severity::Warning,
     };

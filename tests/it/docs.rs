@@ -3,7 +3,12 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::CommandFactory as _;
-use function_infisical::{args::Args, input::crd::custom_resource_definition, problem, respond::conditions};
+use function_infisical::{
+    args::Args,
+    input::crd::custom_resource_definition,
+    problem,
+    respond::{conditions, hand_off},
+};
 use serde_json::Value;
 
 /// The reason of the event of a fatal result, which is no condition's.
@@ -55,7 +60,7 @@ fn first_column(text: &str, heading: &str) -> BTreeSet<String> {
 }
 
 fn reasons() -> BTreeSet<String> {
-    let all = problem::REASONS.iter().chain(conditions::REASONS).chain([&FATAL]);
+    let all = problem::REASONS.iter().chain(conditions::REASONS).chain(hand_off::REASONS).chain([&FATAL]);
     all.map(|reason| (*reason).to_owned()).collect()
 }
 

@@ -34,7 +34,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    faults, human,
+    faults, hand_off, human,
     server::support::{channel, get, soon, until},
     world::{KINDS, Kind, VARIANTS, World, input, variant},
 };
@@ -204,8 +204,9 @@ async fn all_flows(heard: &mut Heard) {
         part(answers),
         part(inputs),
         part(errors),
+        part(handed_off),
     );
-    for part in [parts.0, parts.1, parts.2, parts.3, parts.4, parts.5, parts.6, parts.7] {
+    for part in [parts.0, parts.1, parts.2, parts.3, parts.4, parts.5, parts.6, parts.7, parts.8] {
         heard.texts.extend(part.texts);
         heard.secrets.extend(part.secrets);
     }
@@ -292,6 +293,27 @@ async fn repairs(heard: &mut Heard) {
     }
     let settings = Settings { max_token_ttl: 60, ..Settings::default() };
     heard.flow_for(5 * MINUTE, World::connected(settings, Kind::Legacy).await).await;
+}
+
+/// Client secrets that are handed off, lost, refused and written again.
+async fn handed_off(heard: &mut Heard) {
+    let asked = || hand_off::handed_off(json!({"instanceAdmin": "Revoke"}));
+    let world = asked().await;
+    world.fake.revoke_all_client_secrets();
+    heard.flow_for(12 * MINUTE, world).await;
+    let mut world = asked().await;
+    world.restart();
+    world.crossplane.update("infisical-identity", &json!({"data": {"clientSecret": "bWFya2VyLXJ1YmJpc2g="}}));
+    heard.flow(world).await;
+    for fault in [Fault::FailAfter(500), Fault::Page(200), Fault::CloseAfter] {
+        let mut world = World::start(Settings::default(), Kind::Namespaced).await;
+        world.crossplane.input["handOff"] = json!({});
+        world.fake.inject(On::Route(Route::CreateClientSecret), Times::Next(1), fault.clone());
+        world.fake.inject(On::Route(Route::UniversalAuthLogin), Times::Next(1), fault);
+        world.settle().await;
+        world.crossplane.make_available("infisical");
+        heard.flow(world).await;
+    }
 }
 
 async fn refusals(heard: &mut Heard) {

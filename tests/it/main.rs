@@ -20,6 +20,7 @@ mod docs;
 mod examples;
 mod faults;
 mod flows;
+mod hand_off;
 mod human;
 mod inputs;
 mod leaks;

@@ -132,7 +132,11 @@ impl World {
         let answer = async |request| Ok::<_, Infallible>(call(&function, &said, request).await);
         self.crossplane.now = Some(self.clock.now().to_string());
         let reconciled = self.crossplane.reconcile(answer).await.unwrap();
-        for (name, key) in [("infisical-admin", "password"), ("infisical-connection", "token")] {
+        for (name, key) in [
+            ("infisical-admin", "password"),
+            ("infisical-connection", "token"),
+            ("infisical-identity", "clientSecret"),
+        ] {
             let secret = self.crossplane.secret(name).unwrap_or_default();
             self.secrets.extend(secret.get(key).filter(|value| !value.is_empty()).cloned());
         }

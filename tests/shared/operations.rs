@@ -2,11 +2,11 @@
 
 use function_infisical::{
     infisical::{Error, Infisical, client::Operation},
-    secret::{AccessToken, Credentials, Email, Password, UserToken},
+    secret::{AccessToken, ClientSecret, Credentials, Email, Password, UniversalAuth, UserToken},
 };
 
 /// All that there are.
-pub(crate) const OPERATIONS: [Operation; 13] = [
+pub(crate) const OPERATIONS: [Operation; 23] = [
     Operation::Status,
     Operation::Config,
     Operation::Bootstrap,
@@ -20,6 +20,16 @@ pub(crate) const OPERATIONS: [Operation; 13] = [
     Operation::RenewToken,
     Operation::IdentityDetails,
     Operation::InstanceAdmin,
+    Operation::Identities,
+    Operation::CreateIdentity,
+    Operation::DeleteIdentity,
+    Operation::UniversalAuth,
+    Operation::AttachUniversalAuth,
+    Operation::CreateClientSecret,
+    Operation::ListClientSecrets,
+    Operation::RevokeClientSecret,
+    Operation::UniversalAuthLogin,
+    Operation::RevokeInstanceAdmin,
 ];
 
 /// Carries one out, with arguments that are as good as any. The tokens that the
@@ -47,7 +57,29 @@ pub(crate) async fn carry_out(operation: Operation, server: &dyn Infisical) -> R
         Operation::RenewToken => server.renew_token(&token).await.map(access),
         Operation::IdentityDetails => server.identity_details(&token).await.map(|_| Vec::new()),
         Operation::InstanceAdmin => server.is_instance_admin(&token).await.map(|_| Vec::new()),
+        Operation::Identities => server.identities(&token, id).await.map(|_| Vec::new()),
+        Operation::CreateIdentity => {
+            server.create_identity(&token, id, "name", "member").await.map(|_| Vec::new())
+        }
+        Operation::DeleteIdentity => server.delete_identity(&token, id).await.map(|()| Vec::new()),
+        Operation::UniversalAuth => server.universal_auth(&token, id).await.map(|_| Vec::new()),
+        Operation::AttachUniversalAuth => server.attach_universal_auth(&token, id).await.map(|_| Vec::new()),
+        Operation::CreateClientSecret => {
+            let made = server.create_client_secret(&token, id, "description").await;
+            made.map(|made| vec![made.client_secret.expose().to_owned()])
+        }
+        Operation::ListClientSecrets => server.list_client_secrets(&token, id).await.map(|_| Vec::new()),
+        Operation::RevokeClientSecret => {
+            server.revoke_client_secret(&token, id, id).await.map(|()| Vec::new())
+        }
+        Operation::UniversalAuthLogin => server.universal_auth_login(&login()).await.map(access),
+        Operation::RevokeInstanceAdmin => server.revoke_instance_admin(&token, id).await.map(|()| Vec::new()),
     }
+}
+
+fn login() -> UniversalAuth {
+    let client_id = "44464bef-a646-49c0-96f1-17685cc2bf97".to_owned();
+    UniversalAuth { client_id, client_secret: ClientSecret::new("marker-client-secret") }
 }
 
 fn admin() -> Credentials {

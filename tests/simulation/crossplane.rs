@@ -22,11 +22,12 @@ use serde_json::{Value, json};
 use crate::{
     clock::START,
     infisical::{Server, supplied},
-    schedule::{Admin, Human, Kind, Setup, View},
+    schedule::{Admin, HandOff, Human, Kind, Setup, View},
 };
 
 pub(crate) const ADMIN: &str = "infisical-admin";
 pub(crate) const CONNECTION: &str = "infisical-connection";
+pub(crate) const IDENTITY: &str = "infisical-identity";
 
 /// How long ago a state may have ended that the cache still shows. The function
 /// counts on less than ten minutes.
@@ -41,6 +42,8 @@ pub(crate) struct Place {
     pub(crate) server: Arc<Server>,
     /// Passwords that were in the cluster at some time.
     pub(crate) persisted: BTreeSet<String>,
+    /// Client secrets that were in the cluster at some time.
+    pub(crate) persisted_identities: BTreeSet<String>,
     /// Passwords that a person's doing took out of it.
     pub(crate) destroyed: BTreeSet<String>,
     /// Responses that may be used again, by request.
@@ -62,6 +65,7 @@ impl Place {
             crossplane,
             server,
             persisted: BTreeSet::new(),
+            persisted_identities: BTreeSet::new(),
             destroyed: BTreeSet::new(),
             cache: BTreeMap::new(),
             applies: 0,
@@ -82,9 +86,55 @@ impl Place {
         self.crossplane.secret(CONNECTION)?.get("token").cloned()
     }
 
+    /// What the function names what it makes.
+    pub(crate) fn our_name(&self) -> String {
+        format!("function-infisical/{}", self.uid())
+    }
+
+    /// How many identities it has made.
+    pub(crate) fn identities(&self) -> usize {
+        self.server.state().instance.identities_named(&self.our_name()).len()
+    }
+
+    /// How many of them nobody has who could be deleted: who is not an instance admin
+    /// may not touch one that is.
+    pub(crate) fn surplus_identities(&self) -> usize {
+        let instance = &self.server.state().instance;
+        let mut named = instance.identities_named(&self.our_name());
+        let secret = self.crossplane.secret(IDENTITY).unwrap_or_default();
+        named.retain(|id| secret.get("identityId") != Some(id) && !instance.is_instance_admin(id));
+        named.len()
+    }
+
+    /// The id of the client secret in the cluster.
+    pub(crate) fn client_secret_id(&self) -> Option<String> {
+        self.server.state().instance.client_secret_id(&self.identity()?.1)
+    }
+
+    /// Whether all is handed off that is asked for.
+    pub(crate) fn is_handed_off(&self) -> bool {
+        if self.setup.hand_off == HandOff::None {
+            return true;
+        }
+        let works = self
+            .identity()
+            .is_some_and(|(id, secret)| self.server.state().instance.client_secret_works(&id, &secret));
+        let token = self.token().unwrap_or_default();
+        let is_kept = self.setup.hand_off == HandOff::Keep;
+        works
+            && self.reason("InfisicalHandedOff").0 == "True"
+            && (is_kept || !self.server.is_instance_admin(&token))
+    }
+
     /// The id of that token.
     pub(crate) fn token_id(&self) -> Option<String> {
         Claims::of(&AccessToken::new(self.token()?)).token_id
+    }
+
+    /// The client ID and secret in the identity's Secret.
+    pub(crate) fn identity(&self) -> Option<(String, String)> {
+        let secret = self.crossplane.secret(IDENTITY)?;
+        Some((secret.get("clientId")?.clone(), secret.get("clientSecret")?.clone()))
     }
 
     /// The email and password in the admin Secret.
@@ -183,6 +233,7 @@ impl Place {
     fn note(&mut self) {
         self.control();
         self.persisted.extend(self.admin().map(|(_, password)| password));
+        self.persisted_identities.extend(self.identity().map(|(_, secret)| secret));
     }
 
     pub(crate) fn set_ready(&mut self, is_ready: bool, now: Duration) {
@@ -217,6 +268,13 @@ impl Place {
                 let rubbish =
                     json!({"data": {"token": "cnViYmlzaA==", "host": "%%%", "credentials": "e30="}});
                 self.crossplane.update(CONNECTION, &rubbish);
+            }
+            Human::DeleteIdentity => {
+                self.crossplane.composed.remove(IDENTITY);
+            }
+            Human::GarbleIdentity => {
+                let rubbish = json!({"data": {"clientSecret": "cnViYmlzaA==", "host": "%%%"}});
+                self.crossplane.update(IDENTITY, &rubbish);
             }
             Human::DeleteAdmin => {
                 self.destroyed.extend(self.admin().map(|(_, password)| password));
@@ -296,7 +354,7 @@ fn input(setup: &Setup, server_index: usize) -> Value {
         Admin::SecretRef => json!({"secretRef": {"name": "platform-admin"}}),
         Admin::Credential => json!({"credentials": "admin"}),
     };
-    json!({
+    let mut input = json!({
         "apiVersion": "infisical.fn.crossplane.io/v1beta1",
         "kind": "Bootstrap",
         "instance": {
@@ -305,7 +363,13 @@ fn input(setup: &Setup, server_index: usize) -> Value {
         },
         "admin": admin,
         "token": {"verifyInterval": setup.verify},
-    })
+    });
+    match setup.hand_off {
+        HandOff::None => {}
+        HandOff::Keep => input["handOff"] = json!({}),
+        HandOff::Revoke => input["handOff"] = json!({"instanceAdmin": "Revoke"}),
+    }
+    input
 }
 
 fn xr(kind: Kind, index: usize) -> Value {

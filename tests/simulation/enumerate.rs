@@ -12,7 +12,9 @@ use std::sync::{
 };
 
 use crate::{
-    schedule::{Fate, Fault, Human, KINDS, Schedule, Server, Setup, Step, TRANSACTIONS, VARIANTS, View},
+    schedule::{
+        Fate, Fault, HandOff, Human, KINDS, Schedule, Server, Setup, Step, TRANSACTIONS, VARIANTS, View,
+    },
     seeds, world,
 };
 
@@ -69,6 +71,40 @@ fn courses() -> Vec<Course> {
     ]
 }
 
+/// Those in which something is handed off.
+fn courses_of_handing_off() -> Vec<Course> {
+    let about_to_start = vec![Step::Live { replica: 0, calls: 2 }, Step::Ready { is: true }];
+    let connected = [about_to_start.clone(), vec![Step::Live { replica: 0, calls: 6 }]].concat();
+    let then = |steps: &[Step]| [&connected, steps].concat();
+    vec![
+        Course { name: "a first identity", before: about_to_start, reconciles: 6 },
+        Course {
+            name: "a client secret that was lost",
+            before: then(&[Step::Human(Human::DeleteIdentity), Step::Restart { replica: 0 }]),
+            reconciles: 4,
+        },
+        Course {
+            name: "a client secret that was revoked",
+            before: then(&[Step::Server(Server::RevokeClientSecrets), Step::Pass { seconds: 700 }]),
+            reconciles: 4,
+        },
+        Course {
+            name: "everything that was lost",
+            before: then(&[
+                Step::Human(Human::DeleteIdentity),
+                Step::Human(Human::DeleteConnection),
+                Step::Restart { replica: 0 },
+            ]),
+            reconciles: 5,
+        },
+        Course {
+            name: "a database that was lost after handing off",
+            before: then(&[Step::Server(Server::Empty), Step::Pass { seconds: 700 }]),
+            reconciles: 6,
+        },
+    ]
+}
+
 impl Course {
     fn disturbed(&self, disturbed: usize, fate: Fate) -> Vec<Step> {
         let reconcile = |nth: usize| {
@@ -97,7 +133,8 @@ impl Course {
             all.push(self.with(Some(Step::CutBootstrap { after }), undisturbed()));
         }
         for nth in 0..self.reconciles {
-            for resources in 0..8 {
+            let secrets = if setup.hand_off == HandOff::None { 8 } else { 16 };
+            for resources in 0..secrets {
                 for xr in [false, true] {
                     all.push(self.with(None, self.disturbed(nth, Fate::Partly { resources, xr })));
                 }
@@ -127,14 +164,17 @@ fn setups() -> impl Iterator<Item = Setup> {
     let is_wanted = move |setup: &Setup| {
         seeds::is_long() || setup.kind == default.kind || setup.variant == default.variant
     };
-    KINDS.into_iter().flat_map(of_kind).filter(is_wanted)
+    let handing_off = [HandOff::Revoke, HandOff::Keep].map(|hand_off| Setup { hand_off, ..Setup::default() });
+    let handing_off = handing_off.into_iter().take(if seeds::is_long() { 2 } else { 1 });
+    KINDS.into_iter().flat_map(of_kind).filter(is_wanted).chain(handing_off)
 }
 
 #[test]
 fn whatever_ends_wherever_all_becomes_well() {
     let mut all = Vec::new();
     for setup in setups() {
-        for course in courses() {
+        let handing_off = setup.hand_off != HandOff::None;
+        for course in if handing_off { courses_of_handing_off() } else { courses() } {
             let disturbances = course.disturbances(&setup);
             let of = |steps| (course.name, Schedule { setup: setup.clone(), steps });
             all.extend(disturbances.into_iter().map(of));

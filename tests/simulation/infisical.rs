@@ -86,8 +86,14 @@ pub(crate) struct State {
     pub(crate) bootstraps: Vec<Bootstrap>,
     /// Every token that was ever accepted.
     pub(crate) accepted: BTreeSet<String>,
-    /// Ids of the tokens that the function has revoked, until somebody looks.
+    /// Every client secret that was ever let in.
+    pub(crate) let_in: BTreeSet<String>,
+    /// Ids of the tokens and client secrets that the function has revoked, until
+    /// somebody looks.
     pub(crate) revoked: Vec<String>,
+    /// How often the function has revoked the instance admin right, until somebody
+    /// looks.
+    pub(crate) given_up: u32,
     /// Requests that each process has sent, and answers that it got.
     pub(crate) traffic: BTreeMap<u32, Traffic>,
     /// Requests in all.
@@ -130,7 +136,9 @@ impl Server {
             database: 0,
             bootstraps: Vec::new(),
             accepted: BTreeSet::new(),
+            let_in: BTreeSet::new(),
             revoked: Vec::new(),
+            given_up: 0,
             traffic: BTreeMap::new(),
             asked: 0,
             most_at_once: 0,
@@ -166,6 +174,11 @@ impl Server {
     pub(crate) fn tokens_named(&self, name: &str) -> usize {
         let alive = self.state().instance.tokens_alive(self.clock.now());
         alive.iter().filter(|token| token.name == name).count()
+    }
+
+    /// Client secrets of a description that work.
+    pub(crate) fn client_secrets_named(&self, name: &str) -> usize {
+        self.state().instance.client_secrets_alive(name)
     }
 
     /// Whether the email and password would be let in. Asks a copy.
@@ -279,7 +292,15 @@ impl Server {
             let bearer = sent.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
             state.accepted.extend(bearer.map(str::to_owned));
         }
-        if request.operation == Operation::RevokeToken && succeeded {
+        if request.operation == Operation::UniversalAuthLogin && succeeded {
+            let body: Value = serde_json::from_slice(&sent.body).unwrap_or_default();
+            state.let_in.extend(body["clientSecret"].as_str().map(str::to_owned));
+        }
+        if request.operation == Operation::RevokeInstanceAdmin && succeeded {
+            state.given_up += 1;
+        }
+        let revokes = [Operation::RevokeToken, Operation::RevokeClientSecret].contains(&request.operation);
+        if revokes && succeeded {
             state.revoked.extend(request.path.split('/').rev().nth(1).map(str::to_owned));
         }
         Ok(answer)
@@ -362,6 +383,7 @@ impl State {
             }
             Happening::SomebodyElse { same_email } => self.somebody_else(same_email, clock),
             Happening::RevokeTokens => self.instance.revoke_all_tokens(),
+            Happening::RevokeClientSecrets => self.instance.revoke_all_client_secrets(),
             Happening::ChangePassword => self.instance.change_passwords("changed-by-hand"),
             Happening::RevokeInstanceAdmin => self.instance.revoke_instance_admin(),
             Happening::GrantInstanceAdmin => self.instance.grant_instance_admin(),

@@ -9,7 +9,7 @@ use function_infisical::proto::v1::{RunFunctionRequest, RunFunctionResponse, Sev
 use prost::Message as _;
 
 use crate::{
-    crossplane::{ADMIN, CONNECTION, Place, desired, secret},
+    crossplane::{ADMIN, CONNECTION, IDENTITY, Place, desired, secret},
     infisical::{Server, Traffic},
     mutants::Mutant,
     schedule::Admin,
@@ -55,6 +55,8 @@ pub(crate) fn after_a_call(world: &mut World, called: &Called) -> Result<(), Bro
     invariant_what_is_handed_out_was_accepted(place, called)?;
     invariant_a_password_was_persisted_before_it_was_used(world)?;
     invariant_the_token_in_the_cluster_is_not_revoked(world)?;
+    invariant_the_right_is_given_up_last(world)?;
+    invariant_a_crash_makes_no_second_identity(world)?;
     invariant_nothing_secret_is_said(place, called)?;
     invariant_a_password_in_hand_is_emitted_again(world, called)
 }
@@ -65,7 +67,9 @@ pub(crate) fn after_a_step(world: &World) -> Result<(), Broken> {
         invariant_one_bootstrap_under_way_per_replica(server)?;
         invariant_a_password_in_use_is_in_the_cluster(world, server)?;
     }
-    invariant_the_token_in_the_cluster_is_not_revoked(world)
+    invariant_the_token_in_the_cluster_is_not_revoked(world)?;
+    invariant_the_right_is_given_up_last(world)?;
+    invariant_a_crash_makes_no_second_identity(world)
 }
 
 /// A database is set up by the function at most once, and with one email: a
@@ -104,6 +108,42 @@ fn invariant_what_is_handed_out_was_accepted(place: &Place, called: &Called) -> 
         let was_seen = seen.iter().flatten().any(|seen| *seen == handed_out);
         if !was_seen && !place.server.state().accepted.contains(&handed_out) {
             return Err(Broken::new("what is handed out was accepted", "a token was never accepted"));
+        }
+    }
+    let client_secret = |state: &State| secret(state, IDENTITY)?.get("clientSecret").cloned();
+    let (seen, handed_out) = (client_secret(&observed), client_secret(&desired));
+    let is_known =
+        |secret: &String| seen.as_ref() == Some(secret) || place.server.state().let_in.contains(secret);
+    if handed_out.is_some_and(|secret| !is_known(&secret)) {
+        return Err(Broken::new("what is handed out was accepted", "a client secret was never let in"));
+    }
+    Ok(())
+}
+
+/// The instance admin right is revoked only after a client secret was in the
+/// cluster and was let in.
+fn invariant_the_right_is_given_up_last(world: &World) -> Result<(), Broken> {
+    for server in world.servers() {
+        let mut state = server.state();
+        let given_up = std::mem::take(&mut state.given_up);
+        let mut persisted = world.places.iter().flat_map(|place| &place.persisted_identities);
+        if given_up > 0 && !persisted.any(|secret| state.let_in.contains(secret)) {
+            return Err(Broken::new("the right is given up last", "nothing was handed out before"));
+        }
+    }
+    Ok(())
+}
+
+/// One process makes one identity, wherever it ends. Of two that make one at the
+/// same time the one that nobody has is deleted later.
+fn invariant_a_crash_makes_no_second_identity(world: &World) -> Result<(), Broken> {
+    if world.replicas.len() > 1 {
+        return Ok(());
+    }
+    for place in &world.places {
+        let named = place.identities();
+        if named > 1 {
+            return Err(Broken::new("a crash makes no second identity", format!("there are {named}")));
         }
     }
     Ok(())
@@ -172,6 +212,9 @@ fn invariant_the_token_in_the_cluster_is_not_revoked(world: &World) -> Result<()
         if world.places.iter().filter_map(Place::token_id).any(|id| revoked.contains(&id)) {
             return Err(Broken::new("make before break", "the token in the cluster was revoked"));
         }
+        if world.places.iter().filter_map(Place::client_secret_id).any(|id| revoked.contains(&id)) {
+            return Err(Broken::new("make before break", "the client secret in the cluster was revoked"));
+        }
     }
     Ok(())
 }
@@ -214,11 +257,9 @@ fn invariant_the_desired_state_of_others_is_never_changed(called: &Called) -> Re
             return Err(Broken::new("the desired state of others is never changed", name.clone()));
         }
     }
-    match after
-        .resources
-        .keys()
-        .find(|name| !before.resources.contains_key(*name) && ![ADMIN, CONNECTION].contains(&name.as_str()))
-    {
+    match after.resources.keys().find(|name| {
+        !before.resources.contains_key(*name) && ![ADMIN, CONNECTION, IDENTITY].contains(&name.as_str())
+    }) {
         Some(name) => Err(Broken::new("nothing else is composed", name.clone())),
         None => Ok(()),
     }
@@ -236,7 +277,13 @@ fn invariant_nothing_secret_is_said(place: &Place, called: &Called) -> Result<()
     let said = format!("{:?}{:?}", called.response.conditions, called.response.results);
     let state = place.server.state();
     let passwords = state.bootstraps.iter().map(|bootstrap| &bootstrap.password);
-    match state.accepted.iter().chain(passwords).find(|secret| said.contains(secret.as_str())) {
+    match state
+        .accepted
+        .iter()
+        .chain(&state.let_in)
+        .chain(passwords)
+        .find(|secret| said.contains(secret.as_str()))
+    {
         Some(_) => Err(Broken::new("nothing secret is said", "a condition or an event has a secret in it")),
         None => Ok(()),
     }
@@ -256,9 +303,20 @@ pub(crate) fn invariant_the_same_state_gives_the_same_bytes(
 
 /// Of the tokens that the function made for an XR, the newest two may live.
 pub(crate) fn invariant_no_more_than_two_tokens_live(place: &Place) -> Result<(), Broken> {
-    let name = format!("function-infisical/{}", place.uid());
-    match place.server.tokens_named(&name) {
+    match place.server.tokens_named(&place.our_name()) {
         0..=2 => Ok(()),
         many => Err(Broken::new("no more than two tokens live", format!("{many} do"))),
     }
+}
+
+/// Of what the function has handed off, one identity and the newest two of its
+/// client secrets may live.
+pub(crate) fn invariant_no_more_is_handed_off_than_needed(place: &Place) -> Result<(), Broken> {
+    let surplus = place.surplus_identities();
+    let secrets = place.server.client_secrets_named(&place.our_name());
+    if surplus == 0 && secrets <= 2 {
+        return Ok(());
+    }
+    let how = format!("{surplus} identities too much, {secrets} client secrets");
+    Err(Broken::new("no more is handed off than needed", how))
 }

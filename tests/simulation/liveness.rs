@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::{
     crossplane::{CONNECTION, Place},
     invariants,
-    schedule::{Fate, View},
+    schedule::{Fate, HandOff, View},
     world::{BOUNCE, Broken, World},
 };
 
@@ -20,6 +20,10 @@ const CONVERGES_WITHIN: Duration = Duration::from_hours(30);
 
 /// And with so many calls.
 const CONVERGES_IN: usize = 600;
+
+/// The same where something is handed off: only a verification notices a client
+/// secret that is dead, and tokens that live for two minutes bring calls meanwhile.
+const CONVERGES_WITH_HAND_OFF_IN: usize = 6000;
 
 /// For so long it is then watched. Leftovers are gone after eleven minutes, or
 /// after another ten where a renewal was due first.
@@ -66,7 +70,9 @@ pub(crate) async fn ensure(world: &mut World) -> Result<(), Broken> {
 
 async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
     let until = world.clock.passed() + CONVERGES_WITHIN;
-    for call in 0..CONVERGES_IN {
+    let hands_off = world.setup.hand_off != HandOff::None;
+    let calls = if hands_off { CONVERGES_WITH_HAND_OFF_IN } else { CONVERGES_IN };
+    for call in 0..calls {
         let reconciled = world.reconcile(at, call, View::Fresh, Fate::Applied).await?;
         let is_at_rest = reconciled == Some(Reconciled::Applied { changed: false });
         // What was asked before may still come to nothing.
@@ -93,7 +99,8 @@ fn end(place: &Place) -> Option<End> {
     let (status, reason) = place.reason("InfisicalBootstrapped");
     let token_works = place.token().is_some_and(|token| place.server.token_works(&token));
     let valid = place.reason("InfisicalTokenValid");
-    if token_works && place.crossplane.is_ready() && status == "True" && valid.0 == "True" {
+    let is_well = status == "True" && valid.0 == "True" && place.is_handed_off();
+    if token_works && place.crossplane.is_ready() && is_well {
         return Some(End::Ready);
     }
     is_true_and_for_a_person(place, &reason, token_works).then_some(End::Human)
@@ -163,6 +170,9 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
         }
     }
     sleep(UNDER_WAY).await;
+    if world.setup.hand_off != HandOff::None && !world.places[at].server.state().restored {
+        invariants::invariant_no_more_is_handed_off_than_needed(&world.places[at])?;
+    }
     leftovers(&world.places[at])
 }
 

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use fake_crossplane::{Crossplane, structs};
 use function_infisical::{
+    claims::Claims,
     function::Function,
     infisical::{
         ErrorKind,
@@ -16,6 +17,7 @@ use function_infisical::{
         error::Transport,
     },
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
+    secret::AccessToken,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -42,6 +44,8 @@ pub(crate) enum Mutant {
     RevokesBeforeObserved,
     /// Rule 3: each try has an email of its own.
     AnotherEmailPerTry,
+    /// It gives up the instance admin right as soon as a client secret was made.
+    GivesUpTheRightFirst,
     /// Rule 4: its work dies with the call that started it. The mutant breaks
     /// the connections of a process when no call of it runs.
     NoDetaching,
@@ -105,9 +109,10 @@ impl Mutant {
                 make_mutable(&mut response);
                 response
             }
-            Self::RevokesBeforeObserved | Self::AnotherEmailPerTry | Self::NoDetaching => {
-                function.call(request, deadline).await
-            }
+            Self::RevokesBeforeObserved
+            | Self::AnotherEmailPerTry
+            | Self::GivesUpTheRightFirst
+            | Self::NoDetaching => function.call(request, deadline).await,
         }
     }
 }
@@ -162,6 +167,19 @@ impl MutantLine {
         Some(())
     }
 
+    /// Revokes the right of the identity whose token made the client secret.
+    async fn give_up_the_right(&self, made: &Request) -> Option<()> {
+        let token = made.authorization.as_ref()?.to_str().ok()?.strip_prefix("Bearer ")?;
+        let id = Claims::of(&AccessToken::new(token)).identity_id?;
+        let revoke = Request {
+            operation: Operation::RevokeInstanceAdmin,
+            path: Operation::RevokeInstanceAdmin.template().replace("{id}", &id),
+            authorization: made.authorization.clone(),
+            body: None,
+        };
+        self.line.send(revoke).await.ok().map(|_| ())
+    }
+
     /// A bootstrap with an email that was not tried yet, and a login with the one
     /// that has made a user.
     fn with_another_email(&self, mut request: Request) -> Request {
@@ -193,6 +211,13 @@ impl Exchange for MutantLine {
                 let answer = self.line.send(request.clone()).await?;
                 if request.operation == Operation::MintToken && answer.status == 200 {
                     self.revoke_siblings(&request, &answer).await;
+                }
+                Ok(answer)
+            }
+            Mutant::GivesUpTheRightFirst => {
+                let answer = self.line.send(request.clone()).await?;
+                if request.operation == Operation::CreateClientSecret && answer.status == 200 {
+                    self.give_up_the_right(&request).await;
                 }
                 Ok(answer)
             }
@@ -233,6 +258,11 @@ fn a_function_that_revokes_before_the_new_token_was_observed_is_caught() {
 #[test]
 fn a_function_that_uses_another_email_per_try_is_caught() {
     is_caught(Mutant::AnotherEmailPerTry, &["one bootstrap per database"]);
+}
+
+#[test]
+fn a_function_that_gives_up_the_right_before_the_client_secret_was_seen_is_caught() {
+    is_caught(Mutant::GivesUpTheRightFirst, &["the right is given up last"]);
 }
 
 #[test]

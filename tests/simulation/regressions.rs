@@ -9,6 +9,7 @@ use crate::{
     schedule::{
         Admin, Fate,
         Fault::*,
+        HandOff,
         Human::*,
         Kind, Schedule, Server, Setup,
         Step::{self, *},
@@ -338,4 +339,47 @@ fn a_token_that_a_restored_backup_has_lost_is_not_fought_for() {
         Live { replica: 1, calls: 1 },
     ];
     keeps_every_promise(replicas(2), steps, 7331);
+}
+
+#[test]
+fn what_one_of_two_tasks_came_to_is_said_while_the_other_goes_on() {
+    let setup = Setup { latency: 900, hand_off: HandOff::Keep, variant: Lenient, ..replicas(2) };
+    keeps_every_promise(setup, Vec::new(), 68);
+    let setup = Setup { latency: 900, hand_off: HandOff::Revoke, variant: Fixed, ..replicas(3) };
+    keeps_every_promise(setup, vec![Live { replica: 0, calls: 2 }], 225);
+}
+
+#[test]
+fn a_token_that_is_minted_after_the_right_is_gone_is_known_to_be_without_it() {
+    let steps = vec![
+        Live { replica: 0, calls: 2 },
+        Ready { is: true },
+        Reconcile { replica: 2, view: Fresh, fate: Fate::Killed { after: 38 } },
+        Server(Server::RevokeInstanceAdmin),
+    ];
+    let setup = Setup { token_life: 120, hand_off: HandOff::Keep, ..replicas(3) };
+    keeps_every_promise(setup, steps, 1700);
+}
+
+#[test]
+fn the_connection_is_never_that_of_an_identity_with_fewer_rights() {
+    let steps = vec![Ready { is: true }, Live { replica: 0, calls: 4 }, Server(Server::GrantInstanceAdmin)];
+    let setup =
+        Setup { xrs: Xrs::TwoOfOneServer, admin: Admin::SecretRef, hand_off: HandOff::Revoke, ..replicas(2) };
+    keeps_every_promise(setup, steps.clone(), 5200);
+    keeps_every_promise(Setup { latency: 900, hand_off: HandOff::Revoke, ..replicas(2) }, steps, 3948);
+}
+
+#[test]
+fn a_client_secret_that_died_is_noticed_in_a_day_however_short_the_tokens_live() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Pass { seconds: 86_400 },
+        Fault { nth: 5, fault: FailAfter },
+        Live { replica: 0, calls: 2 },
+        Server(Server::RevokeClientSecrets),
+    ];
+    let setup = Setup { verify: "24h", token_life: 120, hand_off: HandOff::Revoke, ..replicas(1) };
+    keeps_every_promise(setup, steps, 3413);
 }

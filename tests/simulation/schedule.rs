@@ -48,6 +48,15 @@ pub(crate) enum Xrs {
     TwoOfOneServer,
 }
 
+/// Whether the input has `handOff`, and what it says of the instance admin right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandOff {
+    /// It does not.
+    None,
+    Keep,
+    Revoke,
+}
+
 /// What there is at the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setup {
@@ -65,6 +74,7 @@ pub(crate) struct Setup {
     pub(crate) verify: &'static str,
     /// Seconds that a token lives at most.
     pub(crate) token_life: i64,
+    pub(crate) hand_off: HandOff,
 }
 
 impl Default for Setup {
@@ -79,6 +89,7 @@ impl Default for Setup {
             latency: 5,
             verify: "10m",
             token_life: 90 * 24 * 3600,
+            hand_off: HandOff::None,
         }
     }
 }
@@ -151,6 +162,8 @@ pub(crate) enum Human {
     EmptyConnection,
     GarbleConnection,
     DeleteAdmin,
+    DeleteIdentity,
+    GarbleIdentity,
 }
 
 /// What happens to a server.
@@ -172,6 +185,8 @@ pub(crate) enum Server {
     SomebodyElse { same_email: bool },
     /// Every token is revoked.
     RevokeTokens,
+    /// Every client secret is revoked.
+    RevokeClientSecrets,
     /// The admin's password is changed.
     ChangePassword,
     /// No identity is an instance admin any more.
@@ -285,6 +300,7 @@ fn setup(dice: &mut Dice) -> Setup {
         latency: dice.of(&[5, 5, 100, 900]),
         verify: dice.of(&["10m", "10m", "2m", "24h"]),
         token_life,
+        hand_off: dice.of(&[HandOff::None, HandOff::None, HandOff::Keep, HandOff::Revoke, HandOff::Revoke]),
     }
 }
 
@@ -337,11 +353,14 @@ fn human(dice: &mut Dice) -> Human {
         Human::EmptyConnection,
         Human::GarbleConnection,
         Human::DeleteAdmin,
+        Human::DeleteIdentity,
+        Human::GarbleIdentity,
     ])
 }
 
 fn server(dice: &mut Dice) -> Server {
-    match dice.below(18) {
+    match dice.below(19) {
+        18 => Server::RevokeClientSecrets,
         14 => Server::RevokeInstanceAdmin,
         15 => Server::GrantInstanceAdmin,
         16 => Server::SecondFactor { is: dice.one_in(2) },

@@ -65,7 +65,7 @@ fn shrink(schedule: &Schedule, seed: u64, promise: &str) -> Schedule {
             }
         }
         let default = crate::schedule::Setup::default();
-        let mut simpler = vec![shortest.clone(); 8];
+        let mut simpler = vec![shortest.clone(); 9];
         simpler[0].setup.kind = default.kind;
         simpler[1].setup.variant = default.variant;
         simpler[2].setup.xrs = default.xrs;
@@ -74,6 +74,7 @@ fn shrink(schedule: &Schedule, seed: u64, promise: &str) -> Schedule {
         simpler[5].setup.latency = default.latency;
         simpler[6].setup.verify = default.verify;
         simpler[7].setup.token_life = default.token_life;
+        simpler[8].setup.hand_off = default.hand_off;
         for candidate in simpler {
             if candidate.setup != shortest.setup && breaks(&candidate) {
                 shortest = candidate;

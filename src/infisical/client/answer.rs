@@ -98,6 +98,9 @@ fn classify(operation: Operation, response: &Response) -> ErrorKind {
         (Operation::SelectOrganization, 400, _) if refusal.says("auth method required") => {
             ErrorKind::PasswordLoginDisabled
         }
+        (Operation::UniversalAuthLogin, 401, _) if refusal.says("locked") => ErrorKind::IdentityLocked,
+        (Operation::UniversalAuthLogin, 401, _) => ErrorKind::ClientSecretRefused,
+        (Operation::RevokeInstanceAdmin, 400, "Identity") => ErrorKind::NotInstanceAdmin,
         (Operation::RenewToken | Operation::IdentityDetails, 401 | 403, _) => {
             ErrorKind::TokenRefused(refused_token(&refusal))
         }
@@ -144,13 +147,23 @@ fn sends_a_session(operation: Operation) -> bool {
         | Operation::InstanceAdmin
         | Operation::MintToken
         | Operation::ListTokens
-        | Operation::RevokeToken => true,
+        | Operation::RevokeToken
+        | Operation::Identities
+        | Operation::CreateIdentity
+        | Operation::DeleteIdentity
+        | Operation::UniversalAuth
+        | Operation::AttachUniversalAuth
+        | Operation::CreateClientSecret
+        | Operation::ListClientSecrets
+        | Operation::RevokeClientSecret
+        | Operation::RevokeInstanceAdmin => true,
         Operation::Status
         | Operation::Config
         | Operation::Bootstrap
         | Operation::Login
         | Operation::RenewToken
-        | Operation::IdentityDetails => false,
+        | Operation::IdentityDetails
+        | Operation::UniversalAuthLogin => false,
     }
 }
 
@@ -163,7 +176,7 @@ fn is_json(response: &Response) -> bool {
 /// The fields that a 422 names. They are names of our own request; anything
 /// else that stands there is left out, because it ends up in a condition.
 fn fields(message: &serde_json::Value) -> Vec<String> {
-    let known = ["email", "password", "organization", "organizationId", "name", "accessToken"];
+    let known = ["email", "password", "organization", "organizationId", "name", "role", "accessToken"];
     let issues = message.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut named: Vec<String> = issues
         .iter()

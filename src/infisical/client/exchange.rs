@@ -46,7 +46,17 @@ impl HttpExchange {
             | Operation::RevokeToken
             | Operation::RenewToken
             | Operation::IdentityDetails
-            | Operation::InstanceAdmin => self.limits.request,
+            | Operation::InstanceAdmin
+            | Operation::Identities
+            | Operation::CreateIdentity
+            | Operation::DeleteIdentity
+            | Operation::UniversalAuth
+            | Operation::AttachUniversalAuth
+            | Operation::CreateClientSecret
+            | Operation::ListClientSecrets
+            | Operation::RevokeClientSecret
+            | Operation::UniversalAuthLogin
+            | Operation::RevokeInstanceAdmin => self.limits.request,
         }
     }
 }

@@ -51,6 +51,26 @@ pub enum Operation {
     IdentityDetails,
     /// Whether a token that works is an instance admin's.
     InstanceAdmin,
+    /// The machine identities of an organization.
+    Identities,
+    /// A new machine identity.
+    CreateIdentity,
+    /// Ends a machine identity.
+    DeleteIdentity,
+    /// The client ID of an identity.
+    UniversalAuth,
+    /// Gives an identity a client ID.
+    AttachUniversalAuth,
+    /// A new client secret of an identity.
+    CreateClientSecret,
+    /// An identity's client secrets.
+    ListClientSecrets,
+    /// Ends a client secret.
+    RevokeClientSecret,
+    /// An identity's token for client ID and secret.
+    UniversalAuthLogin,
+    /// Takes the instance admin right from an identity.
+    RevokeInstanceAdmin,
 }
 
 impl Operation {
@@ -71,6 +91,16 @@ impl Operation {
             Self::RenewToken => "renew the token",
             Self::IdentityDetails => "verify the token",
             Self::InstanceAdmin => "ask for the token's rights",
+            Self::Identities => "list the organization's identities",
+            Self::CreateIdentity => "make the identity",
+            Self::DeleteIdentity => "delete an identity",
+            Self::UniversalAuth => "ask for the client ID",
+            Self::AttachUniversalAuth => "attach Universal Auth",
+            Self::CreateClientSecret => "make a client secret",
+            Self::ListClientSecrets => "list the client secrets",
+            Self::RevokeClientSecret => "revoke a client secret",
+            Self::UniversalAuthLogin => "log in with the client secret",
+            Self::RevokeInstanceAdmin => "revoke the instance admin right",
         }
     }
 
@@ -89,6 +119,19 @@ impl Operation {
             Self::RevokeToken => "/api/v1/auth/token-auth/tokens/{id}/revoke",
             Self::RenewToken => "/api/v1/auth/token/renew",
             Self::IdentityDetails => "/api/v1/identities/details",
+            Self::Identities | Self::CreateIdentity => "/api/v1/identities",
+            Self::DeleteIdentity => "/api/v1/identities/{id}",
+            Self::UniversalAuth | Self::AttachUniversalAuth => "/api/v1/auth/universal-auth/identities/{id}",
+            Self::CreateClientSecret | Self::ListClientSecrets => {
+                "/api/v1/auth/universal-auth/identities/{id}/client-secrets"
+            }
+            Self::RevokeClientSecret => {
+                "/api/v1/auth/universal-auth/identities/{id}/client-secrets/{second}/revoke"
+            }
+            Self::UniversalAuthLogin => "/api/v1/auth/universal-auth/login",
+            Self::RevokeInstanceAdmin => {
+                "/api/v1/admin/identity-management/identities/{id}/super-admin-access"
+            }
         }
     }
 
@@ -102,13 +145,22 @@ impl Operation {
             | Self::AdminIdentities
             | Self::ListTokens
             | Self::IdentityDetails
-            | Self::InstanceAdmin => Method::GET,
+            | Self::InstanceAdmin
+            | Self::Identities
+            | Self::UniversalAuth
+            | Self::ListClientSecrets => Method::GET,
             Self::Bootstrap
             | Self::Login
             | Self::SelectOrganization
             | Self::MintToken
             | Self::RevokeToken
-            | Self::RenewToken => Method::POST,
+            | Self::RenewToken
+            | Self::CreateIdentity
+            | Self::AttachUniversalAuth
+            | Self::CreateClientSecret
+            | Self::RevokeClientSecret
+            | Self::UniversalAuthLogin => Method::POST,
+            Self::DeleteIdentity | Self::RevokeInstanceAdmin => Method::DELETE,
         }
     }
 }
@@ -117,7 +169,11 @@ impl Operation {
     /// The same as text: what metrics say.
     #[must_use]
     pub fn method_name(self) -> &'static str {
-        if self.method() == Method::GET { "GET" } else { "POST" }
+        match self.method() {
+            Method::GET => "GET",
+            Method::DELETE => "DELETE",
+            _ => "POST",
+        }
     }
 }
 
@@ -141,27 +197,36 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    fn new(operation: Operation) -> Self {
+    pub(super) fn new(operation: Operation) -> Self {
         Self { operation, path: operation.template().to_owned(), authorization: None, body: None }
     }
 
-    fn with_id(mut self, id: &str) -> Result<Self, ErrorKind> {
+    pub(super) fn with_id(self, id: &str) -> Result<Self, ErrorKind> {
+        self.with_id_at("{id}", id)
+    }
+
+    /// The id of what belongs to what the first is of.
+    pub(super) fn with_second_id(self, id: &str) -> Result<Self, ErrorKind> {
+        self.with_id_at("{second}", id)
+    }
+
+    fn with_id_at(mut self, place: &str, id: &str) -> Result<Self, ErrorKind> {
         // An id that is no plain word would change the route. No server gave it
         // out, so none has what it names.
         if !is_id(id) {
             return Err(ErrorKind::NotFound);
         }
-        self.path = self.path.replace("{id}", id);
+        self.path = self.path.replace(place, id);
         Ok(self)
     }
 
-    fn with_query(mut self, query: &str) -> Self {
+    pub(super) fn with_query(mut self, query: &str) -> Self {
         self.path.push('?');
         self.path.push_str(query);
         self
     }
 
-    fn with_token(mut self, token: &str) -> Result<Self, ErrorKind> {
+    pub(super) fn with_token(mut self, token: &str) -> Result<Self, ErrorKind> {
         let text = Zeroizing::new(format!("Bearer {token}"));
         let mut header =
             HeaderValue::from_str(&text).map_err(|_| ErrorKind::TokenRefused(TokenRefusal::Malformed))?;
@@ -170,7 +235,7 @@ impl Request {
         Ok(self)
     }
 
-    fn with_body(mut self, body: &impl Serialize) -> Result<Self, ErrorKind> {
+    pub(super) fn with_body(mut self, body: &impl Serialize) -> Result<Self, ErrorKind> {
         let mut buffer = Zeroizing::new(Vec::with_capacity(BODY_ROOM));
         serde_json::to_writer(&mut *buffer, body)
             .map_err(|_| ErrorKind::InvalidRequest { fields: vec!["body".to_owned()] })?;
@@ -215,9 +280,9 @@ struct RenewBody<'a> {
     access_token: &'a str,
 }
 
-/// The body `{}`, which the revoke route was recorded with.
+/// The body `{}`, which some routes were recorded with.
 #[derive(Serialize)]
-struct NoFields {}
+pub(super) struct NoFields {}
 
 pub(super) fn status() -> Request {
     Request::new(Operation::Status)
@@ -298,7 +363,10 @@ fn as_user(operation: Operation, session: &UserToken) -> Result<Request, ErrorKi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::{Email, Password};
+    use crate::{
+        infisical::client::identities,
+        secret::{ClientSecret, Email, Password, UniversalAuth},
+    };
 
     fn session() -> UserToken {
         UserToken::new("marker-session")
@@ -348,6 +416,12 @@ mod tests {
         };
         let renewed = recorded("renew-minted-token")["body"]["accessToken"].as_str().unwrap().to_owned();
         let identity = "87266607-1f58-44e4-86bc-c39f76c96dbe";
+        let platform = "9f91da01-5c78-49b1-9949-73354737126c";
+        let sent = &recorded("universal-auth-login")["body"];
+        let universal = UniversalAuth {
+            client_id: sent["clientId"].as_str().unwrap().to_owned(),
+            client_secret: ClientSecret::new(sent["clientSecret"].as_str().unwrap()),
+        };
         let table = [
             ("status", Ok(status())),
             ("config-initialized", Ok(config())),
@@ -362,6 +436,28 @@ mod tests {
             ("renew-minted-token", renew_token(&AccessToken::new(renewed))),
             ("verify-minted-token", identity_details(&AccessToken::new("marker"))),
             ("admin-identities-with-minted-token", is_instance_admin(&AccessToken::new("marker"))),
+            (
+                "create-identity",
+                identities::create_identity(
+                    &AccessToken::new("marker"),
+                    "9c84fd60-6a8a-4a07-8a83-4dbff9db9ee6",
+                    "platform",
+                    "admin",
+                ),
+            ),
+            (
+                "attach-universal-auth",
+                identities::attach_universal_auth(&AccessToken::new("marker"), platform),
+            ),
+            (
+                "create-client-secret",
+                identities::create_client_secret(&AccessToken::new("marker"), platform, "crossplane"),
+            ),
+            ("universal-auth-login", identities::universal_auth_login(&universal)),
+            (
+                "revoke-instance-admin",
+                identities::revoke_instance_admin(&AccessToken::new("marker"), identity),
+            ),
         ];
         for (name, built) in table {
             let (recorded, built) = (recorded(name), built.unwrap());

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::request::is_id;
 use crate::{
     infisical as domain,
-    secret::{AccessToken, UserToken},
+    secret::{AccessToken, ClientSecret, UserToken},
 };
 
 #[derive(Deserialize)]
@@ -149,7 +149,7 @@ struct Details {
 #[derive(Deserialize)]
 pub(super) struct Done {}
 
-fn access_token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccessToken, D::Error> {
+pub(super) fn access_token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccessToken, D::Error> {
     token(deserializer).map(AccessToken::new)
 }
 
@@ -157,17 +157,21 @@ fn user_token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UserToken, D
     token(deserializer).map(UserToken::new)
 }
 
+pub(super) fn client_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientSecret, D::Error> {
+    token(deserializer).map(ClientSecret::new)
+}
+
 fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Err(D::Error::custom("an empty token")) } else { Ok(text) }
 }
 
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if is_id(&text) { Ok(text) } else { Err(D::Error::custom("an id that is none")) }
 }
 
-fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+pub(super) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 

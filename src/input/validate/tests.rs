@@ -9,8 +9,8 @@ use crate::{
     fieldpath::FieldPath,
     input::{
         Admin, Bootstrap, CaKind, CaSource, ConnectionDetail, DetailValue, EmailSource, EndpointSource,
-        HostPattern, InputError, NameSource, Organization, ReadinessCheck, Scheme, SecretRef, TokenPolicy,
-        parse,
+        HostPattern, InputError, InstanceAdmin, NameSource, Organization, ReadinessCheck, Scheme, SecretRef,
+        TokenPolicy, parse,
     },
     manifest::testing::{encode, encode_yaml},
 };
@@ -578,5 +578,64 @@ proptest! {
         if let Err(error) = parse(Some(&encoded)) {
             prop_assert!(!error.to_string().contains(char::is_control), "{}", error);
         }
+    }
+}
+
+#[test]
+fn handing_off_is_off_and_asked_for_by_an_empty_object() {
+    assert_eq!(parsed("{}").hand_off, None);
+    let asked = parsed("handOff: {}").hand_off.unwrap();
+    assert_eq!((asked.role.as_str(), asked.instance_admin), ("member", InstanceAdmin::Keep));
+    assert_eq!(asked.secret, None);
+    let keys: Vec<_> = asked.details.iter().map(|detail| detail.name.as_str()).collect();
+    let default = [
+        "clientId",
+        "clientSecret",
+        "host",
+        "organizationId",
+        "organizationSlug",
+        "identityId",
+        "credentials",
+    ];
+    assert_eq!(keys, default);
+
+    let all = parsed(
+        "handOff: {role: no-access, instanceAdmin: Revoke, writeConnectionSecretToRef: {name: a, namespace: b},
+         connectionDetails: [{name: ID, value: ClientId}, {name: SECRET, value: ClientSecret}]}",
+    );
+    let all = all.hand_off.unwrap();
+    assert_eq!((all.role.as_str(), all.instance_admin), ("no-access", InstanceAdmin::Revoke));
+    let secret = SecretRef { name: Some("a".to_owned()), namespace: Some("b".to_owned()) };
+    assert_eq!(all.secret, Some(secret));
+    assert_eq!(all.details.len(), 2);
+}
+
+#[test]
+fn a_mistake_in_handing_off_names_its_field() {
+    let table = [
+        ("handOff: {role: marker-of-a-secret X}", "input.handOff.role: is no slug"),
+        ("handOff: {role: ''}", "input.handOff.role: is no slug"),
+        ("handOff: {instanceAdmin: marker-of-a-secret}", "input.handOff.instanceAdmin: is none of the words"),
+        (
+            "handOff: {writeConnectionSecretToRef: {name: 'Marker-of-a-secret'}}",
+            "input.handOff.writeConnectionSecretToRef.name: is no name",
+        ),
+        (
+            "handOff: {connectionDetails: [{name: a, value: ClientId}]}",
+            "input.handOff.connectionDetails: has no ClientSecret",
+        ),
+        (
+            "handOff: {connectionDetails: [{name: a, value: ClientSecret}]}",
+            "input.handOff.connectionDetails: has no ClientId",
+        ),
+        (
+            "handOff: {connectionDetails: [{name: a, value: ClientId}, {name: a, value: ClientSecret}]}",
+            "input.handOff.connectionDetails[1].name: \"a\" is taken",
+        ),
+        ("handOff: {projects: []}", "input.handOff.projects: unknown field"),
+    ];
+    for (patch, expected) in table {
+        let error = refused(patch);
+        assert!(error.starts_with(expected), "{patch}: {error}");
     }
 }

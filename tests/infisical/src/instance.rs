@@ -16,6 +16,7 @@ mod admin;
 mod auth;
 pub(crate) mod bootstrap;
 mod extra;
+mod identities;
 mod session;
 mod token;
 mod validate;
@@ -95,6 +96,9 @@ struct Identity {
     id: String,
     name: String,
     organization_id: String,
+    /// The slug of its role in the organization.
+    role: String,
+    created_at: Timestamp,
     universal_auth: Option<UniversalAuth>,
 }
 
@@ -102,7 +106,20 @@ struct Identity {
 struct UniversalAuth {
     id: String,
     client_id: String,
-    secrets: Vec<(String, String)>,
+    secrets: Vec<ClientSecret>,
+    /// Failed logins in a row, and when the last was.
+    failures: u32,
+    failed_at: Timestamp,
+    created_at: Timestamp,
+}
+
+#[derive(Clone)]
+struct ClientSecret {
+    id: String,
+    secret: String,
+    description: String,
+    created_at: Timestamp,
+    revoked: bool,
 }
 
 #[derive(Clone)]
@@ -211,9 +228,14 @@ impl Instance {
             Route::IdentityDetails => self.identity_details(now, request),
             Route::ListUsers => self.list_users(now, request),
             Route::DeleteUser => self.delete_user(now, request, id),
+            Route::ListIdentities => self.list_identities(now, request),
             Route::CreateIdentity => self.create_identity(now, request),
+            Route::DeleteIdentity => self.delete_identity(now, request, id),
+            Route::UniversalAuth => self.universal_auth(now, request, id),
             Route::AttachUniversalAuth => self.attach_universal_auth(now, request, id),
             Route::CreateClientSecret => self.create_client_secret(now, request, id),
+            Route::ListClientSecrets => self.list_client_secrets(now, request, id),
+            Route::RevokeClientSecret => self.revoke_client_secret(now, request, id),
             Route::UniversalAuthLogin => self.universal_auth_login(now, request),
             Route::CreateProject => self.create_project(now, request),
             Route::Unknown => Err(not_found(request)),

@@ -71,9 +71,14 @@ impl Request {
 
     /// A number of the query.
     pub(crate) fn query(&self, name: &str) -> Option<usize> {
+        self.text_query(name)?.parse().ok()
+    }
+
+    /// A text of the query.
+    pub(crate) fn text_query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.path.split_once('?')?;
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.into_iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok())
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 }
 

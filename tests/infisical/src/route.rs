@@ -33,12 +33,22 @@ pub enum Route {
     ListUsers,
     /// `DELETE /api/v1/admin/user-management/users/{id}`
     DeleteUser,
+    /// `GET /api/v1/identities`
+    ListIdentities,
     /// `POST /api/v1/identities`
     CreateIdentity,
+    /// `DELETE /api/v1/identities/{id}`
+    DeleteIdentity,
+    /// `GET /api/v1/auth/universal-auth/identities/{id}`
+    UniversalAuth,
     /// `POST /api/v1/auth/universal-auth/identities/{id}`
     AttachUniversalAuth,
     /// `POST /api/v1/auth/universal-auth/identities/{id}/client-secrets`
     CreateClientSecret,
+    /// `GET /api/v1/auth/universal-auth/identities/{id}/client-secrets`
+    ListClientSecrets,
+    /// `POST /api/v1/auth/universal-auth/identities/{id}/client-secrets/{id}/revoke`
+    RevokeClientSecret,
     /// `POST /api/v1/auth/universal-auth/login`
     UniversalAuthLogin,
     /// `POST /api/v2/workspace`
@@ -61,7 +71,9 @@ impl Route {
             ("GET", ["api", "v1", "organization"]) => (Self::Organizations, ""),
             ("POST", ["api", "v3", "auth", "select-organization"]) => (Self::SelectOrganization, ""),
             ("GET", ["api", "v1", "identities", "details"]) => (Self::IdentityDetails, ""),
+            ("GET", ["api", "v1", "identities"]) => (Self::ListIdentities, ""),
             ("POST", ["api", "v1", "identities"]) => (Self::CreateIdentity, ""),
+            ("DELETE", ["api", "v1", "identities", id]) => (Self::DeleteIdentity, id),
             ("POST", ["api", "v2", "workspace"]) => (Self::CreateProject, ""),
             ("POST", ["api", "v1", "auth", "token", "renew"]) => (Self::RenewToken, ""),
             (method, ["api", "v1", "admin", rest @ ..]) => Self::of_admin(method, rest),
@@ -88,9 +100,14 @@ impl Route {
             ("GET", ["token-auth", "identities", id, "tokens"]) => (Self::ListTokens, id),
             ("POST", ["token-auth", "tokens", id, "revoke"]) => (Self::RevokeToken, id),
             ("POST", ["universal-auth", "login"]) => (Self::UniversalAuthLogin, ""),
+            ("GET", ["universal-auth", "identities", id]) => (Self::UniversalAuth, id),
             ("POST", ["universal-auth", "identities", id]) => (Self::AttachUniversalAuth, id),
             ("POST", ["universal-auth", "identities", id, "client-secrets"]) => {
                 (Self::CreateClientSecret, id)
+            }
+            ("GET", ["universal-auth", "identities", id, "client-secrets"]) => (Self::ListClientSecrets, id),
+            ("POST", ["universal-auth", "identities", id, "client-secrets", _, "revoke"]) => {
+                (Self::RevokeClientSecret, id)
             }
             _ => (Self::Unknown, ""),
         }

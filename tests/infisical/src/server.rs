@@ -199,6 +199,35 @@ impl FakeInfisical {
         self.with(|state| state.instance.revoke_all_tokens());
     }
 
+    /// Whether a client ID and secret would be let in, but for a lock.
+    #[must_use]
+    pub fn client_secret_works(&self, client_id: &str, client_secret: &str) -> bool {
+        self.with(|state| state.instance.client_secret_works(client_id, client_secret))
+    }
+
+    /// How many client secrets of a description work.
+    #[must_use]
+    pub fn client_secrets_alive(&self, description: &str) -> usize {
+        self.with(|state| state.instance.client_secrets_alive(description))
+    }
+
+    /// The identities of a name.
+    #[must_use]
+    pub fn identities_named(&self, name: &str) -> Vec<String> {
+        self.with(|state| state.instance.identities_named(name))
+    }
+
+    /// Revokes every client secret.
+    pub fn revoke_all_client_secrets(&self) {
+        self.with(|state| state.instance.revoke_all_client_secrets());
+    }
+
+    /// Whether the identity that bootstrap made is an instance admin.
+    #[must_use]
+    pub fn bootstrap_identity_is_instance_admin(&self) -> bool {
+        self.with(|state| state.instance.bootstrap_identity_is_instance_admin())
+    }
+
     /// Takes the instance admin right from every identity.
     pub fn revoke_instance_admin(&self) {
         self.with(|state| state.instance.revoke_instance_admin());

@@ -4,30 +4,27 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{super::wire, *};
+use super::{
+    super::{identities, wire},
+    *,
+};
 use crate::{
     infisical::{
         AdminIdentity, Bootstrapped, Config, ListedToken, MintedToken, Organization, SelectedOrganization,
         Status,
     },
-    secret::{AccessToken, UserToken},
+    secret::{AccessToken, ClientSecret, UserToken},
 };
 
 const STRICT: &str = include_str!("../../../../tests/fixtures/exchanges/strict.json");
 const LENIENT: &str = include_str!("../../../../tests/fixtures/exchanges/lenient.json");
 
 /// Recorded exchanges of routes that this client does not have.
-const NOT_OURS: [&str; 10] = [
+const NOT_OURS: [&str; 4] = [
     "strict create-project",
     "strict list-users",
     "strict delete-only-admin-user",
     "strict delete-with-json-content-type-and-no-body",
-    "strict create-identity",
-    "strict attach-universal-auth",
-    "strict create-client-secret",
-    "strict universal-auth-login",
-    "strict revoke-instance-admin",
-    "strict revoke-instance-admin-again",
 ];
 
 /// Any answer, as what a row expects of it.
@@ -45,6 +42,9 @@ enum Read {
     Done,
     Renewed(AccessToken),
     Details(Organization),
+    /// The id of an identity, or its client ID.
+    Id(String),
+    ClientSecret(ClientSecret),
 }
 
 fn read(operation: Operation, response: &Response) -> Result<Read, ErrorKind> {
@@ -80,6 +80,23 @@ fn read(operation: Operation, response: &Response) -> Result<Read, ErrorKind> {
         Operation::IdentityDetails => {
             decode::<wire::DetailsAnswer>(operation, response).map(|a| Read::Details(a.into()))
         }
+        Operation::CreateIdentity => {
+            decode::<identities::CreateIdentityAnswer>(operation, response).map(|a| Read::Id(a.identity.id))
+        }
+        Operation::UniversalAuth | Operation::AttachUniversalAuth => {
+            decode::<identities::UniversalAuthAnswer>(operation, response)
+                .map(|a| Read::Id(a.identity_universal_auth.client_id))
+        }
+        Operation::CreateClientSecret => decode::<identities::ClientSecretAnswer>(operation, response)
+            .map(|a| Read::ClientSecret(a.client_secret)),
+        Operation::UniversalAuthLogin => {
+            decode::<identities::LoginAnswer>(operation, response).map(|a| Read::Renewed(a.access_token))
+        }
+        Operation::Identities
+        | Operation::DeleteIdentity
+        | Operation::ListClientSecrets
+        | Operation::RevokeClientSecret
+        | Operation::RevokeInstanceAdmin => decode::<wire::Done>(operation, response).map(|_| Read::Done),
     }
 }
 
@@ -202,6 +219,31 @@ fn every_recorded_answer_is_read_as_what_it_means() {
             minted("strict mint-token-2", "fde0db06-7383-42f7-a9e9-39fc1be66d68"),
         ),
         ("strict escalation-refused-mint", O::MintToken, Err(ErrorKind::Forbidden)),
+        (
+            "strict create-identity",
+            O::CreateIdentity,
+            Ok(Read::Id("9f91da01-5c78-49b1-9949-73354737126c".to_owned())),
+        ),
+        (
+            "strict attach-universal-auth",
+            O::AttachUniversalAuth,
+            Ok(Read::Id("44464bef-a646-49c0-96f1-17685cc2bf97".to_owned())),
+        ),
+        (
+            "strict create-client-secret",
+            O::CreateClientSecret,
+            Ok(Read::ClientSecret(ClientSecret::new(token_in(
+                &recorded()["strict create-client-secret"],
+                "/clientSecret",
+            )))),
+        ),
+        (
+            "strict universal-auth-login",
+            O::UniversalAuthLogin,
+            Ok(Read::Renewed(access("strict universal-auth-login", "/accessToken"))),
+        ),
+        ("strict revoke-instance-admin", O::RevokeInstanceAdmin, Ok(Read::Done)),
+        ("strict revoke-instance-admin-again", O::RevokeInstanceAdmin, Err(ErrorKind::NotInstanceAdmin)),
         ("strict verify-minted-token", O::IdentityDetails, Ok(Read::Details(strict_acme()))),
         (
             "strict renew-minted-token",

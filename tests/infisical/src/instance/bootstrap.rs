@@ -13,6 +13,9 @@ use serde_json::json;
 use super::{Identity, Instance, Organization, Token, User, Variant, validate};
 use crate::{Request, Response, jwt};
 
+/// What the identity is called that bootstrap makes (recorded).
+pub(super) const IDENTITY_NAME: &str = "Instance Admin Identity";
+
 /// What a bootstrap writes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Transaction {
@@ -168,8 +171,10 @@ impl Instance {
         run.token = jwt::sign(&self.key, &claims);
         self.database.identities.push(Identity {
             id: run.identity_id.clone(),
-            name: "Instance Admin Identity".to_owned(),
+            name: IDENTITY_NAME.to_owned(),
             organization_id: run.organization_id.clone(),
+            role: "admin".to_owned(),
+            created_at: now,
             universal_auth: None,
         });
         self.database.tokens.push(Token {

@@ -35,7 +35,7 @@ impl Instance {
     }
 
     /// Only an instance admin may touch one.
-    fn may_touch(&self, actor: &Actor, identity_id: &str) -> Result<(), Response> {
+    pub(super) fn may_touch(&self, actor: &Actor, identity_id: &str) -> Result<(), Response> {
         let is_admin = self.database.instance_admins.iter().any(|admin| admin == identity_id);
         if !is_admin || self.is_super_admin(actor) {
             return Ok(());

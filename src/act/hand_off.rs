@@ -1,0 +1,292 @@
+//! Hands off: an identity with fewer rights, and then the instance admin right.
+//!
+//! Straight-line, as `establish` is: every step may be the last before a crash,
+//! and starting again from the top is always right. An identity is looked for by
+//! its name before one is made; a client secret that was lost on the way is made
+//! anew, and the lost one is revoked later. The right is given up last, in a run
+//! in which the server has let the client secret in that the cluster has.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{
+    claims::Claims,
+    endpoint::{Endpoint, Origin},
+    identity::Identity,
+    infisical::{Connect, Error, ErrorKind, Infisical},
+    plan::timing,
+    problem::{Problem, ProblemKind},
+    secret::{AccessToken, Fingerprint, UniversalAuth},
+};
+
+mod memory;
+
+pub use memory::{AcceptedIdentity, HandedOff, HeldHandOff};
+
+/// Client secrets and identities of ours that are older than this and that nobody
+/// has are ended: a replica that has just made one hands it out.
+pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
+
+/// What there is to hand off with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandOff {
+    /// The server.
+    pub endpoint: Endpoint,
+    /// The token of the connection, which stands.
+    pub token: AccessToken,
+    /// Client secrets that are tried in turn.
+    pub logins: Vec<UniversalAuth>,
+    /// The one that was seen in observed, where the input wants it.
+    pub seen: Option<Fingerprint>,
+    /// What the identity is called, and its client secrets are described as.
+    pub name: String,
+    /// The slug of its role in the organization.
+    pub role: String,
+    /// The identity's id, if it is known.
+    pub identity_id: Option<String>,
+    /// Whether the instance admin right is revoked when the client secret that was
+    /// seen works.
+    pub revoke: bool,
+    /// Whether what earlier tries have left is ended when it works.
+    pub sweep: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What an attempt is made with. A change of it is worth a try at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOffAttempt {
+    /// The server.
+    pub origin: Origin,
+    /// The token of the connection.
+    pub token: Fingerprint,
+    /// The client secrets.
+    pub logins: Vec<Fingerprint>,
+    /// The role.
+    pub role: String,
+    /// Whether the right is to be revoked.
+    pub revoke: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read in one place")]
+pub struct HandOffOutcome {
+    /// An identity whose client secret the server accepted just now.
+    pub identity: Option<Identity>,
+    /// Whether that client secret was made just now.
+    pub made: bool,
+    /// Why there is none, or why the right was not revoked.
+    pub problem: Option<Problem>,
+    /// The client secrets that were tried and refused.
+    pub refused: Vec<Fingerprint>,
+    /// One that was made and could not be tried.
+    pub untested: Option<UniversalAuth>,
+    /// Whether the connection's token was refused.
+    pub token_refused: bool,
+    /// Whether the connection's identity has no instance admin right any more.
+    pub right_is_gone: bool,
+    /// Whether what earlier tries have left is gone.
+    pub swept: bool,
+}
+
+impl HandOff {
+    /// What identifies the attempt.
+    #[must_use]
+    pub fn attempt(&self) -> HandOffAttempt {
+        HandOffAttempt {
+            origin: self.endpoint.origin().clone(),
+            token: self.token.fingerprint(),
+            logins: self.logins.iter().map(UniversalAuth::fingerprint).collect(),
+            role: self.role.clone(),
+            revoke: self.revoke,
+        }
+    }
+}
+
+/// Hands off, or says what is in the way.
+pub(super) async fn hand_off(connect: &dyn Connect, work: &HandOff) -> HandOffOutcome {
+    let problem = |kind| Some(Problem::new(work.endpoint.origin(), kind));
+    let infisical = match connect.connect(&work.endpoint) {
+        Ok(infisical) => infisical,
+        Err(error) => {
+            return HandOffOutcome { problem: problem(ProblemKind::Request(error)), ..Default::default() };
+        }
+    };
+    let mut run = Run { infisical, work, outcome: HandOffOutcome::default() };
+    if let Err(kind) = run.run().await {
+        let is_refused = |kind: &ErrorKind| matches!(kind, ErrorKind::TokenRefused(_));
+        run.outcome.token_refused = matches!(&kind, ProblemKind::Request(error) if is_refused(&error.kind));
+        run.outcome.problem = problem(kind);
+    }
+    run.outcome
+}
+
+struct Run<'a> {
+    infisical: Arc<dyn Infisical>,
+    work: &'a HandOff,
+    outcome: HandOffOutcome,
+}
+
+impl Run<'_> {
+    async fn run(&mut self) -> Result<(), ProblemKind> {
+        let Some(identity) = self.try_logins().await? else { return self.make_and_try().await };
+        let is_seen = self.work.seen == Some(identity.login.fingerprint());
+        self.outcome.identity = Some(identity.clone());
+        // Never before: what replaces the right is in the cluster, and works.
+        if is_seen && self.work.revoke {
+            self.give_up_the_right().await?;
+        }
+        if is_seen && self.work.sweep {
+            self.outcome.swept = self.sweep(&identity).await.is_some();
+        }
+        Ok(())
+    }
+
+    async fn try_logins(&mut self) -> Result<Option<Identity>, ProblemKind> {
+        for login in &self.work.logins {
+            match self.accept(login).await {
+                Ok(identity) => return Ok(Some(identity)),
+                Err(error) if error.kind == ErrorKind::ClientSecretRefused => {
+                    self.outcome.refused.push(login.fingerprint());
+                }
+                Err(error) => return Err(of_login(error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Rule: what is handed out was accepted by the server.
+    async fn accept(&self, login: &UniversalAuth) -> Result<Identity, Error> {
+        let token = self.infisical.universal_auth_login(login).await?;
+        let organization = self.infisical.identity_details(&token).await?;
+        let Claims { client_secret_id, identity_id, .. } = Claims::of(&token);
+        let origin = self.work.endpoint.origin().clone();
+        Ok(Identity { login: login.clone(), client_secret_id, id: identity_id, origin, organization })
+    }
+
+    async fn make_and_try(&mut self) -> Result<(), ProblemKind> {
+        let login = self.make().await?;
+        match self.accept(&login).await {
+            Ok(identity) => {
+                (self.outcome.identity, self.outcome.made) = (Some(identity), true);
+                Ok(())
+            }
+            Err(error) => {
+                self.outcome.untested = Some(login);
+                Err(of_login(error))
+            }
+        }
+    }
+
+    /// A new client secret. Whatever of the way there has been gone already is
+    /// found again.
+    async fn make(&self) -> Result<UniversalAuth, ProblemKind> {
+        let (infisical, token) = (&self.infisical, &self.work.token);
+        let organization = infisical.identity_details(token).await.map_err(of_managing)?;
+        let id = match self.find(&organization.id).await? {
+            Some(id) => id,
+            None => self.create(&organization.id).await?,
+        };
+        let client_id = match infisical.universal_auth(token, &id).await.map_err(of_managing)? {
+            Some(client_id) => client_id,
+            None => infisical.attach_universal_auth(token, &id).await.map_err(of_managing)?,
+        };
+        let made = infisical.create_client_secret(token, &id, &self.work.name).await.map_err(of_managing)?;
+        Ok(UniversalAuth { client_id, client_secret: made.client_secret })
+    }
+
+    /// The identity that is known, or the oldest of its name: every replica takes
+    /// the same one.
+    async fn find(&self, organization_id: &str) -> Result<Option<String>, ProblemKind> {
+        let listed = self.infisical.identities(&self.work.token, organization_id).await;
+        let mut listed = listed.map_err(of_managing)?;
+        if let Some(known) = &self.work.identity_id
+            && listed.iter().any(|identity| identity.id == *known)
+        {
+            return Ok(Some(known.clone()));
+        }
+        listed.retain(|identity| identity.name == self.work.name);
+        listed.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        Ok(listed.into_iter().next().map(|identity| identity.id))
+    }
+
+    async fn create(&self, organization_id: &str) -> Result<String, ProblemKind> {
+        let HandOff { token, name, role, .. } = self.work;
+        let made = self.infisical.create_identity(token, organization_id, name, role).await;
+        let made = made.map_err(|error| match error.kind {
+            // Read in the source: a role that is not there, a plan without custom
+            // roles or with no identity left, more rights than the token's own.
+            ErrorKind::Forbidden
+            | ErrorKind::NotFound
+            | ErrorKind::Unexpected { .. }
+            | ErrorKind::InvalidRequest { .. } => ProblemKind::IdentityRefused { role: role.clone() },
+            _ => ProblemKind::Request(error),
+        })?;
+        // Another replica may have made one in the same moment.
+        Ok(self.find(organization_id).await?.unwrap_or(made))
+    }
+
+    /// The connection's own identity gives up its right; its token goes on working
+    /// for the organization (recorded). `Forbidden` is the answer to one that has
+    /// lost it already.
+    async fn give_up_the_right(&mut self) -> Result<(), ProblemKind> {
+        let token = &self.work.token;
+        let identity = Claims::of(token).identity_id.ok_or(ProblemKind::MayNotHandOff)?;
+        match self.infisical.revoke_instance_admin(token, &identity).await {
+            Ok(()) => {}
+            Err(error) if error.kind == ErrorKind::Forbidden => {}
+            Err(error) => return Err(ProblemKind::Request(error)),
+        }
+        tracing::info!("the instance admin right of the connection's identity is revoked");
+        self.outcome.right_is_gone = true;
+        Ok(())
+    }
+
+    /// Ends what nobody has: client secrets of ours of which the outcome was lost
+    /// or that were replaced, and identities that another replica has made at the
+    /// same time. The present one was seen in observed and works, so breaking comes
+    /// after making. `None` where it has to be done again, which is no problem of
+    /// the XR's.
+    async fn sweep(&self, identity: &Identity) -> Option<()> {
+        let (infisical, token) = (&self.infisical, &self.work.token);
+        // Not knowing which is ours is a reason to leave them all alone.
+        let (present, id) = (identity.client_secret_id.as_ref()?, identity.id.as_ref()?);
+        let is_old = |created_at| timing::later(created_at, SWEPT_AFTER) <= self.work.now;
+        for secret in infisical.list_client_secrets(token, id).await.ok()? {
+            let is_ours = secret.description == self.work.name && !secret.revoked;
+            if is_ours && secret.id != *present && is_old(secret.created_at) {
+                infisical.revoke_client_secret(token, id, &secret.id).await.ok()?;
+                tracing::info!("revoked a client secret that an earlier try had left alive");
+            }
+        }
+        let mut listed = infisical.identities(token, &identity.organization.id).await.ok()?;
+        listed.retain(|listed| listed.name == self.work.name);
+        // One that somebody else supplied is no reason to end ours.
+        if listed.iter().any(|listed| listed.id == *id) {
+            for surplus in listed.iter().filter(|listed| listed.id != *id && is_old(listed.created_at)) {
+                infisical.delete_identity(token, &surplus.id).await.ok()?;
+                tracing::info!("deleted an identity that an earlier try had left");
+            }
+        }
+        Some(())
+    }
+}
+
+fn of_login(error: Error) -> ProblemKind {
+    match error.kind {
+        ErrorKind::IdentityLocked => ProblemKind::IdentityLocked,
+        // What the server says of a token that it has just given out is nothing
+        // that it says of the connection's.
+        ErrorKind::TokenRefused(refusal) => ProblemKind::MintedTokenRefused(refusal),
+        _ => ProblemKind::Request(error),
+    }
+}
+
+fn of_managing(error: Error) -> ProblemKind {
+    match error.kind {
+        ErrorKind::Forbidden => ProblemKind::MayNotHandOff,
+        _ => ProblemKind::Request(error),
+    }
+}

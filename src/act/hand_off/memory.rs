@@ -1,0 +1,217 @@
+//! What a process remembers of handing off, beside what it remembers of the
+//! connection. The same holds here: whatever is lost with the process is found
+//! again in the cluster and on the server.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{HandOff, HandOffAttempt, HandOffOutcome, SWEPT_AFTER};
+use crate::{
+    claims::Claims,
+    endpoint::Origin,
+    identity::{Identity, ObservedIdentity},
+    input::IdentityDetail,
+    observe::{PreviousCondition, XrKey},
+    plan::timing,
+    problem::Problem,
+    secret::{Fingerprint, UniversalAuth},
+};
+
+/// For how long a client secret is held after it was seen in observed: longer than
+/// any stale read.
+const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
+
+/// When to look for what earlier tries have left: what other replicas made at the
+/// same time is old enough by then.
+const SWEEPS_AFTER: Duration = Duration::from_mins(11);
+
+/// One that is younger, or was in observed so short a time ago, is revoked by no
+/// other replica.
+const SAFE: Duration = Duration::from_mins(5);
+
+/// How many client secrets of an XR are recognised.
+const KNOWN: usize = 8;
+
+/// What is remembered of handing off.
+#[derive(Clone, Debug, Default)]
+pub struct HandedOff {
+    /// The client secret that the server accepted last.
+    pub accepted: Option<AcceptedIdentity>,
+    /// Fingerprints of those that were tried.
+    pub known: Vec<Fingerprint>,
+    /// Those that the server refused last.
+    pub refused: Vec<Fingerprint>,
+    /// One that was made and could not be tried yet.
+    pub untested: Option<UniversalAuth>,
+    /// The last problem, while there is one.
+    pub held: Option<HeldHandOff>,
+    /// When to look for what earlier tries have left.
+    pub sweep_at: Option<Timestamp>,
+    /// When the server was asked last, and had answered or had not.
+    pub asked_at: Option<Timestamp>,
+    /// Whether work is under way.
+    pub working: bool,
+    /// Counts what has happened, so that a plan made on an older state is not
+    /// carried out.
+    pub revision: u64,
+}
+
+/// A client secret that the server accepted.
+#[derive(Clone, Debug)]
+pub struct AcceptedIdentity {
+    /// Which, with its client ID.
+    pub login: Fingerprint,
+    /// The identity's id.
+    pub identity_id: Option<String>,
+    /// The server that did.
+    pub origin: Origin,
+    /// The id of the connection's token at that time.
+    pub token_id: Option<String>,
+    /// When it did so last.
+    pub verified_at: Timestamp,
+    /// When it was made, if this process has made it.
+    pub made_at: Option<Timestamp>,
+    /// All of it, until ten minutes after it was seen in observed.
+    pub identity: Option<Identity>,
+    /// When all of it was seen in observed first.
+    pub seen_at: Option<Timestamp>,
+    /// When it was seen in observed last.
+    pub last_seen_at: Option<Timestamp>,
+}
+
+/// A problem, and when it is worth trying again.
+#[derive(Clone, Debug)]
+pub struct HeldHandOff {
+    /// The problem.
+    pub problem: Problem,
+    /// What was tried.
+    pub attempt: HandOffAttempt,
+    /// How often in a row.
+    pub attempts: u32,
+    /// When it is tried again, unless what would be tried has changed.
+    pub retry_at: Timestamp,
+}
+
+impl AcceptedIdentity {
+    /// Whether no other replica revokes it, since it is young or was in the cluster
+    /// a short time ago.
+    pub(crate) fn is_safe_from_others(&self, now: Timestamp) -> bool {
+        let is_recent = |at: Option<Timestamp>| at.is_some_and(|at| now < timing::later(at, SAFE));
+        is_recent(self.made_at) || is_recent(self.last_seen_at)
+    }
+
+    fn notice(&mut self, observed: &ObservedIdentity, wanted: &[IdentityDetail], now: Timestamp) {
+        if observed.login.as_ref().map(UniversalAuth::fingerprint) == Some(self.login) {
+            self.last_seen_at = Some(now);
+        }
+        let Some(identity) = &self.identity else { return };
+        if observed.in_place && observed.data == identity.data(wanted) {
+            let seen_at = *self.seen_at.get_or_insert(now);
+            if timing::later(seen_at, HELD_AFTER_SEEN) <= now {
+                self.identity = None;
+            }
+        } else {
+            self.seen_at = None;
+        }
+    }
+}
+
+impl HandedOff {
+    /// Whether a client secret was tried before.
+    #[must_use]
+    pub fn knows(&self, login: Fingerprint) -> bool {
+        self.accepted.as_ref().is_some_and(|accepted| accepted.login == login) || self.known.contains(&login)
+    }
+
+    /// Whether what the XR says may be newer than what this process was told.
+    #[must_use]
+    pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
+        self.asked_at.is_none_or(|asked_at| said.is_newer_than(asked_at))
+    }
+
+    /// Notes whether the Secret is in observed, all of it.
+    pub(in crate::act) fn notice(
+        &mut self,
+        observed: Option<&ObservedIdentity>,
+        wanted: &[IdentityDetail],
+        now: Timestamp,
+    ) {
+        if let (Some(accepted), Some(observed)) = (&mut self.accepted, observed) {
+            accepted.notice(observed, wanted, now);
+        }
+    }
+
+    pub(in crate::act) fn absorb(
+        &mut self,
+        key: &XrKey,
+        work: &HandOff,
+        outcome: HandOffOutcome,
+        now: Timestamp,
+    ) {
+        self.revision += 1;
+        self.asked_at = Some(now);
+        if work.sweep {
+            self.sweep_at = if outcome.swept { None } else { Some(timing::later(now, SWEPT_AFTER)) };
+        }
+        let accepted = outcome.identity.as_ref().map(|identity| identity.login.fingerprint());
+        let is_done =
+            |login: &UniversalAuth| accepted.is_some() || outcome.refused.contains(&login.fingerprint());
+        let untested = self.untested.take().filter(|login| !is_done(login));
+        self.untested = outcome.untested.or(untested);
+        for refused in outcome.refused {
+            push(&mut self.known, refused);
+            push(&mut self.refused, refused);
+            self.accepted.take_if(|accepted| accepted.login == refused);
+        }
+        if let Some(identity) = outcome.identity {
+            self.accept(work, identity, outcome.made.then_some(now));
+        }
+        match outcome.problem {
+            Some(problem) => self.hold(key, work, problem, now),
+            None => self.held = None,
+        }
+    }
+
+    fn accept(&mut self, work: &HandOff, identity: Identity, made_at: Option<Timestamp>) {
+        let login = identity.login.fingerprint();
+        let before = self.accepted.take();
+        if let Some(before) = &before {
+            push(&mut self.known, before.login);
+        }
+        let same = before.filter(|before| before.login == login);
+        if same.is_none() {
+            self.sweep_at = Some(timing::later(work.now, SWEEPS_AFTER));
+        }
+        self.refused.retain(|refused| *refused != login);
+        self.accepted = Some(AcceptedIdentity {
+            login,
+            identity_id: identity.id.clone(),
+            origin: identity.origin.clone(),
+            token_id: Claims::of(&work.token).token_id,
+            verified_at: work.now,
+            made_at: made_at.or(same.as_ref().and_then(|same| same.made_at)),
+            identity: Some(identity),
+            seen_at: same.as_ref().and_then(|same| same.seen_at),
+            last_seen_at: same.and_then(|same| same.last_seen_at),
+        });
+    }
+
+    fn hold(&mut self, key: &XrKey, work: &HandOff, problem: Problem, now: Timestamp) {
+        let attempt = work.attempt();
+        let retry = problem.retry();
+        let again =
+            self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
+        let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
+        let retry_at = timing::later(now, timing::pause(retry, attempts, key));
+        self.held = Some(HeldHandOff { problem, attempt, attempts, retry_at });
+    }
+}
+
+/// Adds the newest at the end, and lets the oldest go.
+fn push(logins: &mut Vec<Fingerprint>, login: Fingerprint) {
+    logins.retain(|known| *known != login);
+    logins.push(login);
+    let surplus = logins.len().saturating_sub(KNOWN);
+    logins.drain(..surplus);
+}

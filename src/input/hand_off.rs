@@ -1,0 +1,58 @@
+//! Handing off: a machine identity with fewer rights, and what becomes of the
+//! instance admin's.
+
+use super::SecretRef;
+
+/// What the composition's author asks for after bootstrap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOff {
+    /// The slug of the identity's role in the organization.
+    pub role: String,
+    /// The Secret with client ID and secret.
+    pub secret: Option<SecretRef>,
+    /// The keys of that Secret. Client ID and secret are always among them.
+    pub details: Vec<IdentityDetail>,
+    /// What becomes of the bootstrap identity's right.
+    pub instance_admin: InstanceAdmin,
+}
+
+/// A key of the Secret with client ID and secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityDetail {
+    /// The key.
+    pub name: String,
+    /// What it holds.
+    pub value: IdentityDetailValue,
+}
+
+/// What a key of the Secret with client ID and secret holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, schemars::JsonSchema)]
+pub enum IdentityDetailValue {
+    /// The identity's client ID.
+    ClientId,
+    /// The identity's client secret.
+    ClientSecret,
+    /// The instance's URL.
+    Host,
+    /// The organization's ID.
+    OrganizationId,
+    /// The organization's slug.
+    OrganizationSlug,
+    /// The identity's ID.
+    IdentityId,
+    /// The JSON that provider-infisical reads:
+    /// `{"auth":{"universal":{"client_id":"…","client_secret":"…"}}}`.
+    Credentials,
+}
+
+/// What becomes of the instance admin right of the identity that bootstrap has
+/// made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+pub enum InstanceAdmin {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is revoked once the client secret is in the cluster and works. Only a
+    /// server admin can give it back.
+    Revoke,
+}

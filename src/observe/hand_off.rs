@@ -1,0 +1,78 @@
+//! What is asked for after bootstrap, and the Secret with client ID and secret.
+
+use super::{ADMIN_RESOURCE, ObserveError, Xr, observed, secrets, xr::Scope};
+use crate::{
+    composed_secret::{SecretData, SecretName},
+    identity::ObservedIdentity,
+    input::{self, IdentityDetail, InstanceAdmin},
+    proto::v1::RunFunctionRequest,
+};
+
+/// The name in the pipeline of the Secret with client ID and secret.
+pub const IDENTITY_RESOURCE: &str = "infisical-identity";
+
+/// What the input asks for after bootstrap, with what of it is there.
+#[derive(Clone, Debug)]
+pub struct HandOff {
+    /// The slug of the identity's role in the organization.
+    pub role: String,
+    /// What becomes of the bootstrap identity's right.
+    pub instance_admin: InstanceAdmin,
+    /// What the Secret is called.
+    pub secret: SecretName,
+    /// Its keys.
+    pub wanted: Vec<IdentityDetail>,
+    /// The Secret.
+    pub observed: Option<ObservedIdentity>,
+}
+
+pub(super) fn observe(
+    request: &RunFunctionRequest,
+    xr: &Xr,
+    (connection, admin): (&SecretName, &SecretName),
+    hand_off: &input::HandOff,
+) -> Result<Box<HandOff>, ObserveError> {
+    secrets::check_name(request, IDENTITY_RESOURCE)?;
+    let input::HandOff { role, secret, details, instance_admin } = hand_off;
+    let secret = secret_name(xr, connection, secret.as_ref())?;
+    for (taken, by) in [(connection, "connection"), (admin, ADMIN_RESOURCE)] {
+        if *taken == secret {
+            return Err(ObserveError::Value {
+                field: "input.handOff.writeConnectionSecretToRef.name".to_owned(),
+                what: format!("Secret {secret} is that of {by} already; write another name"),
+            });
+        }
+    }
+    let manifest = observed(request, IDENTITY_RESOURCE);
+    Ok(Box::new(HandOff {
+        role: role.clone(),
+        instance_admin: *instance_admin,
+        secret,
+        wanted: details.clone(),
+        observed: manifest.map(|manifest| ObservedIdentity::read(&SecretData::read(manifest), details)),
+    }))
+}
+
+/// What the Secret is called: as the input says, else `{xr-name}-identity` beside
+/// the connection. The XR's `spec.writeConnectionSecretToRef` names the connection
+/// only, so its namespace counts, and its name does not.
+fn secret_name(
+    xr: &Xr,
+    connection: &SecretName,
+    given: Option<&input::SecretRef>,
+) -> Result<SecretName, ObserveError> {
+    let given_namespace = given.and_then(|given| given.namespace.clone());
+    if let (Scope::Namespaced(own), Some(given)) = (&xr.scope, &given_namespace)
+        && given != own
+    {
+        let (given, own) = (given.clone(), own.clone());
+        let field = "input.handOff.writeConnectionSecretToRef.namespace";
+        return Err(ObserveError::OtherNamespace { field, given, own });
+    }
+    let namespace = match &xr.scope {
+        Scope::Namespaced(_) => None,
+        Scope::Cluster | Scope::Legacy { .. } => given_namespace.or_else(|| connection.namespace.clone()),
+    };
+    let name = given.and_then(|given| given.name.clone());
+    Ok(SecretName { name: name.unwrap_or_else(|| format!("{}-identity", xr.name)), namespace })
+}

@@ -1,0 +1,289 @@
+//! Decides what becomes of handing off, once it is known what becomes of the
+//! connection.
+//!
+//! Pure, as the rest of the plan. Nothing is done while the connection does not
+//! stand: what was handed off already is emitted again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Action, timing, token_name};
+use crate::{
+    act::{AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
+    claims::Claims,
+    endpoint::Endpoint,
+    identity::ObservedIdentity,
+    input::IdentityDetailValue,
+    observe::{HandOff, Observation},
+    problem::Problem,
+    respond::hand_off as conditions,
+    secret::{AccessToken, Fingerprint, UniversalAuth},
+};
+
+/// How soon the server is asked again about a client secret that is handed out and
+/// was not seen, or on which replicas disagree.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// What one call does about handing off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandOffPlan {
+    /// What becomes of the Secret with client ID and secret.
+    pub secret: IdentitySecret,
+    /// What is done or waited for.
+    pub action: HandOffAction,
+}
+
+/// What becomes of the Secret with client ID and secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentitySecret {
+    /// There is none yet.
+    None,
+    /// It is emitted as it was observed.
+    Observed,
+    /// It is emitted out of memory: it is newer than what was observed.
+    Remembered,
+}
+
+/// What is done or waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HandOffAction {
+    /// The connection has to stand first.
+    Wait,
+    /// Work is under way.
+    Await,
+    /// Work is started, detached from the call.
+    Start(Box<Work>),
+    /// A problem was found, and it is too early to try again.
+    Hold {
+        /// The problem.
+        problem: Problem,
+        /// When it is tried again.
+        retry_at: Timestamp,
+    },
+    /// A client secret was accepted and is handed out until it is seen in observed.
+    HandOut,
+    /// It stands.
+    Keep {
+        /// When the client secret is tried next.
+        check_at: Timestamp,
+    },
+}
+
+impl HandOffAction {
+    /// Its name, for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Wait => "Wait",
+            Self::Await => "Await",
+            Self::Start(_) => "Start",
+            Self::Hold { .. } => "Hold",
+            Self::HandOut => "HandOut",
+            Self::Keep { .. } => "Keep",
+        }
+    }
+}
+
+/// Decides what a call does about handing off, if that is asked for.
+pub(super) fn plan(
+    observation: &Observation,
+    remembered: &Remembered,
+    connection: &Action,
+    now: Timestamp,
+) -> Option<HandOffPlan> {
+    let wanted = observation.hand_off.as_deref()?;
+    let nothing = HandedOff::default();
+    let state = remembered.hand_off.as_deref().unwrap_or(&nothing);
+    let at = At { observation, remembered, wanted, state, now };
+    Some(HandOffPlan { secret: at.secret(), action: at.action(connection) })
+}
+
+/// Whether all of an identity is in the Secret.
+pub(crate) fn is_persisted(wanted: &HandOff, accepted: &AcceptedIdentity) -> bool {
+    wanted.observed.as_ref().is_some_and(|observed| {
+        observed.in_place
+            && match &accepted.identity {
+                Some(identity) => observed.data == identity.data(&wanted.wanted),
+                None => login(Some(observed)) == Some(accepted.login) && observed.complete,
+            }
+    })
+}
+
+fn login(observed: Option<&ObservedIdentity>) -> Option<Fingerprint> {
+    observed?.login.as_ref().map(UniversalAuth::fingerprint)
+}
+
+/// What a decision is made of.
+struct At<'a> {
+    observation: &'a Observation,
+    remembered: &'a Remembered,
+    wanted: &'a HandOff,
+    state: &'a HandedOff,
+    now: Timestamp,
+}
+
+impl At<'_> {
+    fn secret(&self) -> IdentitySecret {
+        let accepted = self.state.accepted.as_ref();
+        let held_in_memory = accepted.is_some_and(|accepted| accepted.identity.is_some());
+        if held_in_memory && !self.is_strange() {
+            IdentitySecret::Remembered
+        } else if self.wanted.observed.is_some() {
+            IdentitySecret::Observed
+        } else {
+            IdentitySecret::None
+        }
+    }
+
+    /// Whether the observed client secret is one that this process knows nothing
+    /// of, or that stands in the place of an older one: it is right until the
+    /// server says otherwise, as an observed token is.
+    fn is_strange(&self) -> bool {
+        let Some(observed) = login(self.wanted.observed.as_ref()) else { return false };
+        let other = self.state.accepted.as_ref().filter(|accepted| accepted.login != observed);
+        let gives_way = other.is_some_and(|accepted| !accepted.is_safe_from_others(self.now));
+        !self.state.knows(observed) || (gives_way && !self.state.refused.contains(&observed))
+    }
+
+    fn action(&self, connection: &Action) -> HandOffAction {
+        if self.state.working {
+            return HandOffAction::Await;
+        }
+        let Action::Keep { .. } = connection else { return HandOffAction::Wait };
+        let Ok(endpoint) = &self.observation.endpoint else { return HandOffAction::Wait };
+        let Some(token) = self.token() else { return HandOffAction::Wait };
+        if let Some(standing) = self.standing(endpoint) {
+            return standing;
+        }
+        let work = self.work(endpoint, token);
+        match &self.state.held {
+            Some(held) if self.now < held.retry_at && held.attempt == work.attempt() => {
+                HandOffAction::Hold { problem: held.problem.clone(), retry_at: held.retry_at }
+            }
+            _ => HandOffAction::Start(Box::new(work)),
+        }
+    }
+
+    /// The token of the connection that stands.
+    fn token(&self) -> Option<AccessToken> {
+        let accepted = self.remembered.accepted.as_ref()?;
+        let held = accepted.connection.as_ref().map(|connection| &connection.token);
+        let observed = self.observation.connection.as_ref().and_then(|it| it.token.as_ref());
+        held.or(observed.filter(|token| token.fingerprint() == accepted.token)).cloned()
+    }
+
+    /// What is done about what was handed off and needs no work.
+    fn standing(&self, endpoint: &Endpoint) -> Option<HandOffAction> {
+        let accepted = self.state.accepted.as_ref()?;
+        let is_seen = is_persisted(self.wanted, accepted);
+        let token = self.remembered.accepted.as_ref()?;
+        // Another token is that of an instance that may have been set up again.
+        let is_of_this = accepted.origin == *endpoint.origin() && accepted.token_id == token.token_id;
+        if !is_of_this || self.is_strange() || (is_seen && self.right_is_due()) {
+            return None;
+        }
+        let policy = &self.observation.token_policy;
+        let check_at =
+            timing::verify_at(accepted.verified_at, policy.verify_interval, &self.observation.xr.key);
+        let retry_at = self.state.held.as_ref().map(|held| held.retry_at);
+        let others = [retry_at, self.sweep_at(), self.contradicted_at(accepted)];
+        let check_at = others.into_iter().flatten().fold(check_at, Timestamp::min);
+        if check_at <= self.now {
+            None
+        } else if is_seen {
+            Some(HandOffAction::Keep { check_at })
+        } else if accepted.identity.is_some() {
+            let is_fresh = self.now < timing::later(accepted.verified_at, ASKED_AGAIN_AFTER);
+            is_fresh.then_some(HandOffAction::HandOut)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the instance admin right is to be revoked and, as far as is known,
+    /// was not.
+    fn right_is_due(&self) -> bool {
+        let lacks_it = self.remembered.accepted.as_ref().is_some_and(|accepted| accepted.lacks_the_right);
+        self.observation.gives_up_the_right() && !lacks_it
+    }
+
+    /// When to look for what earlier tries have left: once the present client
+    /// secret was seen in observed.
+    fn sweep_at(&self) -> Option<Timestamp> {
+        let accepted = self.state.accepted.as_ref()?;
+        let is_observed = login(self.wanted.observed.as_ref()) == Some(accepted.login);
+        if is_observed { self.state.sweep_at } else { None }
+    }
+
+    /// When to ask again where the XR says something else: another replica was
+    /// told so.
+    fn contradicted_at(&self, accepted: &AcceptedIdentity) -> Option<Timestamp> {
+        let said = self.observation.xr.previous.of_type(conditions::HANDED_OFF)?;
+        let is_contradicted = conditions::is_what_a_server_said(&said.reason)
+            && said.reason != conditions::of_accepted(self.state)
+            && self.state.is_older_than(said);
+        let asked_at = self.state.asked_at.unwrap_or(accepted.verified_at);
+        is_contradicted.then(|| timing::later(asked_at, ASKED_AGAIN_AFTER))
+    }
+
+    fn work(&self, endpoint: &Endpoint, token: AccessToken) -> Work {
+        let observed = self.wanted.observed.as_ref().filter(|observed| observed.in_place);
+        Work {
+            endpoint: endpoint.clone(),
+            token,
+            logins: self.logins_to_try(),
+            seen: login(observed),
+            name: token_name(self.observation),
+            role: self.wanted.role.clone(),
+            identity_id: self.identity_id(),
+            revoke: self.right_is_due(),
+            sweep: self.sweep_at().is_some_and(|sweep_at| sweep_at <= self.now),
+            now: self.now,
+        }
+    }
+
+    /// A strange one in the cluster first, then the newest that was accepted, one
+    /// that could not be tried yet, and the observed one. Never one that was
+    /// refused: after three failures the server locks the identity.
+    fn logins_to_try(&self) -> Vec<UniversalAuth> {
+        let observed = self.wanted.observed.as_ref().and_then(|observed| observed.login.as_ref());
+        let accepted = self.state.accepted.as_ref().and_then(|accepted| accepted.identity.as_ref());
+        let strange = observed.filter(|_| self.is_strange());
+        let in_order = [strange, accepted.map(|it| &it.login), self.state.untested.as_ref(), observed];
+        let mut logins: Vec<UniversalAuth> = Vec::new();
+        for login in in_order.into_iter().flatten() {
+            if !logins.contains(login) && !self.state.refused.contains(&login.fingerprint()) {
+                logins.push(login.clone());
+            }
+        }
+        logins
+    }
+
+    /// The identity's id, as far as this process or the cluster knows it.
+    fn identity_id(&self) -> Option<String> {
+        let accepted = self.state.accepted.as_ref().and_then(|accepted| accepted.identity_id.clone());
+        let persisted = || {
+            let detail =
+                self.wanted.wanted.iter().find(|detail| detail.value == IdentityDetailValue::IdentityId)?;
+            self.wanted.observed.as_ref()?.data.text(&detail.name).map(str::to_owned)
+        };
+        accepted.or_else(persisted)
+    }
+}
+
+/// The id of the identity that bootstrap has made, as far as it is persisted.
+pub(super) fn bootstrap_identity(observation: &Observation, remembered: &Remembered) -> Option<String> {
+    let accepted = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
+    let observed = observation.connection.as_ref();
+    let persisted = || {
+        let named = crate::input::DetailValue::IdentityId;
+        let detail = observation.wanted.iter().find(|detail| detail.value == named)?;
+        observed?.data.text(&detail.name).map(str::to_owned)
+    };
+    let claimed = || Claims::of(observed?.token.as_ref()?).identity_id;
+    accepted.and_then(|connection| connection.identity_id.clone()).or_else(claimed).or_else(persisted)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

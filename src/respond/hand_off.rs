@@ -1,0 +1,277 @@
+//! The condition of handing off, its reasons and messages, and the Secret with
+//! client ID and secret.
+//!
+//! `InfisicalHandedOff` says whether the client secret is in the cluster and works
+//! and, where that is asked for, the instance admin right is revoked. It is there
+//! only if handing off is asked for.
+
+use super::conditions::{self, Says};
+use crate::{
+    act::{HandedOff, Remembered},
+    composed_secret::SecretData,
+    observe::{HandOff, Observation},
+    plan::{
+        Action, Plan,
+        hand_off::{HandOffAction, HandOffPlan, IdentitySecret, is_persisted},
+    },
+    problem::{self, Problem, ProblemKind},
+    proto::v1::{Condition, Status},
+    secret::UniversalAuth,
+};
+
+/// Whether an identity with fewer rights was made and handed out.
+pub const HANDED_OFF: &str = "InfisicalHandedOff";
+
+/// The reasons that are no problem's, which are in [`crate::problem::REASONS`], nor
+/// the token's as well, which are in [`conditions::REASONS`].
+pub const REASONS: &[&str] =
+    &["HandedOff", "HandingOff", "WaitingForConnection", "ClientSecretRefused", "NotAskedFor"];
+
+/// The reason of what is done.
+pub(super) const DONE: &str = "HandedOff";
+/// Of what is being done.
+pub(super) const UNDER_WAY: &str = "HandingOff";
+/// Of what was asked for once.
+pub(super) const NOT_ASKED_FOR: &str = "NotAskedFor";
+/// Of a client secret that the server refused.
+const REFUSED: &str = "ClientSecretRefused";
+
+/// What a response says of handing off.
+pub(super) struct Verdict {
+    /// The condition.
+    pub(super) condition: Condition,
+    /// Whether the XR may be ready, as far as this goes.
+    pub(super) is_ready: bool,
+}
+
+/// Whether a reason came of asking the server.
+pub(crate) fn is_what_a_server_said(reason: &str) -> bool {
+    [DONE, REFUSED].contains(&reason) || problem::REASONS.contains(&reason)
+}
+
+/// The reason of a client secret that the server accepted.
+pub(crate) fn of_accepted(state: &HandedOff) -> &'static str {
+    state.held.as_ref().map_or(DONE, |held| held.problem.reason())
+}
+
+/// What is known of the client secret that is emitted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Login {
+    /// There is none.
+    None,
+    /// The server accepted it.
+    Works,
+    /// The server could not be asked yet.
+    NotAsked,
+    /// The server refused it.
+    Refused,
+}
+
+/// Says what a plan means for the condition and for readiness.
+pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Option<Verdict> {
+    let Some(wanted) = observation.hand_off.as_deref() else { return not_asked_for(observation) };
+    let nothing = HandedOff::default();
+    let state = remembered.hand_off.as_deref().unwrap_or(&nothing);
+    let at = At { observation, remembered, wanted, state, plan, own: plan.hand_off.as_ref()? };
+    let login = at.login();
+    if let Some(said) = at.said_while_waiting(login) {
+        let is_ready = at.was_done();
+        return Some(Verdict { is_ready, condition: conditions::condition(HANDED_OFF, said) });
+    }
+    let may_work = matches!(login, Login::Works) || (login == Login::NotAsked && at.was_done());
+    Some(Verdict {
+        is_ready: at.is_persisted() && may_work && at.right_is_settled(),
+        condition: conditions::condition(HANDED_OFF, at.newest(at.says(login))),
+    })
+}
+
+/// What is said of handing off that was asked for once: Crossplane leaves a
+/// condition as it is that nobody sets any more.
+fn not_asked_for(observation: &Observation) -> Option<Verdict> {
+    observation.xr.previous.of_type(HANDED_OFF)?;
+    let says = Says {
+        status: Status::ConditionFalse,
+        reason: NOT_ASKED_FOR,
+        message:
+            "input.handOff is not set any more: the Secret is deleted, and the identity stays in Infisical"
+                .to_owned(),
+    };
+    Some(Verdict { is_ready: true, condition: conditions::condition(HANDED_OFF, says) })
+}
+
+/// What the Secret is emitted with.
+pub(super) fn data(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Option<SecretData> {
+    let wanted = observation.hand_off.as_deref()?;
+    match plan.hand_off.as_ref()?.secret {
+        IdentitySecret::None => None,
+        IdentitySecret::Observed => wanted.observed.as_ref().map(|observed| observed.data.clone()),
+        IdentitySecret::Remembered => {
+            let accepted = remembered.hand_off.as_ref()?.accepted.as_ref()?;
+            accepted.identity.as_ref().map(|identity| identity.data(&wanted.wanted))
+        }
+    }
+}
+
+/// What is judged.
+struct At<'a> {
+    observation: &'a Observation,
+    remembered: &'a Remembered,
+    wanted: &'a HandOff,
+    state: &'a HandedOff,
+    plan: &'a Plan,
+    own: &'a HandOffPlan,
+}
+
+impl At<'_> {
+    fn login(&self) -> Login {
+        let observed = self.wanted.observed.as_ref().and_then(|observed| observed.login.as_ref());
+        match (self.own.secret, observed.map(UniversalAuth::fingerprint)) {
+            (IdentitySecret::Remembered, _) => Login::Works,
+            (IdentitySecret::None, _) | (IdentitySecret::Observed, None) => Login::None,
+            (IdentitySecret::Observed, Some(login)) => {
+                let is_here = |origin| {
+                    self.observation.endpoint.as_ref().is_ok_and(|endpoint| endpoint.origin() == origin)
+                };
+                let accepted = self.state.accepted.as_ref().filter(|accepted| accepted.login == login);
+                if self.state.refused.contains(&login) {
+                    Login::Refused
+                } else if accepted.is_some_and(|accepted| is_here(&accepted.origin)) {
+                    Login::Works
+                } else {
+                    Login::NotAsked
+                }
+            }
+        }
+    }
+
+    fn is_persisted(&self) -> bool {
+        match self.own.secret {
+            IdentitySecret::None => false,
+            IdentitySecret::Observed => {
+                self.wanted.observed.as_ref().is_some_and(|observed| observed.in_place)
+            }
+            IdentitySecret::Remembered => {
+                self.state.accepted.as_ref().is_some_and(|accepted| is_persisted(self.wanted, accepted))
+            }
+        }
+    }
+
+    /// Whether the XR says that it was handed off, as it does while the server
+    /// cannot be asked.
+    fn was_done(&self) -> bool {
+        let said = self.observation.xr.previous.of_type(HANDED_OFF);
+        said.is_some_and(|said| said.status != "False")
+    }
+
+    /// What the XR says already, while the connection has to stand before anything
+    /// can be found out: saying what is older would contradict another replica at
+    /// every reconcile.
+    fn said_while_waiting(&self, login: Login) -> Option<Says> {
+        let said = self.observation.xr.previous.of_type(HANDED_OFF)?;
+        let is_so = said.status == "False" || (self.is_persisted() && login != Login::Refused);
+        (self.own.action == HandOffAction::Wait && is_so).then(|| conditions::repeated(said))?
+    }
+
+    /// Whether nobody waits for the instance admin right to be revoked. A process
+    /// that does not know it goes by what the XR says.
+    fn right_is_settled(&self) -> bool {
+        let accepted = self.remembered.accepted.as_ref();
+        let is_gone = accepted.map_or_else(|| self.was_done(), |accepted| accepted.lacks_the_right);
+        !self.observation.gives_up_the_right() || is_gone
+    }
+
+    /// The problem that stands, also while it is being tried again.
+    fn problem(&self) -> Option<&Problem> {
+        match &self.own.action {
+            HandOffAction::Hold { problem, .. } => Some(problem),
+            HandOffAction::Wait => None,
+            HandOffAction::Await
+            | HandOffAction::Start(_)
+            | HandOffAction::HandOut
+            | HandOffAction::Keep { .. } => {
+                let is_here = |problem: &Problem| {
+                    let endpoint = self.observation.endpoint.as_ref();
+                    endpoint.is_ok_and(|endpoint| *endpoint.origin() == problem.origin)
+                };
+                self.state.held.as_ref().map(|held| &held.problem).filter(|problem| is_here(problem))
+            }
+        }
+    }
+
+    fn says(&self, login: Login) -> Says {
+        if let Some(problem) = self.problem() {
+            return self.of_problem(login, problem);
+        }
+        let secret = &self.wanted.secret;
+        match login {
+            Login::Refused => Says {
+                status: Status::ConditionFalse,
+                reason: REFUSED,
+                message: format!("The server refuses the client secret in Secret {secret}; another is made"),
+            },
+            Login::None | Login::NotAsked if self.was_done() && self.is_persisted() => self.done(),
+            Login::None | Login::NotAsked if !matches!(self.plan.action, Action::Keep { .. }) => Says {
+                status: Status::ConditionFalse,
+                reason: "WaitingForConnection",
+                message: "The connection has to stand first: see the condition InfisicalBootstrapped"
+                    .to_owned(),
+            },
+            Login::None => under_way("An identity with a client secret is being made"),
+            Login::NotAsked => {
+                under_way(&format!("The server is being asked about the client secret in Secret {secret}"))
+            }
+            Login::Works if !self.is_persisted() && !self.was_done() => {
+                under_way(&format!("The client secret is being written to Secret {secret}"))
+            }
+            Login::Works if !self.right_is_settled() => {
+                under_way("The instance admin right of the connection's identity is being revoked")
+            }
+            Login::Works => self.done(),
+        }
+    }
+
+    fn of_problem(&self, login: Login, problem: &Problem) -> Says {
+        let says_nothing = problem.is_unreachable() || problem.kind == ProblemKind::IdentityLocked;
+        let stands = login == Login::Works || (login == Login::NotAsked && self.was_done());
+        let status = if says_nothing && stands && self.right_is_settled() {
+            Status::ConditionUnknown
+        } else {
+            Status::ConditionFalse
+        };
+        Says { status, reason: problem.reason(), message: problem.message() }
+    }
+
+    fn done(&self) -> Says {
+        let secret = &self.wanted.secret;
+        let message = if self.observation.gives_up_the_right() {
+            format!(
+                "Client ID and client secret are in Secret {secret}, and the connection's identity is not an instance \
+                 admin any more"
+            )
+        } else {
+            format!("Client ID and client secret are in Secret {secret}")
+        };
+        Says { status: Status::ConditionTrue, reason: DONE, message }
+    }
+
+    /// What is said, or what the XR says in its place, when a replica was told
+    /// otherwise since this one has asked.
+    fn newest(&self, says: Says) -> Says {
+        let Some(said) = self.observation.xr.previous.of_type(HANDED_OFF) else { return says };
+        let is_false = says.status == Status::ConditionFalse;
+        let came_of_asking = is_what_a_server_said(says.reason) && is_what_a_server_said(&said.reason);
+        let is_alike = is_false == (said.status == "False");
+        if came_of_asking && is_alike && self.state.is_older_than(said) {
+            conditions::repeated(said).unwrap_or(says)
+        } else {
+            says
+        }
+    }
+}
+
+fn under_way(message: &str) -> Says {
+    Says { status: Status::ConditionFalse, reason: UNDER_WAY, message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;
