@@ -91,6 +91,17 @@ pub(crate) async fn many(
     Ok(grown)
 }
 
+/// What a process holds for XRs whose connections it need not hold any more.
+pub(crate) async fn later(client: &Client, pid: u32, world: &World, xrs: usize) -> Result<u64, Failure> {
+    tokio::time::sleep(Duration::from_mins(11)).await;
+    let many = Many::new(&world.request(0), world.uid());
+    // One verifies the tokens, the other finds that they were seen long enough.
+    for _ in 0..2 {
+        settle(client, &many, 0..xrs).await?;
+    }
+    Ok(usage::memory(pid)?.resident)
+}
+
 /// Calls for XRs until each is in steady state.
 async fn settle(client: &Client, many: &Many, xrs: std::ops::Range<usize>) -> Result<(), Failure> {
     let mut left: Vec<usize> = xrs.collect();

@@ -68,6 +68,11 @@ struct Args {
     #[arg(long)]
     no_build: bool,
 
+    /// Read the memory of all XRs once more, eleven minutes later: a process holds a
+    /// token until it was seen in the cluster for ten.
+    #[arg(long)]
+    later: bool,
+
     /// Measure bursts only: no starts, no image, no 10,000 XRs, no calls to Infisical.
     #[arg(long)]
     bursts_only: bool,
@@ -292,6 +297,11 @@ impl Bench<'_> {
             "each_of_many_at_100k".to_owned(),
             json!({"xrs": xrs, "seconds": wall, "cpu_seconds": cpu}),
         );
+        if self.args.later {
+            let resident = extra::later(&client, pid, &self.world, xrs).await?;
+            println!("{xrs} XRs known, eleven minutes later: {:.1} MB resident", megabytes(resident));
+            extra.insert("many_xrs_later_resident_bytes".to_owned(), json!(resident));
+        }
         Ok(())
     }
 }
