@@ -55,17 +55,11 @@ impl World {
         let plane = ControlPlane::start(tools, &folders).await;
         let client = plane.client.clone();
 
-        let image = folders.run.join("image.tar");
-        package::write_image(binary, &image);
-        let package = (FUNCTION, root.join("package"));
-        let package = (package.0, package.1.as_path());
-        let xpkg =
-            package::publish(tools, &folders, &registry, package, Some(&image)).await.expect("a package");
+        let published = package::publish_function(tools, &folders, &registry, root, binary).await;
         let binary = folders.run.join(FUNCTION);
-        package::extract_binary(&xpkg, &binary).expect("the package has the binary");
+        package::extract_binary(&published.expect("a package"), &binary).expect("the package has the binary");
         for name in FUNCTIONS.iter().skip(1) {
-            let root = package::write_metadata(&folders, name);
-            package::publish(tools, &folders, &registry, (name, &root), None).await.expect("a package");
+            package::publish_metadata(tools, &folders, &registry, name).await.expect("a package");
         }
 
         let mut certificates = std::collections::BTreeMap::new();
