@@ -2,6 +2,7 @@
 
 mod examples;
 mod faults;
+mod runtime;
 mod scale;
 mod shapes;
 mod tls;
@@ -35,6 +36,7 @@ pub(crate) const CASES: &[Case] = cases![
     shapes::required_ca_bundle,
     shapes::wrong_input,
     examples::examples_are_applied,
+    runtime::runtime_is_hardened,
     faults::connection_secret_deleted,
     faults::token_revoked,
     faults::function_killed_before_the_answer,

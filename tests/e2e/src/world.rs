@@ -43,9 +43,13 @@ pub(crate) struct World {
     pub(crate) folders: Folders,
     /// Of this repository.
     pub(crate) root: PathBuf,
+    /// What there is of Crossplane's sources.
+    pub(crate) crossplane_source: PathBuf,
+    /// Where the functions are, in the order of their names.
+    ports: [u16; 4],
     _harness: [Served; 2],
     _auto_ready: FunctionProcess,
-    _registry: Registry,
+    registry: Registry,
 }
 
 impl World {
@@ -92,15 +96,30 @@ impl World {
             secrets: Mutex::default(),
             folders,
             root: root.to_owned(),
+            crossplane_source: tools.crossplane_source(),
+            ports,
             _harness: [compose, templates],
             _auto_ready: auto_ready,
-            _registry: registry,
+            registry,
         }
     }
 
     /// Where Crossplane finds the function from now on.
     pub(crate) async fn point_to(&self, port: u16) {
         point(&self.client, FUNCTION, port).await;
+    }
+
+    /// The package under test, as a Function names it.
+    pub(crate) fn package(&self) -> String {
+        self.registry.reference(FUNCTION)
+    }
+
+    /// Again without a runtime for packages, which is played from now on.
+    pub(crate) async fn play_runtime(&mut self) {
+        self.restart_crossplane(&[]).await;
+        for (name, port) in FUNCTIONS.into_iter().zip(self.ports) {
+            point(&self.client, name, port).await;
+        }
     }
 
     /// SIGKILLs Crossplane and starts it with these flags.
@@ -121,8 +140,7 @@ impl World {
             println!("{ended}");
         }
         self.restart_function().await;
-        self.point_to(self.function.port).await;
-        self.restart_crossplane(&[]).await;
+        self.play_runtime().await;
     }
 
     /// Searches the logs of all processes for the secrets of all cases.
