@@ -3,6 +3,7 @@
 mod examples;
 mod faults;
 mod leaving;
+mod runtime;
 mod scale;
 mod shapes;
 mod tls;
@@ -39,6 +40,7 @@ pub(crate) const CASES: &[Case] = cases![
     examples::a_kind_comes_later,
     examples::consumers_are_composed,
     leaving::a_copy_outlives_the_step,
+    runtime::runtime_is_hardened,
     faults::connection_secret_deleted,
     faults::token_revoked,
     faults::function_killed_before_the_answer,

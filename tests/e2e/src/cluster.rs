@@ -44,6 +44,14 @@ pub(crate) async fn apply(client: &Client, object: &Value) {
     applied.unwrap_or_else(|error| panic!("cannot apply {} {name}: {error}", object["kind"]));
 }
 
+/// The same, of a file that a user has: a field that there is not is an error.
+pub(crate) async fn apply_strictly(client: &Client, object: &Value) {
+    let name = object["metadata"]["name"].as_str().expect("an object has a name");
+    let params = PatchParams::apply(MANAGER).force().validation_strict();
+    let applied = api_of(client, object).patch(name, &params, &Patch::Apply(object)).await;
+    applied.unwrap_or_else(|error| panic!("cannot apply {} {name}: {error}", object["kind"]));
+}
+
 /// Server-side apply to the status of an object.
 pub(crate) async fn apply_status(api: &Api<DynamicObject>, name: &str, object: &Value) {
     let applied = api.patch_status(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object)).await;

@@ -176,6 +176,12 @@ fn start_controllers(tools: &Tools, folders: &Folders) -> Process {
 /// Namespace, roles, and the Secrets that the chart creates empty.
 async fn prepare(client: &Client, tools: &Tools) {
     cluster::namespace(client, NAMESPACE).await;
+    // Crossplane looks up its own for the functions' Deployments.
+    let account = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": { "name": "crossplane", "namespace": NAMESPACE },
+    });
+    cluster::apply(client, &account).await;
     for role in chart::rbac(&tools.crossplane_source()) {
         cluster::apply(client, &role).await;
     }

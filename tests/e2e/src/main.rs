@@ -71,7 +71,7 @@ impl From<String> for Stop {
     }
 }
 
-/// Tasks of this repository.
+/// What `cargo xtask e2e` and `cargo xtask render` start.
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]

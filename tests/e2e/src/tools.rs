@@ -10,8 +10,9 @@ use std::{
 };
 
 use tokio::process::Command;
+use xtask::archive::sha256;
 
-use crate::{Stop, cluster::now, package::hex, process};
+use crate::{Stop, cluster::now, process};
 
 /// Programs that are built from a Go module in `tools/`.
 struct GoModule {
@@ -231,7 +232,7 @@ fn pins(module: &str) -> PathBuf {
 fn key(module: &GoModule) -> String {
     let file = |name| fs::read(pins(module.name).join(name)).unwrap_or_default();
     let pinned = [file("go.mod"), file("go.sum"), variables(module).concat().into_bytes()];
-    hex(&pinned.concat()).chars().take(12).collect()
+    sha256(&pinned.concat()).chars().take(12).collect()
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

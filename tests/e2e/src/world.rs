@@ -43,9 +43,13 @@ pub(crate) struct World {
     pub(crate) folders: Folders,
     /// Of this repository.
     pub(crate) root: PathBuf,
+    /// What there is of Crossplane's sources.
+    pub(crate) crossplane_source: PathBuf,
+    /// Where the functions are, in the order of their names.
+    ports: [u16; 4],
     _harness: [Served; 2],
     _auto_ready: FunctionProcess,
-    _registry: Registry,
+    registry: Registry,
 }
 
 impl World {
@@ -55,17 +59,11 @@ impl World {
         let plane = ControlPlane::start(tools, &folders).await;
         let client = plane.client.clone();
 
-        let image = folders.run.join("image.tar");
-        package::write_image(binary, &image);
-        let package = (FUNCTION, root.join("package"));
-        let package = (package.0, package.1.as_path());
-        let xpkg =
-            package::publish(tools, &folders, &registry, package, Some(&image)).await.expect("a package");
+        let published = package::publish_function(tools, &folders, &registry, root, binary).await;
         let binary = folders.run.join(FUNCTION);
-        package::extract_binary(&xpkg, &binary).expect("the package has the binary");
+        package::extract_binary(&published.expect("a package"), &binary).expect("the package has the binary");
         for name in FUNCTIONS.iter().skip(1) {
-            let root = package::write_metadata(&folders, name);
-            package::publish(tools, &folders, &registry, (name, &root), None).await.expect("a package");
+            package::publish_metadata(tools, &folders, &registry, name).await.expect("a package");
         }
 
         let mut certificates = std::collections::BTreeMap::new();
@@ -98,15 +96,30 @@ impl World {
             secrets: Mutex::default(),
             folders,
             root: root.to_owned(),
+            crossplane_source: tools.crossplane_source(),
+            ports,
             _harness: [compose, templates],
             _auto_ready: auto_ready,
-            _registry: registry,
+            registry,
         }
     }
 
     /// Where Crossplane finds the function from now on.
     pub(crate) async fn point_to(&self, port: u16) {
         point(&self.client, FUNCTION, port).await;
+    }
+
+    /// The package under test, as a Function names it.
+    pub(crate) fn package(&self) -> String {
+        self.registry.reference(FUNCTION)
+    }
+
+    /// Again without a runtime for packages, which is played from now on.
+    pub(crate) async fn play_runtime(&mut self) {
+        self.restart_crossplane(&[]).await;
+        for (name, port) in FUNCTIONS.into_iter().zip(self.ports) {
+            point(&self.client, name, port).await;
+        }
     }
 
     /// SIGKILLs Crossplane and starts it with these flags.
@@ -127,8 +140,7 @@ impl World {
             println!("{ended}");
         }
         self.restart_function().await;
-        self.point_to(self.function.port).await;
-        self.restart_crossplane(&[]).await;
+        self.play_runtime().await;
     }
 
     /// Searches the logs of all processes for the secrets of all cases.

@@ -1,0 +1,194 @@
+//! The licenses of all that is linked into the binary or put beside it, as they
+//! stand in the sources that it was built from.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use crate::{Failure, NAME, about, arch::Arch, binary};
+
+/// What a file with a license is called, in lower case.
+const NAMES: [&str; 6] = ["license", "licence", "copying", "copyright", "notice", "unlicense"];
+/// What is in these folders of a crate is not in the binary.
+const NOT_LINKED: [&str; 5] = ["tests", "test", "examples", "benches", "fuzz"];
+/// Whose data is in the image beside the binary.
+const AUTHORITIES: &str = "webpki-root-certs";
+/// Where Debian keeps the license of glibc.
+const GLIBC: &str = "/usr/share/common-licenses/LGPL-2.1";
+
+/// A crate, by name and version.
+type Crate = (String, String);
+
+/// The licenses in one text: each once, below the names of the crates that are
+/// under it.
+///
+/// # Errors
+///
+/// Where a crate has none, or something cannot be read.
+pub fn third_party(root: &Path, arch: Arch) -> Result<String, Failure> {
+    let metadata = binary::metadata(root, &["--filter-platform", arch.target()])?;
+    let mut crates_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (label, texts) in crates(&metadata)? {
+        for text in texts {
+            crates_of.entry(text).or_default().insert(label.clone());
+        }
+    }
+    let glibc = fs::read_to_string(GLIBC).map_err(about(Path::new(GLIBC)))?;
+    let mut by_crates: Vec<_> = crates_of.into_iter().map(|(text, crates)| (crates, text)).collect();
+    by_crates.sort();
+    let mut all = format!(
+        "{NAME} contains parts of the software below, each under its own license.\n\
+         The license of Rust's standard library is in another file.\n"
+    );
+    for (crates, text) in by_crates {
+        section(&mut all, &crates.into_iter().collect::<Vec<_>>().join(", "), &text);
+    }
+    section(
+        &mut all,
+        "The GNU C Library, linked statically; whoever wants to link another one builds the binary \
+         with the commands in CONTRIBUTING.md (LGPL-2.1-or-later)",
+        &glibc,
+    );
+    Ok(all)
+}
+
+/// The licenses of Rust's standard library, as they come with the compiler.
+///
+/// # Errors
+///
+/// Where they do not.
+pub fn standard_library() -> Result<Vec<u8>, Failure> {
+    let file = Path::new(&binary::sysroot()?).join("share/doc/rust/COPYRIGHT-library.html");
+    fs::read(&file).map_err(about(&file))
+}
+
+fn section(all: &mut String, title: &str, text: &str) {
+    let line = "=".repeat(80);
+    // A String takes all that is written to it.
+    let _ = write!(all, "\n{line}\n{title}\n{line}\n\n{}\n", text.trim_end());
+}
+
+/// Each crate that is linked, with the texts of its licenses.
+fn crates(metadata: &Value) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
+    let packages: BTreeMap<&str, &Value> =
+        list(&metadata["packages"]).filter_map(|package| Some((package["id"].as_str()?, package))).collect();
+    let linked = linked(metadata, &packages);
+    let mut found: BTreeMap<Crate, (BTreeSet<String>, &Value)> = BTreeMap::new();
+    for package in linked.iter().filter_map(|id| packages.get(id)) {
+        let manifest = Path::new(text(package, "manifest_path"));
+        let mut texts = BTreeSet::new();
+        read_all(manifest.parent().unwrap_or(manifest), &mut texts)?;
+        let name = (text(package, "name").to_owned(), text(package, "version").to_owned());
+        found.insert(name, (texts, package));
+    }
+    let mut labelled = BTreeMap::new();
+    for ((name, version), (texts, package)) in &found {
+        // Some crates leave it to the one beside them in their repository.
+        let beside = || {
+            let of_same = |other: &&(BTreeSet<String>, &Value)| {
+                !other.0.is_empty() && other.1["repository"] == package["repository"]
+            };
+            found.values().find(of_same).map(|(texts, _)| texts.clone())
+        };
+        let texts = if texts.is_empty() { beside() } else { Some(texts.clone()) };
+        let texts = texts.ok_or_else(|| format!("{name} {version} comes without a license"))?;
+        labelled.insert(format!("{name} {version} ({})", text(package, "license")), texts);
+    }
+    Ok(labelled)
+}
+
+/// The ids of what is linked: no build scripts, no macros, no tests, and not
+/// this repository's own.
+fn linked<'a>(metadata: &'a Value, packages: &BTreeMap<&'a str, &'a Value>) -> BTreeSet<&'a str> {
+    let nodes: BTreeMap<&str, &Value> =
+        list(&metadata["resolve"]["nodes"]).filter_map(|node| Some((node["id"].as_str()?, node))).collect();
+    let of = |name: &str| packages.iter().find(|(_, package)| package["name"] == name).map(|(id, _)| *id);
+    let mut open: Vec<&str> = of(NAME).into_iter().chain(of(AUTHORITIES)).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let depends_on = nodes.get(id).into_iter().flat_map(|node| list(&node["deps"]));
+        let is_linked =
+            |dependency: &&Value| list(&dependency["dep_kinds"]).any(|kind| kind["kind"].is_null());
+        open.extend(
+            depends_on
+                .filter(is_linked)
+                .filter_map(|dependency| dependency["pkg"].as_str())
+                .filter(|id| packages.get(id).is_some_and(|package| !is_macro(package))),
+        );
+    }
+    seen.retain(|id| packages.get(id).is_some_and(|package| package["name"] != NAME));
+    seen
+}
+
+fn is_macro(package: &Value) -> bool {
+    list(&package["targets"]).any(|target| list(&target["kind"]).any(|kind| kind == "proc-macro"))
+}
+
+/// All licenses of a crate, those of sources of others within it too.
+fn read_all(folder: &Path, texts: &mut BTreeSet<String>) -> Result<(), Failure> {
+    let entries = fs::read_dir(folder).map_err(about(folder))?;
+    let mut paths =
+        entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>, std::io::Error>>()?;
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if path.is_dir() {
+            if !NOT_LINKED.contains(&name.as_str()) {
+                read_all(&path, texts)?;
+            }
+        } else if NAMES.iter().any(|start| name.starts_with(start))
+            && path.extension().is_none_or(|extension| extension != "rs")
+        {
+            let text = fs::read(&path).map_err(about(&path))?;
+            texts.insert(String::from_utf8_lossy(&text).replace("\r\n", "\n"));
+        }
+    }
+    Ok(())
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text<'a>(package: &'a Value, field: &str) -> &'a str {
+    package[field].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_this_repository() -> BTreeMap<String, BTreeSet<String>> {
+        let metadata =
+            binary::metadata(&crate::root(), &["--offline", "--filter-platform", Arch::host().target()]);
+        crates(&metadata.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_crate_that_is_linked_has_a_license() {
+        let crates = of_this_repository();
+        let has = |name: &str| crates.keys().any(|label| label.starts_with(&format!("{name} ")));
+        for name in ["tonic", "tonic-prost", "ring", "libmimalloc-sys", AUTHORITIES] {
+            assert!(has(name), "{name} is linked");
+        }
+        for name in ["proptest", "protox", "serde_derive", NAME] {
+            assert!(!has(name), "{name} is not linked");
+        }
+        assert!(crates.values().all(|texts| !texts.is_empty()));
+    }
+
+    #[test]
+    fn the_sources_that_a_crate_brings_along_count() {
+        let crates = of_this_repository();
+        let (_, texts) = crates.iter().find(|(label, _)| label.starts_with("libmimalloc-sys ")).unwrap();
+        assert!(texts.iter().any(|text| text.contains("Microsoft")), "mimalloc is Microsoft's");
+    }
+}
