@@ -49,5 +49,13 @@ fuzz target *flags:
 quickstart *flags:
     cargo run --quiet --example quickstart -- {{flags}}
 
+# The image and the package, for this machine or, with --arch, for another.
+package *flags:
+    cargo xtask package {{flags}}
+
+# All that a release has, in a folder.
+release folder:
+    bash .ci/release {{folder}}
+
 ci:
     bash .ci/run
