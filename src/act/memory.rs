@@ -146,8 +146,8 @@ pub struct Accepted {
     pub expires_at: Option<Timestamp>,
     /// Whether that is not known because the server could not be asked.
     pub end_is_open: bool,
-    /// Whether its identity was found not to be an instance admin (any more).
-    pub lacks_the_right: bool,
+    /// Whether its identity is an instance admin, as far as the server has said.
+    pub is_instance_admin: Option<bool>,
     /// All of it, until ten minutes after it was seen in observed.
     pub connection: Option<Arc<Connection>>,
     /// When it was seen in observed first.
@@ -363,7 +363,9 @@ impl Memory {
         entry.handing_off = None;
         let token = work.token.fingerprint();
         if let Some(accepted) = entry.remembered.accepted.as_mut().filter(|it| it.token == token) {
-            accepted.lacks_the_right |= outcome.right_is_gone;
+            if outcome.right_is_gone {
+                accepted.is_instance_admin = Some(false);
+            }
             if outcome.token_refused {
                 // It is asked about at once.
                 accepted.verified_at = Timestamp::UNIX_EPOCH;
@@ -479,8 +481,8 @@ impl Remembered {
         let same = before.as_ref().filter(|before| before.token == token);
         let (seen_at, last_seen_at) = same.map_or((None, None), |it| (it.seen_at, it.last_seen_at));
         let known_end = same.and_then(|same| same.expires_at);
-        let lacked_the_right =
-            before.as_ref().is_some_and(|before| is_the_same(before) && before.lacks_the_right);
+        let was_admin =
+            before.as_ref().filter(|before| is_the_same(before)).and_then(|it| it.is_instance_admin);
         if let Some(before) = &before {
             self.learn(before.token);
         }
@@ -494,7 +496,7 @@ impl Remembered {
             issued_at: connection.issued_at,
             expires_at: connection.expires_at.or(known_end),
             end_is_open: connection.end_is_open && known_end.is_none(),
-            lacks_the_right: connection.is_instance_admin.map_or(lacked_the_right, |is_admin| !is_admin),
+            is_instance_admin: connection.is_instance_admin.or(was_admin),
             connection: Some(Arc::new(connection)),
             seen_at,
             last_seen_at,
@@ -524,6 +526,12 @@ impl Remembered {
 }
 
 impl Accepted {
+    /// Whether its identity was found not to be an instance admin (any more).
+    #[must_use]
+    pub fn lacks_the_right(&self) -> bool {
+        self.is_instance_admin == Some(false)
+    }
+
     /// Whether it was issued a short time ago.
     pub(crate) fn is_young(&self, now: Timestamp) -> bool {
         self.issued_at.is_some_and(|at| now < timing::later(at, SAFE))

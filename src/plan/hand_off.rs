@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{Action, timing, token_name};
 use crate::{
-    act::{AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
+    act::{Accepted, AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
     claims::Claims,
     endpoint::Endpoint,
     identity::ObservedIdentity,
@@ -204,7 +204,7 @@ impl At<'_> {
     /// Whether the instance admin right is to be revoked and, as far as is known,
     /// was not.
     fn right_is_due(&self) -> bool {
-        let lacks_it = self.remembered.accepted.as_ref().is_some_and(|accepted| accepted.lacks_the_right);
+        let lacks_it = self.remembered.accepted.as_ref().is_some_and(Accepted::lacks_the_right);
         self.observation.gives_up_the_right() && !lacks_it
     }
 

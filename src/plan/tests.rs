@@ -96,7 +96,7 @@ pub(crate) fn mk_accepted(token: &str) -> Accepted {
         issued_at: connection.issued_at,
         expires_at: connection.expires_at,
         end_is_open: false,
-        lacks_the_right: false,
+        is_instance_admin: None,
         connection: Some(connection.into()),
         seen_at: None,
         last_seen_at: None,
@@ -312,7 +312,7 @@ const TABLE: &[Row] = &[
             connected(observation, remembered);
             observation.xr.previous = PreviousConditions::test("InfisicalTokenValid", "True", "Accepted");
             let accepted = remembered.accepted.as_mut().unwrap();
-            (accepted.verified_at, accepted.lacks_the_right) = (at(-11), true);
+            (accepted.verified_at, accepted.is_instance_admin) = (at(-11), Some(false));
         },
         admin: "Observed",
         connection: ConnectionSecret::Remembered,

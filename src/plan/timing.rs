@@ -142,7 +142,7 @@ mod tests {
             issued_at: issued.map(at),
             expires_at: expires.map(at),
             end_is_open: false,
-            lacks_the_right: false,
+            is_instance_admin: None,
             connection: None,
             seen_at: None,
             last_seen_at: None,

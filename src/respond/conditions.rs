@@ -89,7 +89,7 @@ pub(crate) fn of_accepted(
 
 /// Whether the identity is not an instance admin, and nobody has asked for that.
 fn misses_the_right(observation: &Observation, accepted: &Accepted) -> bool {
-    accepted.lacks_the_right && !observation.gives_up_the_right()
+    accepted.lacks_the_right() && !observation.gives_up_the_right()
 }
 
 /// What is known of the token that is emitted.
@@ -627,7 +627,7 @@ mod tests {
             why: "the token works, and is not an instance admin's any more",
             world: |observation, remembered| {
                 persisted(observation, remembered);
-                remembered.accepted.as_mut().unwrap().lacks_the_right = true;
+                remembered.accepted.as_mut().unwrap().is_instance_admin = Some(false);
             },
             bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
             token_valid: (Status::ConditionTrue, "NotInstanceAdmin"),

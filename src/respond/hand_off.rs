@@ -7,11 +7,11 @@
 
 use super::conditions::{self, Says};
 use crate::{
-    act::{HandedOff, Remembered},
+    act::{Accepted, HandedOff, Remembered},
     composed_secret::SecretData,
     observe::{HandOff, Observation},
     plan::{
-        Action, Plan,
+        Plan,
         hand_off::{HandOffAction, HandOffPlan, IdentitySecret, is_persisted},
     },
     problem::{self, Problem, ProblemKind},
@@ -72,7 +72,7 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     let Some(wanted) = observation.hand_off.as_deref() else { return not_asked_for(observation) };
     let nothing = HandedOff::default();
     let state = remembered.hand_off.as_deref().unwrap_or(&nothing);
-    let at = At { observation, remembered, wanted, state, plan, own: plan.hand_off.as_ref()? };
+    let at = At { observation, remembered, wanted, state, own: plan.hand_off.as_ref()? };
     let login = at.login();
     if let Some(said) = at.said_while_waiting(login) {
         let is_ready = at.was_done();
@@ -118,7 +118,6 @@ struct At<'a> {
     remembered: &'a Remembered,
     wanted: &'a HandOff,
     state: &'a HandedOff,
-    plan: &'a Plan,
     own: &'a HandOffPlan,
 }
 
@@ -173,11 +172,17 @@ impl At<'_> {
     }
 
     /// Whether nobody waits for the instance admin right to be revoked. A process
-    /// that does not know it goes by what the XR says.
+    /// that does not know it, or that asked before the XR said so, goes by what the
+    /// XR says.
     fn right_is_settled(&self) -> bool {
-        let accepted = self.remembered.accepted.as_ref();
-        let is_gone = accepted.map_or_else(|| self.was_done(), |accepted| accepted.lacks_the_right);
-        !self.observation.gives_up_the_right() || is_gone
+        let is_known = |accepted: &Accepted| {
+            let said = self.observation.xr.previous.of_type(HANDED_OFF);
+            let is_older = said.is_some_and(|said| said.is_newer_than(accepted.verified_at));
+            accepted.is_instance_admin.filter(|is_admin| !is_admin || !is_older)
+        };
+        let is_admin = self.remembered.accepted.as_ref().and_then(is_known);
+        !self.observation.gives_up_the_right()
+            || is_admin.map_or_else(|| self.was_done(), |is_admin| !is_admin)
     }
 
     /// The problem that stands, also while it is being tried again.
@@ -210,7 +215,7 @@ impl At<'_> {
                 message: format!("The server refuses the client secret in Secret {secret}; another is made"),
             },
             Login::None | Login::NotAsked if self.was_done() && self.is_persisted() => self.done(),
-            Login::None | Login::NotAsked if !matches!(self.plan.action, Action::Keep { .. }) => Says {
+            Login::None | Login::NotAsked if self.own.action == HandOffAction::Wait => Says {
                 status: Status::ConditionFalse,
                 reason: "WaitingForConnection",
                 message: "The connection has to stand first: see the condition InfisicalBootstrapped"

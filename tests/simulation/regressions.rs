@@ -383,3 +383,24 @@ fn a_client_secret_that_died_is_noticed_in_a_day_however_short_the_tokens_live()
     let setup = Setup { verify: "24h", token_life: 120, hand_off: HandOff::Revoke, ..replicas(1) };
     keeps_every_promise(setup, steps, 3413);
 }
+
+#[test]
+fn a_replica_that_does_not_know_the_right_goes_by_what_the_xr_says() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Fault { nth: 1, fault: FailBefore },
+        Restart { replica: 0 },
+        Fault { nth: 3, fault: RateLimited },
+        Live { replica: 1, calls: 1 },
+    ];
+    let setup = Setup { admin: Admin::SecretRef, hand_off: HandOff::Revoke, ..replicas(2) };
+    keeps_every_promise(setup, steps, 10862);
+}
+
+#[test]
+fn handing_off_goes_on_while_the_token_is_due_for_renewal() {
+    let steps = vec![Ready { is: true }, Fault { nth: 5, fault: HangBefore }, Live { replica: 0, calls: 5 }];
+    let setup = Setup { latency: 900, token_life: 120, hand_off: HandOff::Revoke, ..replicas(3) };
+    keeps_every_promise(setup, steps, 11369);
+}

@@ -100,7 +100,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             done(observation, remembered);
             revoking(observation);
-            remembered.accepted.as_mut().unwrap().lacks_the_right = true;
+            remembered.accepted.as_mut().unwrap().is_instance_admin = Some(false);
         },
         says: (Status::ConditionTrue, "HandedOff"),
         is_ready: true,
