@@ -21,7 +21,7 @@ mod known;
 mod raw;
 mod validate;
 
-pub use hand_off::{HandOff, IdentityDetail, IdentityDetailValue, InstanceAdmin};
+pub use hand_off::{HandOff, IdentityDetail, IdentityDetailValue, InstanceAdmin, Project};
 pub use known::Inputs;
 pub use validate::is_certificate_bundle;
 

@@ -42,6 +42,8 @@ pub const REASONS: &[&str] = &[
     "NoOrganization",
     "IdentityRefused",
     "IdentityLocked",
+    "ProjectMissing",
+    "ProjectRefused",
     "MayNotHandOff",
 ];
 
@@ -126,6 +128,18 @@ pub enum ProblemKind {
     },
     /// The identity that was made is locked after failed logins.
     IdentityLocked,
+    /// There is no project with that slug (yet).
+    ProjectMissing {
+        /// The slug.
+        project: String,
+    },
+    /// The server does not add the identity to a project.
+    ProjectRefused {
+        /// Its slug.
+        project: String,
+        /// The slug of the role there.
+        role: String,
+    },
     /// The connection's token may not manage identities.
     MayNotHandOff,
 }
@@ -161,7 +175,9 @@ impl Problem {
             },
             // Another replica's bootstrap looks the same while it is under way.
             ProblemKind::PartiallyBootstrapped { .. }
-            | ProblemKind::AdminSecretMissing { initialized: false } => Retry::Soon,
+            | ProblemKind::AdminSecretMissing { initialized: false }
+            // It may be composed beside.
+            | ProblemKind::ProjectMissing { .. } => Retry::Soon,
             // Another token or password is tried at once.
             ProblemKind::AdminSecretMissing { initialized: true } | ProblemKind::AdoptedTokenRefused => {
                 Retry::Rarely
@@ -178,6 +194,7 @@ impl Problem {
             | ProblemKind::InvalidRequest { .. }
             | ProblemKind::NoOrganization { .. }
             | ProblemKind::IdentityRefused { .. }
+            | ProblemKind::ProjectRefused { .. }
             | ProblemKind::MayNotHandOff => Retry::Rarely,
             ProblemKind::IdentityLocked => Retry::After(LOCKED_FOR),
         }
@@ -210,6 +227,8 @@ impl Problem {
             ProblemKind::NoOrganization { .. } => "NoOrganization",
             ProblemKind::IdentityRefused { .. } => "IdentityRefused",
             ProblemKind::IdentityLocked => "IdentityLocked",
+            ProblemKind::ProjectMissing { .. } => "ProjectMissing",
+            ProblemKind::ProjectRefused { .. } => "ProjectRefused",
             ProblemKind::MayNotHandOff => "MayNotHandOff",
         }
     }
@@ -293,6 +312,15 @@ impl Problem {
             ProblemKind::IdentityLocked => format!(
                 "Infisical at {origin} has locked the identity of input.handOff for some minutes after failed logins. \
                  Look for who logs in with an earlier client secret"
+            ),
+            ProblemKind::ProjectMissing { project } => format!(
+                "Infisical at {origin} has no project with the slug {project} in the organization. Make it, or take it \
+                 out of input.handOff.projects"
+            ),
+            ProblemKind::ProjectRefused { project, role } => format!(
+                "Infisical at {origin} does not let the connection's identity add another to the project {project} with \
+                 the role {role}. Make the connection's identity an admin of that project, and see whether the role \
+                 is one of the project's"
             ),
             ProblemKind::MayNotHandOff => format!(
                 "The token in the connection Secret may not manage the identities of its organization in Infisical at \

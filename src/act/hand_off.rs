@@ -15,6 +15,7 @@ use crate::{
     endpoint::{Endpoint, Origin},
     identity::Identity,
     infisical::{Connect, Error, ErrorKind, Infisical},
+    input::Project,
     plan::timing,
     problem::{Problem, ProblemKind},
     secret::{AccessToken, Fingerprint, UniversalAuth},
@@ -43,8 +44,13 @@ pub struct HandOff {
     pub name: String,
     /// The slug of its role in the organization.
     pub role: String,
+    /// The projects that it becomes a member of.
+    pub projects: Arc<[Project]>,
     /// The identity's id, if it is known.
     pub identity_id: Option<String>,
+    /// Whether the client secret was let in so short a time ago that it need not be
+    /// tried to no other end.
+    pub is_fresh: bool,
     /// Whether the instance admin right is revoked when the client secret that was
     /// seen works.
     pub revoke: bool,
@@ -65,6 +71,8 @@ pub struct HandOffAttempt {
     pub logins: Vec<Fingerprint>,
     /// The role.
     pub role: String,
+    /// The projects.
+    pub projects: Arc<[Project]>,
     /// Whether the right is to be revoked.
     pub revoke: bool,
 }
@@ -77,6 +85,8 @@ pub struct HandOffOutcome {
     pub identity: Option<Identity>,
     /// Whether that client secret was made just now.
     pub made: bool,
+    /// Whether the identity is a member of the projects.
+    pub joined: bool,
     /// Why there is none, or why the right was not revoked.
     pub problem: Option<Problem>,
     /// The client secrets that were tried and refused.
@@ -100,6 +110,7 @@ impl HandOff {
             token: self.token.fingerprint(),
             logins: self.logins.iter().map(UniversalAuth::fingerprint).collect(),
             role: self.role.clone(),
+            projects: self.projects.clone(),
             revoke: self.revoke,
         }
     }
@@ -131,9 +142,20 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn run(&mut self) -> Result<(), ProblemKind> {
-        let Some(identity) = self.try_logins().await? else { return self.make_and_try().await };
+        let projects = self.projects().await;
+        if self.work.is_fresh
+            && let Err(kind) = projects
+        {
+            // Waiting for a project leaves no token of a login behind each time.
+            return Err(kind);
+        }
+        let identity = match self.try_logins().await? {
+            Some(identity) => identity,
+            None => self.make_and_try().await?,
+        };
         let is_seen = self.work.seen == Some(identity.login.fingerprint());
         self.outcome.identity = Some(identity.clone());
+        self.join(&identity, projects?).await?;
         // Never before: what replaces the right is in the cluster, and works.
         if is_seen && self.work.revoke {
             self.give_up_the_right().await?;
@@ -166,12 +188,12 @@ impl Run<'_> {
         Ok(Identity { login: login.clone(), client_secret_id, id: identity_id, origin, organization })
     }
 
-    async fn make_and_try(&mut self) -> Result<(), ProblemKind> {
+    async fn make_and_try(&mut self) -> Result<Identity, ProblemKind> {
         let login = self.make().await?;
         match self.accept(&login).await {
             Ok(identity) => {
-                (self.outcome.identity, self.outcome.made) = (Some(identity), true);
-                Ok(())
+                self.outcome.made = true;
+                Ok(identity)
             }
             Err(error) => {
                 self.outcome.untested = Some(login);
@@ -228,6 +250,32 @@ impl Run<'_> {
         Ok(self.find(organization_id).await?.unwrap_or(made))
     }
 
+    /// The ids of the projects.
+    async fn projects(&self) -> Result<Vec<String>, ProblemKind> {
+        let mut ids = Vec::with_capacity(self.work.projects.len());
+        for project in self.work.projects.iter() {
+            let found = self.infisical.project(&self.work.token, &project.slug).await;
+            let missing = || ProblemKind::ProjectMissing { project: project.slug.clone() };
+            ids.push(found.map_err(|error| of_project(error, project))?.ok_or_else(missing)?);
+        }
+        Ok(ids)
+    }
+
+    /// Makes the identity a member of the projects. One that it is a member of
+    /// already stays as it is: somebody may have given it another role there.
+    async fn join(&mut self, identity: &Identity, project_ids: Vec<String>) -> Result<(), ProblemKind> {
+        let (infisical, token) = (&self.infisical, &self.work.token);
+        for (project, project_id) in self.work.projects.iter().zip(project_ids) {
+            let refused = |error: Error| of_project(error, project);
+            let id = identity.id.as_ref().ok_or(ProblemKind::MayNotHandOff)?;
+            if !infisical.is_member(token, &project_id, id).await.map_err(refused)? {
+                infisical.add_member(token, &project_id, id, &project.role).await.map_err(refused)?;
+            }
+        }
+        self.outcome.joined = true;
+        Ok(())
+    }
+
     /// The connection's own identity gives up its right; its token goes on working
     /// for the organization (recorded). `Forbidden` is the answer to one that has
     /// lost it already.
@@ -280,6 +328,20 @@ fn of_login(error: Error) -> ProblemKind {
         // What the server says of a token that it has just given out is nothing
         // that it says of the connection's.
         ErrorKind::TokenRefused(refusal) => ProblemKind::MintedTokenRefused(refusal),
+        _ => ProblemKind::Request(error),
+    }
+}
+
+fn of_project(error: Error, project: &Project) -> ProblemKind {
+    match error.kind {
+        // Read in the source: no member of the project, a role that is not there, or
+        // one with more rights than the connection's identity has in the project.
+        ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::Unexpected { .. }
+        | ErrorKind::InvalidRequest { .. } => {
+            ProblemKind::ProjectRefused { project: project.slug.clone(), role: project.role.clone() }
+        }
         _ => ProblemKind::Request(error),
     }
 }

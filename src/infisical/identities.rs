@@ -100,6 +100,29 @@ pub trait Identities: Send + Sync {
         client_secret_id: &str,
     ) -> Result<(), Error>;
 
+    /// `GET /api/v1/projects/slug/{slug}`: the id of a project of the organization,
+    /// if there is one. Read in the source.
+    async fn project(&self, token: &AccessToken, slug: &str) -> Result<Option<String>, Error>;
+
+    /// `GET /api/v1/projects/{id}/identity-memberships/{id}`: whether an identity is
+    /// a member of a project. Read in the source.
+    async fn is_member(
+        &self,
+        token: &AccessToken,
+        project_id: &str,
+        identity_id: &str,
+    ) -> Result<bool, Error>;
+
+    /// `POST /api/v1/projects/{id}/identity-memberships/{id}`: makes it one. Read in
+    /// the source.
+    async fn add_member(
+        &self,
+        token: &AccessToken,
+        project_id: &str,
+        identity_id: &str,
+        role: &str,
+    ) -> Result<(), Error>;
+
     /// `POST /api/v1/auth/universal-auth/login`: a token of the identity.
     ///
     /// [`ErrorKind::ClientSecretRefused`](super::ErrorKind::ClientSecretRefused),

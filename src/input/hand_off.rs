@@ -1,6 +1,8 @@
 //! Handing off: a machine identity with fewer rights, and what becomes of the
 //! instance admin's.
 
+use std::sync::Arc;
+
 use super::SecretRef;
 
 /// What the composition's author asks for after bootstrap.
@@ -8,12 +10,23 @@ use super::SecretRef;
 pub struct HandOff {
     /// The slug of the identity's role in the organization.
     pub role: String,
+    /// The projects that it becomes a member of.
+    pub projects: Arc<[Project]>,
     /// The Secret with client ID and secret.
     pub secret: Option<SecretRef>,
     /// The keys of that Secret. Client ID and secret are always among them.
     pub details: Vec<IdentityDetail>,
     /// What becomes of the bootstrap identity's right.
     pub instance_admin: InstanceAdmin,
+}
+
+/// A project, and the identity's role in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// The project's slug.
+    pub slug: String,
+    /// The slug of the role.
+    pub role: String,
 }
 
 /// A key of the Secret with client ID and secret.

@@ -70,6 +70,9 @@ pub(super) struct HandOff {
     /// no-access, member or admin. Default: member, who can create projects and
     /// sees none of others.
     pub(super) role: Option<String>,
+    /// The projects that the identity becomes a member of. One that is not there
+    /// yet is waited for. A membership that is left out later stays.
+    pub(super) projects: Option<Vec<Project>>,
     /// The Secret that client ID and secret are written to.
     pub(super) write_connection_secret_to_ref: Option<IdentitySecretRef>,
     /// The keys of that Secret. Default: clientId, clientSecret, host,
@@ -78,6 +81,18 @@ pub(super) struct HandOff {
     /// What becomes of the instance admin right of the identity that bootstrap has
     /// made. Default: Keep.
     pub(super) instance_admin: Option<InstanceAdmin>,
+}
+
+/// A project, and the identity's role in it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Project {
+    /// The project's slug.
+    pub(super) slug: String,
+    /// The slug of the role that the identity gets in the project, such as viewer,
+    /// member, admin or one of the project's own. Default: member. One that the
+    /// identity has already stays as it is.
+    pub(super) role: Option<String>,
 }
 
 /// A Secret to write.

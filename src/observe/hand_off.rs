@@ -1,10 +1,12 @@
 //! What is asked for after bootstrap, and the Secret with client ID and secret.
 
+use std::sync::Arc;
+
 use super::{ADMIN_RESOURCE, ObserveError, Xr, observed, secrets, xr::Scope};
 use crate::{
     composed_secret::{SecretData, SecretName},
     identity::ObservedIdentity,
-    input::{self, IdentityDetail, InstanceAdmin},
+    input::{self, IdentityDetail, InstanceAdmin, Project},
     proto::v1::RunFunctionRequest,
 };
 
@@ -16,6 +18,8 @@ pub const IDENTITY_RESOURCE: &str = "infisical-identity";
 pub struct HandOff {
     /// The slug of the identity's role in the organization.
     pub role: String,
+    /// The projects that the identity becomes a member of.
+    pub projects: Arc<[Project]>,
     /// What becomes of the bootstrap identity's right.
     pub instance_admin: InstanceAdmin,
     /// What the Secret is called.
@@ -33,7 +37,7 @@ pub(super) fn observe(
     hand_off: &input::HandOff,
 ) -> Result<Box<HandOff>, ObserveError> {
     secrets::check_name(request, IDENTITY_RESOURCE)?;
-    let input::HandOff { role, secret, details, instance_admin } = hand_off;
+    let input::HandOff { role, projects, secret, details, instance_admin } = hand_off;
     let secret = secret_name(xr, connection, secret.as_ref())?;
     for (taken, by) in [(connection, "connection"), (admin, ADMIN_RESOURCE)] {
         if *taken == secret {
@@ -46,6 +50,7 @@ pub(super) fn observe(
     let manifest = observed(request, IDENTITY_RESOURCE);
     Ok(Box::new(HandOff {
         role: role.clone(),
+        projects: projects.clone(),
         instance_admin: *instance_admin,
         secret,
         wanted: details.clone(),

@@ -177,15 +177,11 @@ impl At<'_> {
     fn standing(&self, endpoint: &Endpoint) -> Option<HandOffAction> {
         let accepted = self.state.accepted.as_ref()?;
         let is_seen = is_persisted(self.wanted, accepted);
-        let token = self.remembered.accepted.as_ref()?;
-        // Another token is that of an instance that may have been set up again.
-        let is_of_this = accepted.origin == *endpoint.origin() && accepted.token_id == token.token_id;
-        if !is_of_this || self.is_strange() || (is_seen && self.right_is_due()) {
+        let is_due = accepted.projects != self.wanted.projects || (is_seen && self.right_is_due());
+        if !self.is_of(accepted, endpoint) || self.is_strange() || is_due {
             return None;
         }
-        let policy = &self.observation.token_policy;
-        let check_at =
-            timing::verify_at(accepted.verified_at, policy.verify_interval, &self.observation.xr.key);
+        let check_at = self.verify_at(accepted);
         let retry_at = self.state.held.as_ref().map(|held| held.retry_at);
         let others = [retry_at, self.sweep_at(), self.contradicted_at(accepted)];
         let check_at = others.into_iter().flatten().fold(check_at, Timestamp::min);
@@ -199,6 +195,25 @@ impl At<'_> {
         } else {
             None
         }
+    }
+
+    /// Whether it is of this server. Another token is that of an instance that may
+    /// have been set up again.
+    fn is_of(&self, accepted: &AcceptedIdentity, endpoint: &Endpoint) -> bool {
+        let token = self.remembered.accepted.as_ref();
+        accepted.origin == *endpoint.origin() && token.is_some_and(|it| it.token_id == accepted.token_id)
+    }
+
+    fn verify_at(&self, accepted: &AcceptedIdentity) -> Timestamp {
+        let policy = &self.observation.token_policy;
+        timing::verify_at(accepted.verified_at, policy.verify_interval, &self.observation.xr.key)
+    }
+
+    fn is_fresh(&self, endpoint: &Endpoint) -> bool {
+        let is_fresh = |accepted: &AcceptedIdentity| {
+            self.is_of(accepted, endpoint) && self.now < self.verify_at(accepted)
+        };
+        !self.is_strange() && self.state.accepted.as_ref().is_some_and(is_fresh)
     }
 
     /// Whether the instance admin right is to be revoked and, as far as is known,
@@ -236,7 +251,9 @@ impl At<'_> {
             seen: login(observed),
             name: token_name(self.observation),
             role: self.wanted.role.clone(),
+            projects: self.wanted.projects.clone(),
             identity_id: self.identity_id(),
+            is_fresh: self.is_fresh(endpoint),
             revoke: self.right_is_due(),
             sweep: self.sweep_at().is_some_and(|sweep_at| sweep_at <= self.now),
             now: self.now,

@@ -5,6 +5,8 @@
 //! and, where that is asked for, the instance admin right is revoked. It is there
 //! only if handing off is asked for.
 
+use jiff::Timestamp;
+
 use super::conditions::{self, Says};
 use crate::{
     act::{Accepted, HandedOff, Remembered},
@@ -79,9 +81,11 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
         return Some(Verdict { is_ready, condition: conditions::condition(HANDED_OFF, said) });
     }
     let may_work = matches!(login, Login::Works) || (login == Login::NotAsked && at.was_done());
+    let says = at.newest(at.says(login));
+    let may_be_ready = at.is_persisted() && may_work && at.is_settled();
     Some(Verdict {
-        is_ready: at.is_persisted() && may_work && at.right_is_settled(),
-        condition: conditions::condition(HANDED_OFF, at.newest(at.says(login))),
+        is_ready: may_be_ready && says.status != Status::ConditionFalse,
+        condition: conditions::condition(HANDED_OFF, says),
     })
 }
 
@@ -162,6 +166,17 @@ impl At<'_> {
         said.is_some_and(|said| said.status != "False")
     }
 
+    /// Whether the XR says that all is done, and well.
+    fn is_said_to_be_done(&self) -> bool {
+        let said = self.observation.xr.previous.of_type(HANDED_OFF);
+        said.is_some_and(|said| said.status == "True" && said.reason == DONE)
+    }
+
+    /// Whether what the XR says is newer than a moment.
+    fn is_said_since(&self, at: Timestamp) -> bool {
+        self.observation.xr.previous.of_type(HANDED_OFF).is_some_and(|said| said.is_newer_than(at))
+    }
+
     /// What the XR says already, while the connection has to stand before anything
     /// can be found out: saying what is older would contradict another replica at
     /// every reconcile.
@@ -176,8 +191,7 @@ impl At<'_> {
     /// XR says.
     fn right_is_settled(&self) -> bool {
         let is_known = |accepted: &Accepted| {
-            let said = self.observation.xr.previous.of_type(HANDED_OFF);
-            let is_older = said.is_some_and(|said| said.is_newer_than(accepted.verified_at));
+            let is_older = self.is_said_since(accepted.verified_at);
             accepted.is_instance_admin.filter(|is_admin| !is_admin || !is_older)
         };
         let is_admin = self.remembered.accepted.as_ref().and_then(is_known);
@@ -185,11 +199,28 @@ impl At<'_> {
             || is_admin.map_or_else(|| self.was_done(), |is_admin| !is_admin)
     }
 
+    /// Whether nobody waits for the identity to become a member of its projects, as
+    /// far as that can be known.
+    fn projects_are_settled(&self) -> bool {
+        match &self.state.accepted {
+            Some(accepted) if accepted.projects == self.wanted.projects => true,
+            Some(accepted) if !self.is_said_since(accepted.verified_at) => false,
+            _ => self.wanted.projects.is_empty() || self.was_done(),
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.projects_are_settled() && self.right_is_settled()
+    }
+
     /// The problem that stands, also while it is being tried again.
     fn problem(&self) -> Option<&Problem> {
         match &self.own.action {
             HandOffAction::Hold { problem, .. } => Some(problem),
             HandOffAction::Wait => None,
+            // What is asked again may be long past: another replica has said better
+            // since.
+            HandOffAction::Await | HandOffAction::Start(_) if self.is_said_to_be_done() => None,
             HandOffAction::Await
             | HandOffAction::Start(_)
             | HandOffAction::HandOut
@@ -228,6 +259,9 @@ impl At<'_> {
             Login::Works if !self.is_persisted() && !self.was_done() => {
                 under_way(&format!("The client secret is being written to Secret {secret}"))
             }
+            Login::Works if !self.projects_are_settled() => {
+                under_way("The identity is being made a member of its projects")
+            }
             Login::Works if !self.right_is_settled() => {
                 under_way("The instance admin right of the connection's identity is being revoked")
             }
@@ -238,7 +272,7 @@ impl At<'_> {
     fn of_problem(&self, login: Login, problem: &Problem) -> Says {
         let says_nothing = problem.is_unreachable() || problem.kind == ProblemKind::IdentityLocked;
         let stands = login == Login::Works || (login == Login::NotAsked && self.was_done());
-        let status = if says_nothing && stands && self.right_is_settled() {
+        let status = if says_nothing && stands && self.is_settled() {
             Status::ConditionUnknown
         } else {
             Status::ConditionFalse
@@ -266,7 +300,9 @@ impl At<'_> {
         let is_false = says.status == Status::ConditionFalse;
         let came_of_asking = is_what_a_server_said(says.reason) && is_what_a_server_said(&said.reason);
         let is_alike = is_false == (said.status == "False");
-        if came_of_asking && is_alike && self.state.is_older_than(said) {
+        // Whoever was told the worse before the server stopped saying more.
+        let is_worse = says.reason == said.reason && said.status == "False";
+        if came_of_asking && (is_alike || is_worse) && self.state.is_older_than(said) {
             conditions::repeated(said).unwrap_or(says)
         } else {
             says

@@ -298,6 +298,82 @@ async fn a_role_that_is_not_there_is_said_and_another_is_tried_at_once() {
     assert_all_is_well(&world, "another role");
 }
 
+fn role_in(world: &World, project: &str) -> Option<String> {
+    let secret = world.crossplane.secret("infisical-identity").unwrap();
+    world.fake.role_in_project(project, &secret["identityId"])
+}
+
+#[tokio::test]
+async fn a_project_that_comes_later_is_joined_before_the_right_is_given_up() {
+    let projects = json!([{"slug": "payments", "role": "viewer"}, {"slug": "search"}]);
+    let hand_off = json!({"instanceAdmin": "Revoke", "projects": projects});
+    let mut world = asking(hand_off, Settings::default(), Kind::Namespaced).await;
+    world.settle().await;
+    world.crossplane.make_available("infisical");
+    world.settle().await;
+    // What would make the projects has all that it needs by now.
+    assert!(works(&world) && world.token_works(), "{}", world.story());
+    assert_eq!(said(&world), ("False".to_owned(), "ProjectMissing".to_owned()));
+    let message = world.message("InfisicalHandedOff");
+    assert!(message.contains("slug payments") && message.contains("input.handOff.projects"), "{message}");
+    let logins = world.fake.count(Route::UniversalAuthLogin);
+    world.live(5 * MINUTE).await;
+    assert!(!world.crossplane.is_ready() && world.fake.bootstrap_identity_is_instance_admin());
+    assert!(world.fake.count(Route::Project) >= 5, "{}", world.story());
+    assert_eq!(world.fake.count(Route::UniversalAuthLogin), logins, "waiting is no login each time");
+
+    for project in ["payments", "search"] {
+        world.fake.add_project(project);
+    }
+    world.live(2 * MINUTE).await;
+    assert_all_is_well(&world, "the projects are there");
+    assert!(!world.fake.bootstrap_identity_is_instance_admin());
+    let roles = ["payments", "search"].map(|project| role_in(&world, project).unwrap());
+    assert_eq!(roles, ["viewer", "member"]);
+    assert_eq!((world.fake.count(CreateIdentity), world.fake.count(CreateClientSecret)), (1, 1));
+
+    // A restart asks, and joins nothing again.
+    world.restart();
+    world.live(11 * MINUTE).await;
+    assert_all_is_well(&world, "after a restart");
+    assert_eq!(world.fake.count(Route::AddToProject), 2);
+}
+
+#[tokio::test]
+async fn a_project_that_is_written_down_later_is_joined_and_one_that_is_lost_again() {
+    let mut world = handed_off(json!({})).await;
+    world.fake.add_project("payments");
+    world.crossplane.input["handOff"]["projects"] = json!([{"slug": "payments"}]);
+    world.settle().await;
+    assert_all_is_well(&world, "written down later");
+    assert_eq!(role_in(&world, "payments").as_deref(), Some("member"));
+
+    world.fake.remove_from_project("payments");
+    world.live(11 * MINUTE).await;
+    assert_all_is_well(&world, "lost");
+    assert_eq!(role_in(&world, "payments").as_deref(), Some("member"));
+
+    // What is left out is left alone: other things may rest on it.
+    world.crossplane.input["handOff"] = json!({});
+    world.live(11 * MINUTE).await;
+    assert_eq!(role_in(&world, "payments").as_deref(), Some("member"));
+}
+
+#[tokio::test]
+async fn a_project_that_the_server_does_not_let_it_join_is_said_with_its_role() {
+    let mut world = handed_off(json!({})).await;
+    world.fake.add_project("payments");
+    world.crossplane.input["handOff"]["projects"] = json!([{"slug": "payments", "role": "nobody"}]);
+    world.settle().await;
+    assert_eq!(said(&world), ("False".to_owned(), "ProjectRefused".to_owned()));
+    let message = world.message("InfisicalHandedOff");
+    assert!(message.contains("project payments with the role nobody"), "{message}");
+    assert!(works(&world) && world.token_works() && !world.crossplane.is_ready());
+    world.crossplane.input["handOff"]["projects"][0]["role"] = json!("viewer");
+    world.settle().await;
+    assert_all_is_well(&world, "another role");
+}
+
 #[tokio::test]
 async fn after_the_right_was_given_up_another_token_is_had_with_the_admins_login() {
     let lost: [(&str, Damage); 3] = [

@@ -6,7 +6,7 @@ use function_infisical::{
 };
 
 /// All that there are.
-pub(crate) const OPERATIONS: [Operation; 23] = [
+pub(crate) const OPERATIONS: [Operation; 26] = [
     Operation::Status,
     Operation::Config,
     Operation::Bootstrap,
@@ -28,6 +28,9 @@ pub(crate) const OPERATIONS: [Operation; 23] = [
     Operation::CreateClientSecret,
     Operation::ListClientSecrets,
     Operation::RevokeClientSecret,
+    Operation::Project,
+    Operation::ProjectMembership,
+    Operation::AddToProject,
     Operation::UniversalAuthLogin,
     Operation::RevokeInstanceAdmin,
 ];
@@ -72,6 +75,9 @@ pub(crate) async fn carry_out(operation: Operation, server: &dyn Infisical) -> R
         Operation::RevokeClientSecret => {
             server.revoke_client_secret(&token, id, id).await.map(|()| Vec::new())
         }
+        Operation::Project => server.project(&token, "payments").await.map(|_| Vec::new()),
+        Operation::ProjectMembership => server.is_member(&token, id, id).await.map(|_| Vec::new()),
+        Operation::AddToProject => server.add_member(&token, id, id, "member").await.map(|()| Vec::new()),
         Operation::UniversalAuthLogin => server.universal_auth_login(&login()).await.map(access),
         Operation::RevokeInstanceAdmin => server.revoke_instance_admin(&token, id).await.map(|()| Vec::new()),
     }

@@ -28,6 +28,8 @@ use crate::{
 pub(crate) const ADMIN: &str = "infisical-admin";
 pub(crate) const CONNECTION: &str = "infisical-connection";
 pub(crate) const IDENTITY: &str = "infisical-identity";
+/// The slug of what is composed beside.
+const PROJECT: &str = "payments";
 
 /// How long ago a state may have ended that the cache still shows. The function
 /// counts on less than ten minutes.
@@ -121,9 +123,24 @@ impl Place {
             .is_some_and(|(id, secret)| self.server.state().instance.client_secret_works(&id, &secret));
         let token = self.token().unwrap_or_default();
         let is_kept = self.setup.hand_off == HandOff::Keep;
+        let is_wanted = self.setup.hand_off == HandOff::Projects;
         works
+            && (!is_wanted || self.is_in_its_project())
             && self.reason("InfisicalHandedOff").0 == "True"
             && (is_kept || !self.server.is_instance_admin(&token))
+    }
+
+    /// What is composed beside makes a project as soon as there is a token.
+    pub(crate) fn make_the_project(&self) {
+        let is_wanted = self.setup.hand_off == HandOff::Projects;
+        if is_wanted && self.token().is_some_and(|token| self.server.token_works(&token)) {
+            self.server.state().instance.add_project(PROJECT);
+        }
+    }
+
+    fn is_in_its_project(&self) -> bool {
+        let id = self.crossplane.secret(IDENTITY).and_then(|secret| secret.get("identityId").cloned());
+        id.is_some_and(|id| self.server.state().instance.role_in_project(PROJECT, &id).is_some())
     }
 
     /// The id of that token.
@@ -368,6 +385,9 @@ fn input(setup: &Setup, server_index: usize) -> Value {
         HandOff::None => {}
         HandOff::Keep => input["handOff"] = json!({}),
         HandOff::Revoke => input["handOff"] = json!({"instanceAdmin": "Revoke"}),
+        HandOff::Projects => {
+            input["handOff"] = json!({"instanceAdmin": "Revoke", "projects": [{"slug": PROJECT}]});
+        }
     }
     input
 }

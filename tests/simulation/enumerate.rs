@@ -164,7 +164,8 @@ fn setups() -> impl Iterator<Item = Setup> {
     let is_wanted = move |setup: &Setup| {
         seeds::is_long() || setup.kind == default.kind || setup.variant == default.variant
     };
-    let handing_off = [HandOff::Revoke, HandOff::Keep].map(|hand_off| Setup { hand_off, ..Setup::default() });
+    let handing_off =
+        [HandOff::Projects, HandOff::Keep].map(|hand_off| Setup { hand_off, ..Setup::default() });
     let handing_off = handing_off.into_iter().take(if seeds::is_long() { 2 } else { 1 });
     KINDS.into_iter().flat_map(of_kind).filter(is_wanted).chain(handing_off)
 }

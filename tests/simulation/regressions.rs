@@ -404,3 +404,36 @@ fn handing_off_goes_on_while_the_token_is_due_for_renewal() {
     let setup = Setup { latency: 900, token_life: 120, hand_off: HandOff::Revoke, ..replicas(3) };
     keeps_every_promise(setup, steps, 11369);
 }
+
+#[test]
+fn what_a_replica_was_told_long_ago_of_a_client_secret_gives_way() {
+    let steps = vec![
+        Ready { is: true },
+        Fault { nth: 7, fault: FailBefore },
+        Live { replica: 1, calls: 5 },
+        Live { replica: 0, calls: 5 },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Killed { after: 8 } },
+        Fault { nth: 7, fault: FailAfter },
+        Together { replicas: 2, kept: 0 },
+    ];
+    let setup = Setup { variant: Fixed, latency: 900, hand_off: HandOff::Keep, ..replicas(2) };
+    keeps_every_promise(setup, steps, 15980);
+}
+
+#[test]
+fn an_identity_that_is_locked_is_one_thing_to_every_replica() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Reconcile { replica: 0, view: StaleComposed(1), fate: Fate::Partly { resources: 5, xr: false } },
+        Restart { replica: 1 },
+        Reconcile { replica: 1, view: StaleComposed(2), fate: Fate::Cancelled { after: 300 } },
+        Server(Server::RevokeClientSecrets),
+        Fault { nth: 6, fault: FunctionDiesAfter },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Killed { after: 12 } },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Lost },
+        Live { replica: 0, calls: 5 },
+    ];
+    let setup = Setup { token_life: 120, hand_off: HandOff::Revoke, ..replicas(2) };
+    keeps_every_promise(setup, steps, 19970);
+}

@@ -55,6 +55,8 @@ pub(crate) enum HandOff {
     None,
     Keep,
     Revoke,
+    /// Revoked, by an identity that becomes a member of a project before.
+    Projects,
 }
 
 /// What there is at the start.
@@ -300,7 +302,7 @@ fn setup(dice: &mut Dice) -> Setup {
         latency: dice.of(&[5, 5, 100, 900]),
         verify: dice.of(&["10m", "10m", "2m", "24h"]),
         token_life,
-        hand_off: dice.of(&[HandOff::None, HandOff::None, HandOff::Keep, HandOff::Revoke, HandOff::Revoke]),
+        hand_off: dice.of(&[HandOff::None, HandOff::None, HandOff::Keep, HandOff::Revoke, HandOff::Projects]),
     }
 }
 

@@ -283,7 +283,9 @@ impl World {
         let place = &mut self.places[at];
         match fate {
             Fate::Applied | Fate::Cancelled { .. } | Fate::Deadline { .. } | Fate::Killed { .. } => {
-                Some(place.apply(response, now))
+                let reconciled = place.apply(response, now);
+                place.make_the_project();
+                Some(reconciled)
             }
             Fate::Lost => None,
             Fate::Partly { resources, xr } => {

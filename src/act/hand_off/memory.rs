@@ -2,7 +2,7 @@
 //! connection. The same holds here: whatever is lost with the process is found
 //! again in the cluster and on the server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::{
     claims::Claims,
     endpoint::Origin,
     identity::{Identity, ObservedIdentity},
-    input::IdentityDetail,
+    input::{IdentityDetail, Project},
     observe::{PreviousCondition, XrKey},
     plan::timing,
     problem::Problem,
@@ -64,6 +64,8 @@ pub struct AcceptedIdentity {
     pub login: Fingerprint,
     /// The identity's id.
     pub identity_id: Option<String>,
+    /// The projects that it was found or made a member of.
+    pub projects: Arc<[Project]>,
     /// The server that did.
     pub origin: Origin,
     /// The id of the connection's token at that time.
@@ -165,7 +167,7 @@ impl HandedOff {
             self.accepted.take_if(|accepted| accepted.login == refused);
         }
         if let Some(identity) = outcome.identity {
-            self.accept(work, identity, outcome.made.then_some(now));
+            self.accept(work, identity, outcome.joined, outcome.made.then_some(now));
         }
         match outcome.problem {
             Some(problem) => self.hold(key, work, problem, now),
@@ -173,7 +175,7 @@ impl HandedOff {
         }
     }
 
-    fn accept(&mut self, work: &HandOff, identity: Identity, made_at: Option<Timestamp>) {
+    fn accept(&mut self, work: &HandOff, identity: Identity, joined: bool, made_at: Option<Timestamp>) {
         let login = identity.login.fingerprint();
         let before = self.accepted.take();
         if let Some(before) = &before {
@@ -183,10 +185,13 @@ impl HandedOff {
         if same.is_none() {
             self.sweep_at = Some(timing::later(work.now, SWEEPS_AFTER));
         }
+        let known = || same.as_ref().map(|same| same.projects.clone()).unwrap_or_default();
+        let projects = if joined { work.projects.clone() } else { known() };
         self.refused.retain(|refused| *refused != login);
         self.accepted = Some(AcceptedIdentity {
             login,
             identity_id: identity.id.clone(),
+            projects,
             origin: identity.origin.clone(),
             token_id: Claims::of(&work.token).token_id,
             verified_at: work.now,

@@ -156,6 +156,9 @@ fn sends_a_session(operation: Operation) -> bool {
         | Operation::CreateClientSecret
         | Operation::ListClientSecrets
         | Operation::RevokeClientSecret
+        | Operation::Project
+        | Operation::ProjectMembership
+        | Operation::AddToProject
         | Operation::RevokeInstanceAdmin => true,
         Operation::Status
         | Operation::Config

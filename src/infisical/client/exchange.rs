@@ -55,6 +55,9 @@ impl HttpExchange {
             | Operation::CreateClientSecret
             | Operation::ListClientSecrets
             | Operation::RevokeClientSecret
+            | Operation::Project
+            | Operation::ProjectMembership
+            | Operation::AddToProject
             | Operation::UniversalAuthLogin
             | Operation::RevokeInstanceAdmin => self.limits.request,
         }

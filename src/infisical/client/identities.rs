@@ -79,6 +79,21 @@ fn revoke_client_secret(
 }
 
 #[derive(Serialize)]
+struct MemberBody<'a> {
+    role: &'a str,
+}
+
+/// Of an identity's membership of a project.
+fn membership(
+    operation: Operation,
+    token: &AccessToken,
+    project_id: &str,
+    identity_id: &str,
+) -> Result<Request, ErrorKind> {
+    about(operation, token, project_id)?.with_second_id(identity_id)
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct UniversalAuthBody<'a> {
     client_id: &'a str,
@@ -156,6 +171,12 @@ pub(super) struct ClientSecretData {
     #[serde(deserialize_with = "timestamp")]
     pub(super) created_at: Timestamp,
     pub(super) is_client_secret_revoked: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ProjectAnswer {
+    #[serde(deserialize_with = "id")]
+    pub(super) id: String,
 }
 
 #[derive(Deserialize)]
@@ -258,6 +279,43 @@ impl<E: Exchange> Identities for Client<E> {
     ) -> Result<(), Error> {
         let request = revoke_client_secret(token, identity_id, client_secret_id);
         let Done {} = self.call(request, Operation::RevokeClientSecret).await?;
+        Ok(())
+    }
+
+    async fn project(&self, token: &AccessToken, slug: &str) -> Result<Option<String>, Error> {
+        let request = about(Operation::Project, token, slug);
+        match self.call::<ProjectAnswer>(request, Operation::Project).await {
+            Ok(answer) => Ok(Some(answer.id)),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn is_member(
+        &self,
+        token: &AccessToken,
+        project_id: &str,
+        identity_id: &str,
+    ) -> Result<bool, Error> {
+        let request = membership(Operation::ProjectMembership, token, project_id, identity_id);
+        match self.call::<Done>(request, Operation::ProjectMembership).await {
+            Ok(Done {}) => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn add_member(
+        &self,
+        token: &AccessToken,
+        project_id: &str,
+        identity_id: &str,
+        role: &str,
+    ) -> Result<(), Error> {
+        let operation = Operation::AddToProject;
+        let request = membership(operation, token, project_id, identity_id)
+            .and_then(|request| request.with_body(&MemberBody { role }));
+        let Done {} = self.call(request, operation).await?;
         Ok(())
     }
 

@@ -67,6 +67,12 @@ pub enum Operation {
     ListClientSecrets,
     /// Ends a client secret.
     RevokeClientSecret,
+    /// A project of the organization.
+    Project,
+    /// An identity's membership of a project.
+    ProjectMembership,
+    /// Makes an identity a member of a project.
+    AddToProject,
     /// An identity's token for client ID and secret.
     UniversalAuthLogin,
     /// Takes the instance admin right from an identity.
@@ -99,6 +105,9 @@ impl Operation {
             Self::CreateClientSecret => "make a client secret",
             Self::ListClientSecrets => "list the client secrets",
             Self::RevokeClientSecret => "revoke a client secret",
+            Self::Project => "look for the project",
+            Self::ProjectMembership => "ask for the membership of the project",
+            Self::AddToProject => "add the identity to the project",
             Self::UniversalAuthLogin => "log in with the client secret",
             Self::RevokeInstanceAdmin => "revoke the instance admin right",
         }
@@ -128,6 +137,10 @@ impl Operation {
             Self::RevokeClientSecret => {
                 "/api/v1/auth/universal-auth/identities/{id}/client-secrets/{second}/revoke"
             }
+            Self::Project => "/api/v1/projects/slug/{id}",
+            Self::ProjectMembership | Self::AddToProject => {
+                "/api/v1/projects/{id}/identity-memberships/{second}"
+            }
             Self::UniversalAuthLogin => "/api/v1/auth/universal-auth/login",
             Self::RevokeInstanceAdmin => {
                 "/api/v1/admin/identity-management/identities/{id}/super-admin-access"
@@ -148,7 +161,9 @@ impl Operation {
             | Self::InstanceAdmin
             | Self::Identities
             | Self::UniversalAuth
-            | Self::ListClientSecrets => Method::GET,
+            | Self::ListClientSecrets
+            | Self::Project
+            | Self::ProjectMembership => Method::GET,
             Self::Bootstrap
             | Self::Login
             | Self::SelectOrganization
@@ -159,6 +174,7 @@ impl Operation {
             | Self::AttachUniversalAuth
             | Self::CreateClientSecret
             | Self::RevokeClientSecret
+            | Self::AddToProject
             | Self::UniversalAuthLogin => Method::POST,
             Self::DeleteIdentity | Self::RevokeInstanceAdmin => Method::DELETE,
         }

@@ -1,9 +1,9 @@
 //! Handing off: the identity, and the Secret with its client ID and secret.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    super::{HandOff, IdentityDetail, IdentityDetailValue, SecretRef, raw},
+    super::{HandOff, IdentityDetail, IdentityDetailValue, Project, SecretRef, raw},
     At, InputError, names,
 };
 
@@ -11,6 +11,10 @@ use super::{
 /// can create projects, whose admin it then is, and sees none of others; with the
 /// server's own default, no-access, it could do nothing in an empty instance.
 const DEFAULT_ROLE: &str = "member";
+
+/// The role in a project whose author chose none: whoever is added to one is meant
+/// to read and write its secrets, and not to manage it.
+const DEFAULT_PROJECT_ROLE: &str = "member";
 
 /// The keys of a Secret whose author chose none.
 const DEFAULT_DETAILS: [(&str, IdentityDetailValue); 7] = [
@@ -24,9 +28,11 @@ const DEFAULT_DETAILS: [(&str, IdentityDetailValue); 7] = [
 ];
 
 pub(super) fn hand_off(at: &At, raw: raw::HandOff) -> Result<HandOff, InputError> {
-    let raw::HandOff { role, write_connection_secret_to_ref, connection_details, instance_admin } = raw;
+    let raw::HandOff { role, projects, write_connection_secret_to_ref, connection_details, instance_admin } =
+        raw;
     Ok(HandOff {
-        role: role.map_or_else(|| Ok(DEFAULT_ROLE.to_owned()), |role| slug(&at.field("role"), role))?,
+        role: role_slug(&at.field("role"), role, DEFAULT_ROLE)?,
+        projects: self::projects(&at.field("projects"), projects.unwrap_or_default())?,
         secret: write_connection_secret_to_ref
             .map(|secret| secret_ref(&at.field("writeConnectionSecretToRef"), secret))
             .transpose()?,
@@ -35,14 +41,35 @@ pub(super) fn hand_off(at: &At, raw: raw::HandOff) -> Result<HandOff, InputError
     })
 }
 
-/// A slug, as Infisical makes them.
-fn slug(at: &At, role: String) -> Result<String, InputError> {
-    let is_slug = role.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if is_slug && (1..=64).contains(&role.len()) {
+fn role_slug(at: &At, role: Option<String>, default: &str) -> Result<String, InputError> {
+    let role = role.unwrap_or_else(|| default.to_owned());
+    if is_slug(&role) {
         Ok(role)
     } else {
         Err(at.problem("is no slug of a role; write one such as \"member\" or \"no-access\""))
     }
+}
+
+fn projects(at: &At, raw: Vec<raw::Project>) -> Result<Arc<[Project]>, InputError> {
+    let mut taken = BTreeSet::new();
+    let project = |(index, raw::Project { slug, role }): (usize, _)| {
+        let at = at.index(index);
+        if !is_slug(&slug) {
+            return Err(at.field("slug").problem("is no slug of a project; write one such as \"payments\""));
+        }
+        if !taken.insert(slug.clone()) {
+            return Err(at.field("slug").problem(format!("{slug:?} is there already; remove one")));
+        }
+        Ok(Project { slug, role: role_slug(&at.field("role"), role, DEFAULT_PROJECT_ROLE)? })
+    };
+    raw.into_iter().enumerate().map(project).collect()
+}
+
+/// Whether a text can be a slug: Infisical makes them of lower-case letters, digits,
+/// hyphens and underscores, 64 at most (read in its source).
+fn is_slug(text: &str) -> bool {
+    let is_of_slug = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(is_of_slug)
 }
 
 fn secret_ref(at: &At, raw: raw::IdentitySecretRef) -> Result<SecretRef, InputError> {

@@ -600,7 +600,7 @@ fn handing_off_is_off_and_asked_for_by_an_empty_object() {
     assert_eq!(keys, default);
 
     let all = parsed(
-        "handOff: {role: no-access, instanceAdmin: Revoke, writeConnectionSecretToRef: {name: a, namespace: b},
+        "handOff: {role: no-access, projects: [{slug: a}, {slug: b_1, role: viewer}], instanceAdmin: Revoke, writeConnectionSecretToRef: {name: a, namespace: b},
          connectionDetails: [{name: ID, value: ClientId}, {name: SECRET, value: ClientSecret}]}",
     );
     let all = all.hand_off.unwrap();
@@ -608,6 +608,8 @@ fn handing_off_is_off_and_asked_for_by_an_empty_object() {
     let secret = SecretRef { name: Some("a".to_owned()), namespace: Some("b".to_owned()) };
     assert_eq!(all.secret, Some(secret));
     assert_eq!(all.details.len(), 2);
+    let projects: Vec<_> = all.projects.iter().map(|it| (it.slug.as_str(), it.role.as_str())).collect();
+    assert_eq!(projects, [("a", "member"), ("b_1", "viewer")]);
 }
 
 #[test]
@@ -632,7 +634,14 @@ fn a_mistake_in_handing_off_names_its_field() {
             "handOff: {connectionDetails: [{name: a, value: ClientId}, {name: a, value: ClientSecret}]}",
             "input.handOff.connectionDetails[1].name: \"a\" is taken",
         ),
-        ("handOff: {projects: []}", "input.handOff.projects: unknown field"),
+        ("handOff: {projects: [{}]}", "input.handOff.projects[0].slug: is missing"),
+        ("handOff: {projects: [{slug: Marker-of-a-secret}]}", "input.handOff.projects[0].slug: is no slug"),
+        (
+            "handOff: {projects: [{slug: a}, {slug: a}]}",
+            "input.handOff.projects[1].slug: \"a\" is there already",
+        ),
+        ("handOff: {projects: [{slug: a, role: A b}]}", "input.handOff.projects[0].role: is no slug"),
+        ("handOff: {project: []}", "input.handOff.project: unknown field"),
     ];
     for (patch, expected) in table {
         let error = refused(patch);

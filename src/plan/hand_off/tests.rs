@@ -1,7 +1,7 @@
 //! What becomes of handing off, as a table: each row is a state of the world, why
 //! it matters, and what is done.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     endpoint::Origin,
     identity::Identity,
     infisical::Organization,
-    input::{IdentityDetail, InstanceAdmin},
+    input::{IdentityDetail, InstanceAdmin, Project},
     observe::PreviousConditions,
     plan::tests::{at, connected, mk_observation, origin},
     problem::ProblemKind,
@@ -42,6 +42,7 @@ pub(crate) fn mk_accepted(secret: &str) -> AcceptedIdentity {
     AcceptedIdentity {
         login: login.fingerprint(),
         identity_id: Some("i".to_owned()),
+        projects: Arc::default(),
         origin: origin(),
         token_id: None,
         verified_at: at(0),
@@ -63,6 +64,7 @@ pub(crate) fn asked(observation: &mut Observation, remembered: &mut Remembered) 
     connected(observation, remembered);
     observation.hand_off = Some(Box::new(HandOff {
         role: "member".to_owned(),
+        projects: Arc::default(),
         instance_admin: InstanceAdmin::Keep,
         secret: SecretName { name: "vault-identity".to_owned(), namespace: None },
         wanted: wanted(),
@@ -80,6 +82,10 @@ pub(crate) fn done(observation: &mut Observation, remembered: &mut Remembered) {
 
 pub(crate) fn state(remembered: &mut Remembered) -> &mut HandedOff {
     remembered.hand_off.as_mut().unwrap()
+}
+
+pub(crate) fn projects() -> Arc<[Project]> {
+    [Project { slug: "payments".to_owned(), role: "member".to_owned() }].into()
 }
 
 fn revoking(observation: &mut Observation) {
@@ -167,6 +173,26 @@ const TABLE: &[Row] = &[
             done(observation, remembered);
             revoking(observation);
             remembered.accepted.as_mut().unwrap().is_instance_admin = Some(false);
+        },
+        secret: IdentitySecret::Remembered,
+        action: "Keep",
+    },
+    Row {
+        why: "a project that is asked for is joined, whether the client secret was seen or not",
+        world: |observation, remembered| {
+            done(observation, remembered);
+            let hand_off = observation.hand_off.as_mut().unwrap();
+            (hand_off.projects, hand_off.observed) = (projects(), None);
+        },
+        secret: IdentitySecret::Remembered,
+        action: "Start logins=1 projects fresh",
+    },
+    Row {
+        why: "once",
+        world: |observation, remembered| {
+            done(observation, remembered);
+            observation.hand_off.as_mut().unwrap().projects = projects();
+            state(remembered).accepted.as_mut().unwrap().projects = projects();
         },
         secret: IdentitySecret::Remembered,
         action: "Keep",
@@ -312,7 +338,13 @@ fn hold(observation: &Observation, remembered: &mut Remembered, retry_in: i64) {
 fn shown(action: &HandOffAction) -> String {
     match action {
         HandOffAction::Start(work) => {
-            let flags = [(work.seen.is_some(), " seen"), (work.revoke, " revoke"), (work.sweep, " sweep")];
+            let flags = [
+                (work.seen.is_some(), " seen"),
+                (!work.projects.is_empty(), " projects"),
+                (work.is_fresh && !work.projects.is_empty(), " fresh"),
+                (work.revoke, " revoke"),
+                (work.sweep, " sweep"),
+            ];
             let flags: String = flags.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
             format!("Start logins={}{flags}", work.logins.len())
         }

@@ -7,7 +7,7 @@ use crate::{
     input::InstanceAdmin,
     observe::PreviousConditions,
     plan::{
-        hand_off::tests::{asked, done, mk_login, state},
+        hand_off::tests::{asked, done, mk_login, projects, state},
         tests::{at, mk_observation, origin},
     },
 };
@@ -104,6 +104,35 @@ const TABLE: &[Row] = &[
         },
         says: (Status::ConditionTrue, "HandedOff"),
         is_ready: true,
+    },
+    Row {
+        why: "a project has yet to be joined",
+        world: |observation, remembered| {
+            done(observation, remembered);
+            observation.hand_off.as_mut().unwrap().projects = projects();
+        },
+        says: (Status::ConditionFalse, "HandingOff"),
+        is_ready: false,
+    },
+    Row {
+        why: "another replica has joined it since this one has asked",
+        world: |observation, remembered| {
+            done(observation, remembered);
+            observation.hand_off.as_mut().unwrap().projects = projects();
+            observation.xr.previous = PreviousConditions::test(HANDED_OFF, "True", "HandedOff").since(at(1));
+        },
+        says: (Status::ConditionTrue, "HandedOff"),
+        is_ready: true,
+    },
+    Row {
+        why: "a project is not there yet, and the client secret is handed out all the same",
+        world: |observation, remembered| {
+            done(observation, remembered);
+            observation.hand_off.as_mut().unwrap().projects = projects();
+            hold(remembered, ProblemKind::ProjectMissing { project: "payments".to_owned() });
+        },
+        says: (Status::ConditionFalse, "ProjectMissing"),
+        is_ready: false,
     },
     Row {
         why: "a new process has not asked yet about what it was said of",

@@ -15,8 +15,8 @@ use crate::{Request, Response, Route};
 mod admin;
 mod auth;
 pub(crate) mod bootstrap;
-mod extra;
 mod identities;
+mod projects;
 mod session;
 mod token;
 mod validate;
@@ -123,6 +123,14 @@ struct ClientSecret {
 }
 
 #[derive(Clone)]
+struct Project {
+    id: String,
+    slug: String,
+    /// Ids of identities, with the slug of their role.
+    members: Vec<(String, String)>,
+}
+
+#[derive(Clone)]
 struct Token {
     id: String,
     identity_id: String,
@@ -144,6 +152,7 @@ struct Database {
     users: Vec<User>,
     organizations: Vec<Organization>,
     identities: Vec<Identity>,
+    projects: Vec<Project>,
     instance_admins: Vec<String>,
     tokens: Vec<Token>,
     successful_bootstraps: usize,
@@ -238,6 +247,9 @@ impl Instance {
             Route::RevokeClientSecret => self.revoke_client_secret(now, request, id),
             Route::UniversalAuthLogin => self.universal_auth_login(now, request),
             Route::CreateProject => self.create_project(now, request),
+            Route::Project => self.project(now, request, id),
+            Route::ProjectMembership => self.project_membership(now, request, id),
+            Route::AddToProject => self.add_to_project(now, request, id),
             Route::Unknown => Err(not_found(request)),
         }
     }

@@ -53,6 +53,12 @@ pub enum Route {
     UniversalAuthLogin,
     /// `POST /api/v2/workspace`
     CreateProject,
+    /// `GET /api/v1/projects/slug/{slug}`
+    Project,
+    /// `GET /api/v1/projects/{id}/identity-memberships/{id}`
+    ProjectMembership,
+    /// `POST /api/v1/projects/{id}/identity-memberships/{id}`
+    AddToProject,
     /// Any other.
     Unknown,
 }
@@ -75,6 +81,11 @@ impl Route {
             ("POST", ["api", "v1", "identities"]) => (Self::CreateIdentity, ""),
             ("DELETE", ["api", "v1", "identities", id]) => (Self::DeleteIdentity, id),
             ("POST", ["api", "v2", "workspace"]) => (Self::CreateProject, ""),
+            ("GET", ["api", "v1", "projects", "slug", slug]) => (Self::Project, slug),
+            ("GET", ["api", "v1", "projects", id, "identity-memberships", _]) => {
+                (Self::ProjectMembership, id)
+            }
+            ("POST", ["api", "v1", "projects", id, "identity-memberships", _]) => (Self::AddToProject, id),
             ("POST", ["api", "v1", "auth", "token", "renew"]) => (Self::RenewToken, ""),
             (method, ["api", "v1", "admin", rest @ ..]) => Self::of_admin(method, rest),
             (method, ["api", "v1", "auth", rest @ ..]) => Self::of_auth(method, rest),

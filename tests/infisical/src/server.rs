@@ -238,6 +238,22 @@ impl FakeInfisical {
         self.with(|state| state.instance.grant_instance_admin());
     }
 
+    /// A project that is as one that the bootstrap identity has made.
+    pub fn add_project(&self, slug: &str) {
+        self.with(|state| state.instance.add_project(slug));
+    }
+
+    /// Takes all but its admins out of a project.
+    pub fn remove_from_project(&self, slug: &str) {
+        self.with(|state| state.instance.remove_from_project(slug));
+    }
+
+    /// The role of an identity in a project.
+    #[must_use]
+    pub fn role_in_project(&self, slug: &str, identity_id: &str) -> Option<String> {
+        self.with(|state| state.instance.role_in_project(slug, identity_id).map(str::to_owned))
+    }
+
     /// Gives every user this password.
     pub fn change_passwords(&self, password: &str) {
         self.with(|state| state.instance.change_passwords(password));

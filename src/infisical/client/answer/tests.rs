@@ -80,6 +80,9 @@ fn read(operation: Operation, response: &Response) -> Result<Read, ErrorKind> {
         Operation::IdentityDetails => {
             decode::<wire::DetailsAnswer>(operation, response).map(|a| Read::Details(a.into()))
         }
+        Operation::Project => {
+            decode::<identities::ProjectAnswer>(operation, response).map(|a| Read::Id(a.id))
+        }
         Operation::CreateIdentity => {
             decode::<identities::CreateIdentityAnswer>(operation, response).map(|a| Read::Id(a.identity.id))
         }
@@ -96,6 +99,8 @@ fn read(operation: Operation, response: &Response) -> Result<Read, ErrorKind> {
         | Operation::DeleteIdentity
         | Operation::ListClientSecrets
         | Operation::RevokeClientSecret
+        | Operation::ProjectMembership
+        | Operation::AddToProject
         | Operation::RevokeInstanceAdmin => decode::<wire::Done>(operation, response).map(|_| Read::Done),
     }
 }
