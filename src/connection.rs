@@ -131,8 +131,8 @@ impl Connection {
     }
 }
 
-/// What is around the token in what provider-infisical reads:
-/// `{"auth":{"token":"…"}}`.
+/// What is around the token in the JSON of the key `credentials`, in the shape of
+/// Infisical's Terraform provider: `{"auth":{"token":"…"}}`.
 const CREDENTIALS: (&str, &str) = (r#"{"auth":{"token":""#, r#""}}"#);
 
 fn credentials_json(token: &AccessToken) -> Zeroizing<String> {

@@ -360,7 +360,7 @@ pub enum DetailValue {
     IdentityId,
     /// When the token expires, in RFC 3339.
     ExpiresAt,
-    /// The JSON that provider-infisical reads: `{"auth":{"token":"…"}}`.
+    /// The JSON that Infisical's Terraform provider has for a token: `{"auth":{"token":"…"}}`.
     Credentials,
 }
 
