@@ -412,7 +412,7 @@ fn keys_of(secret: &str, namespace: &str, manifest: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn consumers_are_of_their_kinds_and_find_the_token() {
+async fn consumers_are_of_their_kinds_and_find_what_they_log_in_with() {
     let kinds = kinds();
     let mut consuming = Vec::new();
     for example in examples() {
@@ -422,9 +422,6 @@ async fn consumers_are_of_their_kinds_and_find_the_token() {
         world.crossplane.composed.insert("project".to_owned(), made);
         let consumers = example.consumers(&observed(&world));
         let is_namespaced = world.crossplane.xr["metadata"]["namespace"].is_string();
-        let connection = world.crossplane.secret("infisical-connection").unwrap();
-        let secret = string(&world.crossplane.composed["infisical-connection"]["metadata"]["name"]);
-        let mut keys = Vec::new();
         for manifest in consumers.values() {
             let of_namespace = assert_is_of_its_kind(&example, &kinds, manifest);
             assert!(
@@ -432,23 +429,32 @@ async fn consumers_are_of_their_kinds_and_find_the_token() {
                 "{}: a namespaced XR composes in its namespace",
                 example.name
             );
-            keys.extend(keys_of(&secret, "team-a", manifest));
         }
-        for key in &keys {
-            assert!(connection.contains_key(key), "{}: there is no key {key}", example.name);
+        let mut login = Vec::new();
+        for (resource, key) in [
+            ("infisical-connection", token_key(&example)),
+            ("infisical-identity", "credentials".to_owned()),
+        ] {
+            let Some(secret) = world.crossplane.secret(resource) else { continue };
+            let name = string(&world.crossplane.composed[resource]["metadata"]["name"]);
+            let keys: Vec<_> = consumers.values().flat_map(|it| keys_of(&name, "team-a", it)).collect();
+            for key in &keys {
+                assert!(secret.contains_key(key), "{}: there is no key {key}", example.name);
+            }
+            login.extend(keys.contains(&key).then_some(resource));
         }
         if !consumers.is_empty() {
-            consuming.push((example.name.clone(), keys.contains(&token_key(&example))));
+            consuming.push((example.name.clone(), login));
         }
     }
     let expected = [
-        ("external-secrets", true),
-        ("http", true),
-        ("opentofu", true),
-        // It logs in as an identity of its own.
-        ("provider-infisical", false),
+        ("external-secrets", vec!["infisical-connection"]),
+        ("http", vec!["infisical-connection"]),
+        ("opentofu", vec!["infisical-connection"]),
+        // It reads no token.
+        ("provider-infisical", vec!["infisical-identity"]),
     ];
-    assert_eq!(consuming, expected.map(|(name, uses_token)| (name.to_owned(), uses_token)));
+    assert_eq!(consuming, expected.map(|(name, login)| (name.to_owned(), login)));
 }
 
 #[tokio::test]

@@ -253,12 +253,19 @@ impl World {
     async fn remember(&self, xr: &Xr, token: String) {
         let admin = format!("{}-admin", self.composite_name(xr).await);
         let password = self.key_of(xr, &admin, "password").await;
+        let client_secret = self.identity(xr).await.map(|(_, client_secret)| client_secret);
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        for secret in [Some(token), password].into_iter().flatten() {
+        for secret in [Some(token), password, client_secret].into_iter().flatten() {
             // As a manifest has it.
             secrets.push(STANDARD.encode(&secret));
             secrets.push(secret);
         }
+    }
+
+    /// Client ID and secret of what was handed off.
+    pub(crate) async fn identity(&self, xr: &Xr) -> Option<(String, String)> {
+        let name = format!("{}-identity", self.composite_name(xr).await);
+        Some((self.key_of(xr, &name, "clientId").await?, self.key_of(xr, &name, "clientSecret").await?))
     }
 
     /// The token in the connection Secret.

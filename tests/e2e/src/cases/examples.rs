@@ -181,6 +181,11 @@ pub(crate) async fn consumers_are_composed(world: &mut World) {
         let fake = infisical(Variant::Strict).await;
         let xr = create(world, example, &fake).await;
         world.until_condition(&xr, "InfisicalTokenValid", "Accepted").await;
+        if example.folder == "provider-infisical" {
+            world.until_condition(&xr, "InfisicalHandedOff", "HandedOff").await;
+            let (client_id, client_secret) = world.identity(&xr).await.expect("a Secret with both");
+            assert!(fake.client_secret_works(&client_id, &client_secret));
+        }
         consume(world, example, &xr).await;
         world.ends_well(&xr, &fake).await;
         delete(world, &xr).await;
