@@ -17,6 +17,7 @@ use serde::{
 use serde_path_to_error::{Path, Segment};
 
 use super::InputError;
+use crate::nearest::nearest;
 
 /// Decodes the protobuf of an input.
 pub(super) fn manifest(encoded: &[u8]) -> Result<Value, InputError> {
@@ -51,8 +52,8 @@ pub(super) enum Problem {
     NotFinite,
     #[error("is none of the words that it can be; write one of: {}", known.join(", "))]
     UnknownWord { known: &'static [&'static str] },
-    #[error("unknown field; write one of: {}", known.join(", "))]
-    UnknownField { known: &'static [&'static str] },
+    #[error("unknown field; {} one of: {}", remedy_for(*meant), known.join(", "))]
+    UnknownField { known: &'static [&'static str], meant: Option<&'static str> },
     #[error("is missing; write {}", remedy(field))]
     MissingField { field: &'static str },
     #[error("{0}")]
@@ -78,6 +79,11 @@ fn remedy(field: &str) -> &'static str {
         "admin" => "one with an email",
         _ => "it",
     }
+}
+
+/// How to go on where a field is unknown.
+fn remedy_for(meant: Option<&str>) -> String {
+    meant.map_or_else(|| "write".to_owned(), |name| format!("did you mean \"{name}\"? Write"))
 }
 
 /// The name of a field, if it looks like one: an unknown one may be anything.
@@ -107,8 +113,8 @@ impl Error for Problem {
         Self::UnknownWord { known }
     }
 
-    fn unknown_field(_: &str, known: &'static [&'static str]) -> Self {
-        Self::UnknownField { known }
+    fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
+        Self::UnknownField { known, meant: nearest(field, known.iter().copied()) }
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -264,7 +264,7 @@ fn a_mistake_in_the_shape_names_the_field_and_what_to_write() {
         ("kind: null", r#"input.kind: is not the one that this function reads; write "Bootstrap""#),
         (
             "instance: {endpont: {}}",
-            "input.instance.endpont: unknown field; write one of: resource, readinessChecks, endpoint",
+            "input.instance.endpont: unknown field; did you mean \"endpoint\"? Write one of: resource, readinessChecks, endpoint",
         ),
         (
             "instance: {'marker-of-a-secret or so': 1}",
@@ -375,7 +375,19 @@ fn a_mistake_in_the_endpoint_names_the_field_and_what_to_write() {
         ),
         (
             "{endpoint: {service: {scheme: https}, tls: {caBundle: marker-of-a-secret}}}",
-            r#"endpoint.tls.caBundle: is no PEM; write certificates, each from "-----BEGIN CERTIFICATE-----" on"#,
+            r#"endpoint.tls.caBundle: is no PEM of certificates; write certificates, each from "-----BEGIN CERTIFICATE-----" on"#,
+        ),
+        (
+            "{endpoint: {service: {scheme: https}, tls: {caBundle: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUI=}}}",
+            r#"endpoint.tls.caBundle: is the base64 of PEM, not PEM; write certificates, each from "-----BEGIN CERTIFICATE-----" on"#,
+        ),
+        (
+            "{endpoint: {service: null, url: 'https://vault/marker-of-a-secret'}}",
+            r#"endpoint.url: it has a path after the host, and Infisical has none; write only "https://vault""#,
+        ),
+        (
+            "{endpoint: {service: null, url: 'https://vault?a=marker-of-a-secret'}}",
+            r#"endpoint.url: it has a query after the host, and Infisical has none; write only "https://vault""#,
         ),
         (
             "{endpoint: {service: {scheme: https}, tls: {caBundleFrom: {}}}}",
@@ -438,6 +450,10 @@ fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
         (
             "admin: {email: not-an-email}",
             r#"admin.email: "not-an-email" is no email address: it has no name before an "@"; write one such as "platform@example.org""#,
+        ),
+        (
+            "admin: {email: admin@infisical}",
+            r#"admin.email: "admin@infisical" is no email address: it has no domain with a dot after the "@"; write one such as "platform@example.org""#,
         ),
         (
             "admin: {email: null}",
