@@ -1,0 +1,156 @@
+//! `docs/mistakes.md` is true: each mistake is made, the XR says what the page
+//! says, and mended as the page says it is ready.
+//!
+//! What Crossplane itself adds is held against the real one by the case
+//! `ten_mistakes`.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use fake_crossplane::{Crossplane, Earlier, Reconciled, structs};
+use fake_infisical::Variant;
+use function_infisical::proto::v1::State;
+use prost::Message as _;
+use serde_json::{Value, json};
+
+use crate::{
+    client::{authority, tls_in_front},
+    page::{Applied, Mistake, NAMESPACE, Says, mistakes},
+    world::{Kind, World, variant},
+};
+
+/// What Crossplane puts before the message of a fatal result.
+fn fatal(step: &str, message: &str) -> String {
+    format!("cannot compose resources: pipeline step \"{step}\" returned a fatal result: {message}")
+}
+
+fn page() -> Vec<Mistake> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mistakes.md");
+    mistakes(&std::fs::read_to_string(path).unwrap())
+}
+
+/// What the step before this function composes.
+fn composed(xr: &str) -> [(&'static str, Value); 3] {
+    let of = |api_version, kind, suffix| {
+        json!({
+            "apiVersion": api_version, "kind": kind,
+            "metadata": {"name": format!("{xr}-{suffix}"), "namespace": NAMESPACE}, "spec": {"replicas": 1},
+        })
+    };
+    [
+        ("infisical", of("apps/v1", "Deployment", "infisical")),
+        ("service", of("v1", "Service", "infisical")),
+        ("database", of("apps/v1", "StatefulSet", "database")),
+    ]
+}
+
+/// Puts into the cluster what is applied, and gives the name of the last step.
+async fn apply(world: &mut World, mistake: &Mistake, applied: Applied) -> String {
+    let Applied { mut xr, mut steps, objects } = applied;
+    if xr["kind"] != "XInfisical" {
+        xr["spec"]["crossplane"] = json!({"compositionRef": {"name": mistake.name}});
+    }
+    let crossplane = &mut world.crossplane;
+    let (uid, status) = (crossplane.xr["metadata"]["uid"].clone(), crossplane.xr["status"].take());
+    xr["metadata"]["uid"] = uid;
+    xr["status"] = status;
+    crossplane.xr = xr;
+    crossplane.earlier.clear();
+    for (name, manifest) in composed(&mistake.name) {
+        crossplane.earlier.insert(name.to_owned(), Earlier { manifest, ready: 0.try_into().unwrap() });
+    }
+    crossplane.others = objects.iter().cloned().map(stored).collect();
+    let last = steps.pop().unwrap();
+    for step in steps {
+        compose(world, &step).await;
+    }
+    world.crossplane.input = last["input"].clone();
+    for credential in last["credentials"].as_array().into_iter().flatten() {
+        let secret = objects.iter().find(|it| it["metadata"] == credential["secretRef"]).unwrap();
+        let data = secret["stringData"].as_object().unwrap().iter();
+        let data = data.map(|(key, value)| (key.clone(), value.as_str().unwrap().as_bytes().to_vec()));
+        let name = credential["name"].as_str().unwrap().to_owned();
+        world.crossplane.credentials.insert(name, data.collect());
+    }
+    last["step"].as_str().unwrap().to_owned()
+}
+
+/// As the API server keeps a Secret.
+fn stored(mut secret: Value) -> Value {
+    let texts = secret["stringData"].take();
+    for (key, text) in texts.as_object().unwrap() {
+        secret["data"][key] = STANDARD.encode(text.as_str().unwrap()).into();
+    }
+    secret
+}
+
+/// A step of this function that comes before the last one.
+async fn compose(world: &mut World, step: &Value) {
+    world.crossplane.input = step["input"].clone();
+    let response = world.call(world.crossplane.request()).await;
+    let desired = State::decode(response.desired.unwrap().encode_to_vec().as_slice()).unwrap();
+    for (name, resource) in desired.resources {
+        let (manifest, ready) = (structs::decode(resource.resource.as_deref().unwrap()), resource.ready());
+        world.crossplane.earlier.insert(name, Earlier { manifest, ready });
+    }
+}
+
+/// Reconciles until nothing changes, with an instance that is available.
+async fn settle(world: &mut World) -> Reconciled {
+    match world.settle().await {
+        Reconciled::Applied { .. } => {
+            world.crossplane.make_available("infisical");
+            world.settle().await
+        }
+        other => other,
+    }
+}
+
+/// What the XR says, as the page shows it.
+fn says(crossplane: &Crossplane, step: &str, reconciled: &Reconciled) -> Says {
+    if let Reconciled::Fatal(message) = reconciled {
+        let (condition_type, status, reason) = ("Synced".into(), "False".into(), "ReconcileError".into());
+        return Says { condition_type, status, reason, message: fatal(step, message) };
+    }
+    let (status, reason, message) = crossplane.condition("InfisicalBootstrapped").unwrap();
+    let (status, reason, message) = (status.to_owned(), reason.to_owned(), message.to_owned());
+    Says { condition_type: "InfisicalBootstrapped".to_owned(), status, reason, message }
+}
+
+#[test]
+fn the_page_has_ten_mistakes() {
+    let names: Vec<String> = page().into_iter().map(|mistake| mistake.name).collect();
+    let numbers = ["1", "2", "3", "4", "5", "6", "7", "8a", "8b", "8c", "9", "10"];
+    assert_eq!(names, numbers.map(|number| format!("acme-{number}")));
+}
+
+#[tokio::test]
+async fn the_xr_says_of_each_mistake_what_the_page_says_and_mended_it_is_ready() {
+    for mistake in page() {
+        let name = &mistake.name;
+        // A strict server refuses the token of a bootstrap, and so one to adopt.
+        let server = if mistake.adopts() { Variant::Fixed } else { Variant::Strict };
+        let mut world = World::start(variant(server), Kind::Namespaced).await;
+        let step = apply(&mut world, &mistake, mistake.wrong()).await;
+        let reconciled = settle(&mut world).await;
+        assert_eq!(says(&world.crossplane, &step, &reconciled), mistake.says, "{name}");
+        let is_fatal = matches!(reconciled, Reconciled::Fatal(_));
+        assert_eq!(!mistake.events.is_empty(), is_fatal, "{name}: waiting is no event, and a mistake is");
+        assert!(mistake.events.iter().all(|[.., message]| *message == mistake.says.message), "{name}");
+        assert!(world.fake.log().is_empty(), "{name}: the server was asked");
+
+        let authority = authority("localhost", 2100);
+        let (url, _tls) = if mistake.has_ca() {
+            let (url, tls) = tls_in_front(world.fake.address(), &authority).await;
+            (url, Some(tls))
+        } else {
+            (world.fake.url(), None)
+        };
+        let mut right = mistake.right(&url, &authority.ca_pem);
+        if mistake.adopts() {
+            let token = world.bootstrap_elsewhere("admin@example.org", "marker-password-of-theirs");
+            right.objects[0]["stringData"]["admin-token"] = token.into();
+        }
+        apply(&mut world, &mistake, right).await;
+        settle(&mut world).await;
+        assert!(world.crossplane.is_ready() && world.token_works(), "{name}: {}", world.story());
+    }
+}
