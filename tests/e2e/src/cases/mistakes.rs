@@ -1,0 +1,155 @@
+//! `docs/mistakes.md` under the real Crossplane: all of its mistakes at once,
+//! and what the XRs then say, to the letter.
+
+use std::collections::BTreeMap;
+
+use fake_infisical::{FakeInfisical, Request, Variant};
+use futures::future::join_all;
+use kube::api::{DynamicObject, ListParams};
+use serde_json::{Value, json};
+
+use super::tls::{self, Front};
+use crate::{
+    certs::Authority,
+    cluster::{api, apply, condition, namespace, until, watch},
+    page::{Applied, Mistake, NAMESPACE, mistakes},
+    world::{SOON, World, infisical},
+    xrs::{API_VERSION, CLUSTER, LEGACY, NAMESPACED, Xr},
+};
+
+/// A mistake with an instance of its own.
+struct Played {
+    mistake: Mistake,
+    xr: Xr,
+    fake: FakeInfisical,
+    authority: Authority,
+    front: Front,
+}
+
+/// The messages on the page are those of the XRs, and each is mended as the
+/// page says.
+pub(crate) async fn ten_mistakes(world: &mut World) {
+    let world = &*world;
+    namespace(&world.client, NAMESPACE).await;
+    let page = std::fs::read_to_string(world.root.join("docs/mistakes.md")).expect("the page is there");
+    let mut all = Vec::new();
+    for mistake in mistakes(&page) {
+        // A strict server refuses the token of a bootstrap, and so one to adopt.
+        let server = if mistake.adopts() { Variant::Fixed } else { Variant::Strict };
+        let fake = infisical(server).await;
+        let authority = Authority::new("private");
+        let front = tls::front(&authority, fake.address()).await;
+        let applied = mistake.wrong();
+        let kind = match applied.xr["kind"].as_str() {
+            Some("ClusterInfisical") => CLUSTER,
+            Some("XInfisical") => LEGACY,
+            _ => NAMESPACED,
+        };
+        let xr = Xr { namespace: NAMESPACE.to_owned(), ..Xr::new(kind, &mistake.name) };
+        create(world, &xr, applied, "wrong").await;
+        all.push(Played { mistake, xr, fake, authority, front });
+    }
+    join_all(all.iter().map(|played| says(world, played))).await;
+    for Played { mistake, xr, fake, authority, front } in &all {
+        assert!(fake.log().is_empty(), "{}: the server was asked", xr.name);
+        let url = if mistake.has_ca() { front.url() } else { fake.url() };
+        let mut right = mistake.right(&url, &authority.certificate());
+        if mistake.adopts() {
+            right.objects[0]["stringData"]["admin-token"] = bootstrap_elsewhere(fake).into();
+        }
+        create(world, xr, right, "right").await;
+    }
+    join_all(all.iter().map(|Played { mistake, xr, fake, .. }| async move {
+        world.make_available(xr).await;
+        if mistake.adopts() {
+            world.is_connected(xr, fake, SOON).await;
+        } else {
+            world.ends_well(xr, fake).await;
+        }
+    }))
+    .await;
+}
+
+/// Applies the objects, the Composition and the XR of a mistake.
+async fn create(world: &World, xr: &Xr, applied: Applied, is: &str) {
+    let Applied { xr: mut object, steps, objects } = applied;
+    for object in &objects {
+        apply(&world.client, object).await;
+    }
+    let compose = json!({
+        "step": "compose", "functionRef": { "name": "function-compose" },
+        "input": { "apiVersion": "compose.example.org/v1", "kind": "Instance", "readiness": "Checked" },
+    });
+    let pipeline: Vec<Value> = [compose].into_iter().chain(steps).collect();
+    let composition = json!({
+        "apiVersion": "apiextensions.crossplane.io/v1", "kind": "Composition",
+        "metadata": { "name": xr.name },
+        "spec": {
+            "mode": "Pipeline", "pipeline": pipeline,
+            "compositeTypeRef": { "apiVersion": API_VERSION, "kind": xr.kind },
+        },
+    });
+    apply(&world.client, &composition).await;
+    object["apiVersion"] = API_VERSION.into();
+    object["kind"] = xr.kind.into();
+    let composition = json!({ "compositionRef": { "name": xr.name } });
+    if xr.kind == LEGACY {
+        object["spec"]["compositionRef"] = composition["compositionRef"].clone();
+    } else {
+        object["spec"]["crossplane"] = composition;
+    }
+    if !xr.is_namespaced {
+        // Where the harness composes.
+        object["spec"]["namespace"] = NAMESPACE.into();
+    }
+    // A change that has the XR reconciled: a step's credential brings no call.
+    object["metadata"]["annotations"] = json!({ "e2e.example.org/is": is });
+    apply(&world.client, &object).await;
+}
+
+/// Waits until the XR says what the page says, and looks at its events.
+async fn says(world: &World, Played { mistake, xr, .. }: &Played) {
+    let says = &mistake.says;
+    if says.condition_type != "Synced" {
+        world.make_available(xr).await;
+    }
+    let expected = json!([says.status, says.reason, says.message]);
+    let kind = says.condition_type.clone();
+    let is_said = move |object: &DynamicObject| {
+        let said = condition(object, &kind);
+        said.is_some_and(|said| json!([said["status"], said["reason"], said["message"]]) == expected)
+    };
+    watch("the XR says what the page says", SOON, &world.xrs(xr), &xr.name, is_said).await;
+    let events = api(&world.client, "v1", "Event", None);
+    let of_xr = ListParams::default().fields(&format!("involvedObject.name={}", xr.name));
+    let missing = async || {
+        let found: BTreeMap<String, [String; 2]> = events
+            .list(&of_xr)
+            .await
+            .ok()?
+            .into_iter()
+            .map(|event| {
+                let text = |name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
+                (text("message"), [text("type"), text("reason")])
+            })
+            .collect();
+        let mut missing = mistake.events.iter().filter(|[severity, reason, message]| {
+            found.get(message).is_none_or(|[of, why]| (of, why) != (severity, reason))
+        });
+        missing.next().is_none().then_some(found)
+    };
+    let found = until("the XR has the events of the page", SOON, missing).await;
+    for (message, [severity, reason]) in found {
+        println!("         {}: {severity} {reason} {message}", xr.name);
+    }
+}
+
+/// Somebody else sets the instance up, past the function.
+fn bootstrap_elsewhere(fake: &FakeInfisical) -> String {
+    let body = json!({
+        "email": "admin@example.org", "password": "marker-password-of-theirs", "organization": "theirs",
+    });
+    let response = fake.ask(&Request::new("POST", "/api/v1/admin/bootstrap").json(&body));
+    let answer: Value = serde_json::from_slice(&response.body).expect("an answer");
+    answer["identity"]["credentials"]["token"].as_str().expect("a token").to_owned()
+}
