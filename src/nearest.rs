@@ -6,23 +6,40 @@ const LONGEST: usize = 64;
 /// The one of the known names that is nearest to a wrong one, if any is so near
 /// that it was probably meant: one slip in a short name, two in a longer one.
 /// A slip is a letter too many, too few, another, or two that are swapped.
-/// Capitals count for nothing.
+/// Capitals count for nothing. Names that are numbered differently are names of
+/// different things, and one of one or two letters is near to too many.
 #[must_use]
 pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let letters = |name: &str| name.to_lowercase().chars().collect::<Vec<char>>();
     if wrong.len() > LONGEST {
         return None;
     }
-    let wrong = letters(wrong);
+    let (letters, number) = (letters(wrong), number(wrong));
     let near = known.into_iter().filter(|name| name.len() <= LONGEST).filter_map(|name| {
-        let known = letters(name);
-        let limit = if known.len() < 8 { 1 } else { 2 };
-        Some(slips(&wrong, &known))
-            .filter(|slips| *slips <= limit && *slips < known.len())
-            .map(|it| (it, name))
+        let slips = slips(&letters, &self::letters(name));
+        let other = self::number(name);
+        let is_another = !number.is_empty() && !other.is_empty() && number != other;
+        (slips <= forgiven(name) && !is_another).then_some((slips, name))
     });
     // Of several the first by name, so that the same state says the same.
     near.min().map(|(_, name)| name)
+}
+
+/// How many slips a name may be away.
+fn forgiven(name: &str) -> usize {
+    match name.chars().count() {
+        ..3 => 0,
+        3..8 => 1,
+        8.. => 2,
+    }
+}
+
+fn letters(name: &str) -> Vec<char> {
+    name.to_lowercase().chars().collect()
+}
+
+/// The digits of a name.
+fn number(name: &str) -> String {
+    name.chars().filter(char::is_ascii_digit).collect()
 }
 
 /// The distance of Damerau and Levenshtein, where no letter moves twice.
@@ -68,21 +85,45 @@ mod tests {
             ("URL", Some("url")),
             ("uri", Some("url")),
             ("", None),
+            ("ur", Some("url")),
             ("marker-of-a-secret", None),
         ];
         for (wrong, expected) in table {
             assert_eq!(nearest(wrong, known), expected, "{wrong}");
         }
-        assert_eq!(nearest("a", ["b", "c"]), None, "all of a name is no slip");
+        for (wrong, others) in [("b", "a"), ("id", "ip"), ("ipv4", "ipv6"), ("infisical-1", "infisical-2")] {
+            assert_eq!(nearest(wrong, [others]), None, "{wrong} is another than {others}");
+        }
+        assert_eq!(nearest("ID", ["id"]), Some("id"));
+        assert_eq!(nearest("infiscal-1", ["infisical-1", "infisical-2"]), Some("infisical-1"));
         assert_eq!(nearest("infisical", ["infisical-2", "infisical2", "infisical1"]), Some("infisical1"));
+    }
+
+    #[test]
+    fn a_long_name_is_compared_with_nothing() {
+        let (just, more) = ("a".repeat(LONGEST), "a".repeat(LONGEST + 1));
+        assert_eq!(nearest(&just, [just.as_str()]), Some(just.as_str()));
+        assert_eq!(nearest(&just, [more.as_str()]), None);
+        assert_eq!(nearest(&more, [just.as_str()]), None);
     }
 
     proptest! {
         #[test]
-        fn a_name_is_nearest_to_itself(name in ".{1,20}", other in ".{0,20}") {
-            prop_assert_eq!(slips(&name.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>()), 0);
-            prop_assert!(nearest(&name, [name.as_str(), other.as_str()]).is_some() || name.len() > LONGEST
-                || name.to_lowercase().chars().count() == 0);
+        fn a_letter_too_few_is_forgiven_and_no_more_than_two_slips_are(
+            name in "[a-zA-Zé]{3,70}",
+            at in any::<prop::sample::Index>(),
+            other in ".{0,20}",
+        ) {
+            let mut wrong: Vec<char> = name.chars().collect();
+            wrong.remove(at.index(wrong.len()));
+            let wrong: String = wrong.into_iter().collect();
+            match nearest(&wrong, [name.as_str(), other.as_str()]) {
+                Some(meant) => {
+                    prop_assert!(meant == other || meant == name && name.len() <= LONGEST);
+                    prop_assert!(slips(&letters(&wrong), &letters(meant)) <= 2);
+                }
+                None => prop_assert!(name.len() > LONGEST),
+            }
         }
     }
 }

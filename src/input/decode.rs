@@ -50,9 +50,9 @@ pub(super) enum Problem {
     WrongKind { found: &'static str, wanted: String },
     #[error("is not finite; write a number")]
     NotFinite,
-    #[error("is none of the words that it can be; write one of: {}", known.join(", "))]
-    UnknownWord { known: &'static [&'static str] },
-    #[error("unknown field; {} one of: {}", remedy_for(*meant), known.join(", "))]
+    #[error("is none of the words that it can be; {} one of: {}", write(*meant), known.join(", "))]
+    UnknownWord { known: &'static [&'static str], meant: Option<&'static str> },
+    #[error("unknown field; {} one of: {}", write(*meant), known.join(", "))]
     UnknownField { known: &'static [&'static str], meant: Option<&'static str> },
     #[error("is missing; write {}", remedy(field))]
     MissingField { field: &'static str },
@@ -81,8 +81,8 @@ fn remedy(field: &str) -> &'static str {
     }
 }
 
-/// How to go on where a field is unknown.
-fn remedy_for(meant: Option<&str>) -> String {
+/// How a message goes on about what is unknown: with what was probably meant.
+fn write(meant: Option<&str>) -> String {
     meant.map_or_else(|| "write".to_owned(), |name| format!("did you mean \"{name}\"? Write"))
 }
 
@@ -109,8 +109,8 @@ impl Error for Problem {
         Self::Other(format!("is not {wanted}"))
     }
 
-    fn unknown_variant(_: &str, known: &'static [&'static str]) -> Self {
-        Self::UnknownWord { known }
+    fn unknown_variant(word: &str, known: &'static [&'static str]) -> Self {
+        Self::UnknownWord { known, meant: nearest(word, known.iter().copied()) }
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {

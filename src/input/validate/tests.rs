@@ -305,6 +305,10 @@ fn a_mistake_in_the_shape_names_the_field_and_what_to_write() {
             "connectionDetails: [{name: a, value: marker-of-a-secret}]",
             "input.connectionDetails[0].value: is none of the words that it can be; write one of: Token, Host, OrganizationId, OrganizationSlug, IdentityId, ExpiresAt, Credentials",
         ),
+        (
+            "connectionDetails: [{name: a, value: token}]",
+            "input.connectionDetails[0].value: is none of the words that it can be; did you mean \"Token\"? Write one of: Token, Host, OrganizationId, OrganizationSlug, IdentityId, ExpiresAt, Credentials",
+        ),
         ("connectionDetails: [{value: Token}]", "input.connectionDetails[0].name: is missing; write it"),
         (
             "token: {renewAt: [marker-of-a-secret]}",
@@ -648,7 +652,24 @@ fn a_mistake_in_handing_off_names_its_field() {
             "handOff: {connectionDetails: [{name: a, value: ClientId}, {name: a, value: ClientSecret}]}",
             "input.handOff.connectionDetails[1].name: \"a\" is taken",
         ),
-        ("handOff: {projects: []}", "input.handOff.projects: unknown field"),
+        ("handOff: {projects: []}", "input.handOff.projects: unknown field; write one of: role, "),
+        ("handoff: {}", "input.handoff: unknown field; did you mean \"handOff\"? Write one of: "),
+        (
+            "handOff: {rol: member}",
+            "input.handOff.rol: unknown field; did you mean \"role\"? Write one of: role, ",
+        ),
+        (
+            "handOff: {instanceAdmin: revoke}",
+            "input.handOff.instanceAdmin: is none of the words that it can be; did you mean \"Revoke\"? Write one of: Keep, Revoke",
+        ),
+        (
+            "handOff: {writeConnectionSecretToRef: {namspace: a}}",
+            "input.handOff.writeConnectionSecretToRef.namspace: unknown field; did you mean \"namespace\"? Write one of: name, namespace",
+        ),
+        (
+            "handOff: {connectionDetails: [{name: a, value: clientID}]}",
+            "input.handOff.connectionDetails[0].value: is none of the words that it can be; did you mean \"ClientId\"? Write one of: ClientId, ",
+        ),
     ];
     for (patch, expected) in table {
         let error = refused(patch);
