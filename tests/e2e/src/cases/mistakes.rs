@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use fake_infisical::{FakeInfisical, Request, Variant};
+use fake_infisical::{FakeInfisical, Variant};
 use futures::future::join_all;
 use kube::api::{DynamicObject, ListParams};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::{
     certs::Authority,
     cluster::{api, apply, condition, namespace, until, watch},
     page::{Applied, Mistake, NAMESPACE, mistakes},
-    world::{SOON, World, infisical},
+    world::{SOON, World, bootstrap_elsewhere, infisical},
     xrs::{API_VERSION, CLUSTER, LEGACY, NAMESPACED, Xr},
 };
 
@@ -55,7 +55,8 @@ pub(crate) async fn ten_mistakes(world: &mut World) {
         let url = if mistake.has_ca() { front.url() } else { fake.url() };
         let mut right = mistake.right(&url, &authority.certificate());
         if mistake.adopts() {
-            right.objects[0]["stringData"]["admin-token"] = bootstrap_elsewhere(fake).into();
+            let token = bootstrap_elsewhere(fake, "marker-password-of-theirs");
+            right.objects[0]["stringData"]["admin-token"] = token.into();
         }
         create(world, xr, right, "right").await;
     }
@@ -142,14 +143,4 @@ async fn says(world: &World, Played { mistake, xr, .. }: &Played) {
     for (message, [severity, reason]) in found {
         println!("         {}: {severity} {reason} {message}", xr.name);
     }
-}
-
-/// Somebody else sets the instance up, past the function.
-fn bootstrap_elsewhere(fake: &FakeInfisical) -> String {
-    let body = json!({
-        "email": "admin@example.org", "password": "marker-password-of-theirs", "organization": "theirs",
-    });
-    let response = fake.ask(&Request::new("POST", "/api/v1/admin/bootstrap").json(&body));
-    let answer: Value = serde_json::from_slice(&response.body).expect("an answer");
-    answer["identity"]["credentials"]["token"].as_str().expect("a token").to_owned()
 }
