@@ -34,6 +34,17 @@ pub(crate) async fn ten_mistakes(world: &mut World) {
     let page = std::fs::read_to_string(world.root.join("docs/mistakes.md")).expect("the page is there");
     let mut all = Vec::new();
     for mistake in mistakes(&page) {
+        all.push(Played::make(world, mistake).await);
+    }
+    join_all(all.iter().map(|played| says(world, played))).await;
+    for played in &all {
+        played.mend(world).await;
+    }
+    join_all(all.iter().map(|played| played.ends_well(world))).await;
+}
+
+impl Played {
+    async fn make(world: &World, mistake: Mistake) -> Self {
         // A strict server refuses the token of a bootstrap, and so one to adopt.
         let server = if mistake.adopts() { Variant::Fixed } else { Variant::Strict };
         let fake = infisical(server).await;
@@ -47,10 +58,11 @@ pub(crate) async fn ten_mistakes(world: &mut World) {
         };
         let xr = Xr { namespace: NAMESPACE.to_owned(), ..Xr::new(kind, &mistake.name) };
         create(world, &xr, applied, "wrong").await;
-        all.push(Played { mistake, xr, fake, authority, front });
+        Self { mistake, xr, fake, authority, front }
     }
-    join_all(all.iter().map(|played| says(world, played))).await;
-    for Played { mistake, xr, fake, authority, front } in &all {
+
+    async fn mend(&self, world: &World) {
+        let Self { mistake, xr, fake, authority, front } = self;
         assert!(fake.log().is_empty(), "{}: the server was asked", xr.name);
         let url = if mistake.has_ca() { front.url() } else { fake.url() };
         let mut right = mistake.right(&url, &authority.certificate());
@@ -60,15 +72,16 @@ pub(crate) async fn ten_mistakes(world: &mut World) {
         }
         create(world, xr, right, "right").await;
     }
-    join_all(all.iter().map(|Played { mistake, xr, fake, .. }| async move {
-        world.make_available(xr).await;
-        if mistake.adopts() {
-            world.is_connected(xr, fake, SOON).await;
+
+    async fn ends_well(&self, world: &World) {
+        world.make_available(&self.xr).await;
+        if self.mistake.adopts() {
+            // Somebody else bootstrapped it.
+            world.is_connected(&self.xr, &self.fake, SOON).await;
         } else {
-            world.ends_well(xr, fake).await;
+            world.ends_well(&self.xr, &self.fake).await;
         }
-    }))
-    .await;
+    }
 }
 
 /// Applies the objects, the Composition and the XR of a mistake.
@@ -120,7 +133,8 @@ async fn says(world: &World, Played { mistake, xr, .. }: &Played) {
         let said = condition(object, &kind);
         said.is_some_and(|said| json!([said["status"], said["reason"], said["message"]]) == expected)
     };
-    watch("the XR says what the page says", SOON, &world.xrs(xr), &xr.name, is_said).await;
+    let object = watch("the XR says what the page says", SOON, &world.xrs(xr), &xr.name, is_said).await;
+    println!("         {}: {}", xr.name, object.data["status"]);
     let events = api(&world.client, "v1", "Event", None);
     let of_xr = ListParams::default().fields(&format!("involvedObject.name={}", xr.name));
     let missing = async || {
