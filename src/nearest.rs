@@ -51,12 +51,12 @@ fn slips(one: &[char], other: &[char]) -> usize {
         let mut row = vec![i + 1];
         for (j, b) in other.iter().enumerate() {
             let replaced = at(&last, j) + usize::from(a != b);
-            let mut least = replaced.min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
+            let mut fewest = replaced.min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
             let are_swapped = i > 0 && j > 0 && one.get(i - 1) == Some(b) && other.get(j - 1) == Some(a);
             if are_swapped {
-                least = least.min(at(&before, j - 1) + 1);
+                fewest = fewest.min(at(&before, j - 1) + 1);
             }
-            row.push(least);
+            row.push(fewest);
         }
         before = std::mem::replace(&mut last, row);
     }

@@ -449,7 +449,7 @@ fn a_mistake_in_a_readiness_check_names_the_field_and_what_to_write() {
 }
 
 #[test]
-fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
+fn a_mistake_in_the_admin_names_the_field_and_what_to_write() {
     let table = [
         (
             "admin: {email: not-an-email}",
@@ -492,6 +492,15 @@ fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
             "admin: {secretRef: {name: a, passwordKey: 'a b'}}",
             r#"admin.secretRef.passwordKey: is no key of a Secret; write letters, digits, "-", "_" and "." only"#,
         ),
+    ];
+    for (patch, expected) in table {
+        assert_eq!(refused(patch), format!("input.{expected}"), "{patch}");
+    }
+}
+
+#[test]
+fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
+    let table = [
         ("organization: ''", "organization: is no name; write one, or leave it out to use the XR's"),
         (
             "{organization: a, organizationFromCompositeFieldPath: b}",
