@@ -7,7 +7,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_crossplane::{Crossplane, Earlier, Reconciled, structs};
 use fake_infisical::Variant;
-use function_infisical::proto::v1::State;
+use function_infisical::proto::v1::{Condition, State, Status};
 use prost::Message as _;
 use serde_json::{Value, json};
 
@@ -16,6 +16,9 @@ use crate::{
     page::{Applied, Mistake, NAMESPACE, Says, mistakes},
     world::{Kind, World, variant},
 };
+
+/// The condition that says what is waited for.
+const BOOTSTRAPPED: &str = "InfisicalBootstrapped";
 
 /// What Crossplane puts before the message of a fatal result.
 fn fatal(step: &str, message: &str) -> String {
@@ -42,8 +45,9 @@ fn composed(xr: &str) -> [(&'static str, Value); 3] {
     ]
 }
 
-/// Puts into the cluster what is applied, and gives the name of the last step.
-async fn apply(world: &mut World, mistake: &Mistake, applied: Applied) -> String {
+/// Puts into the cluster what is applied, and gives the name of the last step,
+/// and what the ones before it say.
+async fn apply(world: &mut World, mistake: &Mistake, applied: Applied) -> (String, Vec<Says>) {
     let Applied { mut xr, mut steps, objects } = applied;
     if xr["kind"] != "XInfisical" {
         xr["spec"]["crossplane"] = json!({"compositionRef": {"name": mistake.name}});
@@ -59,8 +63,9 @@ async fn apply(world: &mut World, mistake: &Mistake, applied: Applied) -> String
     }
     crossplane.others = objects.iter().cloned().map(stored).collect();
     let last = steps.pop().unwrap();
+    let mut said = Vec::new();
     for step in steps {
-        compose(world, &step).await;
+        said.push(compose(world, &step).await);
     }
     world.crossplane.input = last["input"].clone();
     for credential in last["credentials"].as_array().into_iter().flatten() {
@@ -70,7 +75,7 @@ async fn apply(world: &mut World, mistake: &Mistake, applied: Applied) -> String
         let name = credential["name"].as_str().unwrap().to_owned();
         world.crossplane.credentials.insert(name, data.collect());
     }
-    last["step"].as_str().unwrap().to_owned()
+    (last["step"].as_str().unwrap().to_owned(), said)
 }
 
 /// As the API server keeps a Secret.
@@ -82,14 +87,23 @@ fn stored(mut secret: Value) -> Value {
     secret
 }
 
-/// A step of this function that comes before the last one.
-async fn compose(world: &mut World, step: &Value) {
+/// A step of this function that comes before the last one, and what it says.
+async fn compose(world: &mut World, step: &Value) -> Says {
     world.crossplane.input = step["input"].clone();
     let response = world.call(world.crossplane.request()).await;
     let desired = State::decode(response.desired.unwrap().encode_to_vec().as_slice()).unwrap();
     for (name, resource) in desired.resources {
         let (manifest, ready) = (structs::decode(resource.resource.as_deref().unwrap()), resource.ready());
         world.crossplane.earlier.insert(name, Earlier { manifest, ready });
+    }
+    let is_ours = |condition: &&Condition| condition.r#type == BOOTSTRAPPED;
+    let condition = response.conditions.iter().find(is_ours).unwrap();
+    assert_eq!(condition.status(), Status::ConditionFalse, "the instance is not there yet");
+    Says {
+        condition_type: BOOTSTRAPPED.to_owned(),
+        status: "False".to_owned(),
+        reason: condition.reason.clone(),
+        message: condition.message.clone().unwrap(),
     }
 }
 
@@ -104,15 +118,17 @@ async fn settle(world: &mut World) -> Reconciled {
     }
 }
 
-/// What the XR says, as the page shows it.
-fn says(crossplane: &Crossplane, step: &str, reconciled: &Reconciled) -> Says {
+/// What the XR says, as the page shows it. What steps before the last one said
+/// stays, whatever becomes of that.
+fn says(crossplane: &Crossplane, (step, before): (String, Vec<Says>), reconciled: &Reconciled) -> Vec<Says> {
     if let Reconciled::Fatal(message) = reconciled {
         let (condition_type, status, reason) = ("Synced".into(), "False".into(), "ReconcileError".into());
-        return Says { condition_type, status, reason, message: fatal(step, message) };
+        let synced = Says { condition_type, status, reason, message: fatal(&step, message) };
+        return [synced].into_iter().chain(before).collect();
     }
-    let (status, reason, message) = crossplane.condition("InfisicalBootstrapped").unwrap();
+    let (status, reason, message) = crossplane.condition(BOOTSTRAPPED).unwrap();
     let (status, reason, message) = (status.to_owned(), reason.to_owned(), message.to_owned());
-    Says { condition_type: "InfisicalBootstrapped".to_owned(), status, reason, message }
+    vec![Says { condition_type: BOOTSTRAPPED.to_owned(), status, reason, message }]
 }
 
 #[test]
@@ -135,12 +151,12 @@ async fn the_xr_says_of_each_mistake_what_the_page_says_and_mended_it_is_ready()
 
 async fn is_said(world: &mut World, mistake: &Mistake) {
     let name = &mistake.name;
-    let step = apply(world, mistake, mistake.wrong()).await;
+    let steps = apply(world, mistake, mistake.wrong()).await;
     let reconciled = settle(world).await;
-    assert_eq!(says(&world.crossplane, &step, &reconciled), mistake.says, "{name}");
+    assert_eq!(says(&world.crossplane, steps, &reconciled), mistake.says, "{name}");
     let is_fatal = matches!(reconciled, Reconciled::Fatal(_));
     assert_eq!(!mistake.events.is_empty(), is_fatal, "{name}: waiting is no event, and a mistake is");
-    assert!(mistake.events.iter().all(|[.., message]| *message == mistake.says.message), "{name}");
+    assert!(mistake.events.iter().all(|[.., message]| *message == mistake.says[0].message), "{name}");
     if !is_fatal {
         // Crossplane does not watch a Secret that it looks up.
         let input = &world.crossplane.input;

@@ -13,8 +13,8 @@ pub(crate) struct Mistake {
     pub(crate) name: String,
     wrong: Vec<Value>,
     right: Vec<Value>,
-    /// The condition of the XR.
-    pub(crate) says: Says,
+    /// The conditions of the XR.
+    pub(crate) says: Vec<Says>,
     /// Severity, reason and message of its events.
     pub(crate) events: Vec<[String; 3]>,
 }
@@ -58,23 +58,30 @@ pub(crate) fn mistakes(page: &str) -> Vec<Mistake> {
 fn mistake(name: String, part: &str) -> Mistake {
     let (before, rest) = part.split_once("\n```text\n").expect("a mistake says something");
     let (said, after) = rest.split_once("\n```\n").expect("a block ends");
-    let (condition, events) = said.split_once("\nEvents:").unwrap_or((said, ""));
-    let field = |name: &str| {
-        let line = condition.lines().find_map(|line| line.trim().strip_prefix(name));
-        line.unwrap_or_else(|| panic!("no {name} in {said}")).trim().to_owned()
-    };
-    let says = Says {
-        condition_type: field("Type:"),
-        status: field("Status:"),
-        reason: field("Reason:"),
-        message: field("Message:"),
-    };
+    let (conditions, events) = said.split_once("\nEvents:").unwrap_or((said, ""));
     let event = |line: &str| {
         let mut columns = line.trim().splitn(3, "  ").map(|column| column.trim().to_owned());
         [(); 3].map(|()| columns.next().expect("an event has three columns"))
     };
     let events = events.lines().filter(|line| line.starts_with("  ")).map(event).collect();
-    Mistake { name, wrong: yaml(before), right: yaml(after), says, events }
+    Mistake { name, wrong: yaml(before), right: yaml(after), says: conditions_of(conditions), events }
+}
+
+/// Each ends with its type, as the fields are in the order of the alphabet.
+fn conditions_of(text: &str) -> Vec<Says> {
+    let mut all = Vec::new();
+    let mut says = Says::default();
+    for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        let value = value.trim().to_owned();
+        match name.trim() {
+            "Message" => says.message = value,
+            "Reason" => says.reason = value,
+            "Status" => says.status = value,
+            "Type" => all.push(Says { condition_type: value, ..std::mem::take(&mut says) }),
+            _ => {}
+        }
+    }
+    all
 }
 
 fn yaml(text: &str) -> Vec<Value> {

@@ -1,8 +1,6 @@
 //! `docs/mistakes.md` under the real Crossplane: all of its mistakes at once,
 //! and what the XRs then say, to the letter.
 
-use std::collections::BTreeMap;
-
 use fake_infisical::{FakeInfisical, Variant};
 use futures::future::join_all;
 use kube::api::{DynamicObject, ListParams};
@@ -11,8 +9,8 @@ use serde_json::{Value, json};
 use super::tls::{self, Front};
 use crate::{
     certs::Authority,
-    cluster::{api, apply, condition, namespace, until, watch},
-    page::{Applied, Mistake, NAMESPACE, mistakes},
+    cluster::{api, apply, condition, is_true, namespace, until, watch},
+    page::{Applied, Mistake, NAMESPACE, Says, mistakes},
     world::{SOON, World, bootstrap_elsewhere, infisical},
     xrs::{API_VERSION, CLUSTER, LEGACY, NAMESPACED, Xr},
 };
@@ -121,40 +119,34 @@ async fn create(world: &World, xr: &Xr, applied: Applied, is: &str) {
     apply(&world.client, &object).await;
 }
 
-/// Waits until the XR says what the page says, and looks at its events.
+/// Waits until the XR says what the page says, and has its events. What it waits
+/// for keeps nothing else from being applied.
 async fn says(world: &World, Played { mistake, xr, .. }: &Played) {
-    let says = &mistake.says;
-    if says.condition_type != "Synced" {
+    let is_fatal = mistake.says.iter().any(|says| says.condition_type == "Synced");
+    if !is_fatal {
         world.make_available(xr).await;
     }
-    let expected = json!([says.status, says.reason, says.message]);
-    let kind = says.condition_type.clone();
-    let is_said = move |object: &DynamicObject| {
-        let said = condition(object, &kind);
-        said.is_some_and(|said| json!([said["status"], said["reason"], said["message"]]) == expected)
-    };
-    let object = watch("the XR says what the page says", SOON, &world.xrs(xr), &xr.name, is_said).await;
-    println!("         {}: {}", xr.name, object.data["status"]);
-    let events = api(&world.client, "v1", "Event", None);
-    let of_xr = ListParams::default().fields(&format!("involvedObject.name={}", xr.name));
-    let missing = async || {
-        let found: BTreeMap<String, [String; 2]> = events
-            .list(&of_xr)
-            .await
-            .ok()?
-            .into_iter()
-            .map(|event| {
-                let text = |name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
-                (text("message"), [text("type"), text("reason")])
+    let is_said = |object: &DynamicObject| {
+        let is_there = |says: &Says| {
+            condition(object, &says.condition_type).is_some_and(|it| {
+                it["status"] == says.status && it["reason"] == says.reason && it["message"] == says.message
             })
-            .collect();
-        let mut missing = mistake.events.iter().filter(|[severity, reason, message]| {
-            found.get(message).is_none_or(|[of, why]| (of, why) != (severity, reason))
-        });
-        missing.next().is_none().then_some(found)
+        };
+        mistake.says.iter().all(is_there) && is_true(object, "Synced") != is_fatal
     };
-    let found = until("the XR has the events of the page", SOON, missing).await;
-    for (message, [severity, reason]) in found {
-        println!("         {}: {severity} {reason} {message}", xr.name);
-    }
+    watch("the XR says what the page says", SOON, &world.xrs(xr), &xr.name, is_said).await;
+    until("the XR has the events of the page", SOON, async || {
+        let events = events(world, xr).await;
+        mistake.events.iter().all(|event| events.contains(event)).then_some(())
+    })
+    .await;
+}
+
+/// Severity, reason and message of the events of an XR.
+async fn events(world: &World, xr: &Xr) -> Vec<[String; 3]> {
+    let of_xr = ListParams::default().fields(&format!("involvedObject.name={}", xr.name));
+    let events = api(&world.client, "v1", "Event", None).list(&of_xr).await;
+    let text = |event: &DynamicObject, name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
+    let columns = |event| ["type", "reason", "message"].map(|name| text(event, name));
+    events.iter().flatten().map(columns).collect()
 }
