@@ -42,9 +42,14 @@ pub enum OriginError {
     /// A user name or password in it.
     #[error("it has a user name or password in it; take them out")]
     UserInfo,
-    /// A path, query or fragment after the host.
-    #[error("it has a path, query or fragment; write only {0:?}")]
-    Path(String),
+    /// Something after the host.
+    #[error("it has a {what} after the host, and Infisical has none; write only {origin:?}")]
+    MoreThanAHost {
+        /// What it has: a path, query or fragment.
+        what: &'static str,
+        /// The URL without it.
+        origin: String,
+    },
     /// A link-local or metadata address.
     #[error("its host is a link-local or metadata address, to which no credentials are sent")]
     Forbidden,
@@ -64,8 +69,13 @@ impl Origin {
             return Err(OriginError::UserInfo);
         }
         let origin = url.origin().ascii_serialization();
-        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-            return Err(OriginError::Path(origin));
+        let more = [
+            ("path", !matches!(url.path(), "" | "/")),
+            ("query", url.query().is_some()),
+            ("fragment", url.fragment().is_some()),
+        ];
+        if let Some((what, _)) = more.into_iter().find(|(_, is_there)| *is_there) {
+            return Err(OriginError::MoreThanAHost { what, origin });
         }
         if host_is_forbidden(&url) { Err(OriginError::Forbidden) } else { Ok(Self(origin)) }
     }
@@ -127,6 +137,7 @@ mod tests {
 
     #[test]
     fn a_base_url_is_cut_to_its_origin_and_anything_more_is_refused() {
+        let more = |what| Err(OriginError::MoreThanAHost { what, origin: "https://infisical".to_owned() });
         let table = [
             ("http://infisical:8080", Ok("http://infisical:8080")),
             ("HTTPS://Infisical.Example.org:443/", Ok("https://infisical.example.org")),
@@ -134,8 +145,9 @@ mod tests {
             ("infisical", Err(OriginError::NotAUrl)),
             ("ftp://infisical", Err(OriginError::Scheme("ftp".to_owned()))),
             ("https://user:word@infisical", Err(OriginError::UserInfo)),
-            ("https://infisical/api", Err(OriginError::Path("https://infisical".to_owned()))),
-            ("https://infisical/?a=b", Err(OriginError::Path("https://infisical".to_owned()))),
+            ("https://infisical/api", more("path")),
+            ("https://infisical/?a=b", more("query")),
+            ("https://infisical#a", more("fragment")),
             ("http://169.254.169.254", Err(OriginError::Forbidden)),
             ("http://[fe80::1]", Err(OriginError::Forbidden)),
             ("http://[::ffff:169.254.169.254]", Err(OriginError::Forbidden)),

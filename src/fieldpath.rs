@@ -68,6 +68,14 @@ impl FieldPath {
         &self.0
     }
 
+    /// The way to a neighbour of the field at its end, for messages.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        let mut segments = self.0.clone();
+        segments.pop();
+        segments.push(Segment::Field(name.to_owned()));
+        Self(segments)
+    }
+
     /// The way up to and including the step at `index`, for messages.
     pub(crate) fn up_to(&self, index: usize) -> Self {
         Self(self.0.iter().take(index + 1).cloned().collect())

@@ -23,7 +23,7 @@ mod validate;
 
 pub use hand_off::{HandOff, IdentityDetail, IdentityDetailValue, InstanceAdmin, Project};
 pub use known::Inputs;
-pub use validate::is_certificate_bundle;
+pub use validate::{BEGIN, is_certificate_bundle, is_no_bundle};
 
 /// The API group of the input.
 pub const GROUP: &str = "infisical.fn.crossplane.io";

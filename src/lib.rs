@@ -26,6 +26,7 @@ pub mod infisical;
 pub mod input;
 pub mod manifest;
 pub mod metrics;
+mod nearest;
 pub mod observe;
 pub mod plan;
 pub mod problem;

@@ -9,10 +9,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     composed_secret::{SecretData, SecretName},
     connection::ObservedConnection,
+    desired::Desired,
     endpoint::Endpoint,
     fieldpath::FieldPath,
     input::{Bootstrap, ConnectionDetail, InputError, InstanceAdmin, TokenPolicy},
     manifest::Manifest,
+    nearest::nearest,
     proto::v1::{ResourceSelector, RunFunctionRequest},
     readiness::Readiness,
     secret::{AccessToken, Credentials},
@@ -105,8 +107,9 @@ pub enum ObserveError {
     NoXr,
     /// An earlier step composes something under one of our names.
     #[error(
-        "composed resource \"{0}\" is taken by an earlier step of the pipeline; a pipeline can have one step of \
-         this function, and no other step may compose a resource under that name"
+        "composed resource \"{0}\": an earlier step of the pipeline composes one of that name; if that is a step of \
+         this function, take one of the two out, because an XR connects to one instance; if it is another, rename \
+         the resource there"
     )]
     NameTaken(&'static str),
     /// What is observed under one of our names is no Secret.
@@ -121,10 +124,15 @@ pub enum ObserveError {
     },
     /// The namespace of the Secrets is not known.
     #[error(
-        "input.writeConnectionSecretToRef.namespace: is missing; a cluster-scoped composite resource must name the \
-         namespace of its Secrets, here or in spec.writeConnectionSecretToRef"
+        "input.writeConnectionSecretToRef.namespace: is missing, and composite resource {name:?} {why}; write here the \
+         namespace of its Secrets, or on the composite resource, in spec.writeConnectionSecretToRef.namespace"
     )]
-    NoNamespace,
+    NoNamespace {
+        /// The XR's name.
+        name: String,
+        /// Why it has no namespace.
+        why: &'static str,
+    },
     /// A namespaced XR composes into its own namespace only.
     #[error(
         "{field}: is \"{given}\", but a namespaced composite resource composes into its own namespace only; leave it \
@@ -220,6 +228,19 @@ fn text_of<'a>(
 
 fn no_value_yet(path: &FieldPath) -> String {
     format!("{path} of the composite resource has no value yet")
+}
+
+/// Says which names there are, since a misspelt one is the likeliest reason.
+fn nobody_composes(request: &RunFunctionRequest, name: &str, field: &str) -> String {
+    let mut names: Vec<&str> = request.desired.iter().flat_map(Desired::names).collect();
+    names.sort_unstable();
+    let meant = nearest(name, names.iter().copied()).map(|name| format!("; did you mean \"{name}\"?"));
+    let end = if meant.is_some() { " Those" } else { "; those" };
+    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    format!(
+        "no earlier step of the pipeline composes a resource \"{name}\" ({field}){}{end} that are composed: {there}",
+        meant.unwrap_or_default()
+    )
 }
 
 /// The manifest of an observed composed resource.

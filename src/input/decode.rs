@@ -17,6 +17,7 @@ use serde::{
 use serde_path_to_error::{Path, Segment};
 
 use super::InputError;
+use crate::nearest::nearest;
 
 /// Decodes the protobuf of an input.
 pub(super) fn manifest(encoded: &[u8]) -> Result<Value, InputError> {
@@ -49,10 +50,10 @@ pub(super) enum Problem {
     WrongKind { found: &'static str, wanted: String },
     #[error("is not finite; write a number")]
     NotFinite,
-    #[error("is none of the words that it can be; write one of: {}", known.join(", "))]
-    UnknownWord { known: &'static [&'static str] },
-    #[error("unknown field; write one of: {}", known.join(", "))]
-    UnknownField { known: &'static [&'static str] },
+    #[error("is none of the words that it can be; {} one of: {}", write(*meant), known.join(", "))]
+    UnknownWord { known: &'static [&'static str], meant: Option<&'static str> },
+    #[error("unknown field; {} one of: {}", write(*meant), known.join(", "))]
+    UnknownField { known: &'static [&'static str], meant: Option<&'static str> },
     #[error("is missing; write {}", remedy(field))]
     MissingField { field: &'static str },
     #[error("{0}")]
@@ -80,6 +81,11 @@ fn remedy(field: &str) -> &'static str {
     }
 }
 
+/// How a message goes on about what is unknown: with what was probably meant.
+fn write(meant: Option<&str>) -> String {
+    meant.map_or_else(|| "write".to_owned(), |name| format!("did you mean \"{name}\"? Write"))
+}
+
 /// The name of a field, if it looks like one: an unknown one may be anything.
 fn name_of(name: &str) -> &str {
     let is_like_a_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
@@ -103,12 +109,12 @@ impl Error for Problem {
         Self::Other(format!("is not {wanted}"))
     }
 
-    fn unknown_variant(_: &str, known: &'static [&'static str]) -> Self {
-        Self::UnknownWord { known }
+    fn unknown_variant(word: &str, known: &'static [&'static str]) -> Self {
+        Self::UnknownWord { known, meant: nearest(word, known.iter().copied()) }
     }
 
-    fn unknown_field(_: &str, known: &'static [&'static str]) -> Self {
-        Self::UnknownField { known }
+    fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
+        Self::UnknownField { known, meant: nearest(field, known.iter().copied()) }
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -16,7 +16,7 @@ mod names;
 mod token;
 
 use at::At;
-pub use instance::is_certificate_bundle;
+pub use instance::{BEGIN, is_certificate_bundle, is_no_bundle};
 
 /// The keys of a connection Secret whose author chose none.
 const DEFAULT_DETAILS: [(&str, DetailValue); 7] = [

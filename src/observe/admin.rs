@@ -45,7 +45,10 @@ pub(super) fn observe(
         Admin::Credential { name, email } => {
             let data = step_credential(request, name)?;
             let supplied = supply(composite, &data, ("email", "password"), email.as_ref(), &|key| {
-                format!("step credential \"{name}\" has no key \"{key}\"")
+                format!(
+                    "step credential \"{name}\" (input.admin.credentials) has nothing under key \"{key}\"; add that \
+                     key to the Secret that the step's credentials name"
+                )
             })?;
             Ok(AdminSource::Supplied(supplied))
         }
@@ -57,12 +60,20 @@ pub(super) fn observe(
             };
             let secret = required.object(SECRET_REQUIREMENT, "Secret", &name, namespace.as_deref());
             let Some(secret) = secret else {
-                let what = format!("Secret \"{name}\" (input.admin.secretRef) is not there");
+                let place = required.place(&name, namespace.as_deref());
+                let what = format!(
+                    "Secret {place} (input.admin.secretRef) is not there; make it, or correct its name or namespace"
+                );
                 return Ok(AdminSource::Supplied(Err(Waiting::Admin(what))));
             };
             let data = SecretData::read(secret);
             let supplied = supply(composite, &data, (email_key, password_key), email.as_ref(), &|key| {
-                format!("Secret \"{name}\" (input.admin.secretRef) has no key \"{key}\"")
+                let place = required.place(&name, namespace.as_deref());
+                let field = if key == password_key { "passwordKey" } else { "emailKey" };
+                format!(
+                    "Secret {place} (input.admin.secretRef) has nothing under key \"{key}\"; add that key, or write \
+                     the one that it has into input.admin.secretRef.{field}"
+                )
             })?;
             Ok(AdminSource::Supplied(supplied))
         }
@@ -155,12 +166,18 @@ pub(super) fn adopted(
         Err(waiting) => return Ok(Err(waiting)),
     };
     let key = &adopt.key;
-    let waiting = |what: &str| Waiting::Admin(format!("Secret \"{name}\" (input.adopt.secretRef) {what}"));
     let secret = required.object(ADOPT_REQUIREMENT, "Secret", &name, adopt.namespace.as_deref());
-    let Some(secret) = secret else { return Ok(Err(waiting("is not there"))) };
+    let place = required.place(&name, adopt.namespace.as_deref());
+    let waiting = |what: &str| Waiting::Admin(format!("Secret {place} (input.adopt.secretRef) {what}"));
+    let Some(secret) = secret else {
+        return Ok(Err(waiting("is not there; make it, or correct its name or namespace")));
+    };
     match SecretData::read(secret).text(key) {
         Some(token) => Ok(Ok(AccessToken::new(token))),
-        None => Ok(Err(waiting(&format!("has no key \"{key}\"")))),
+        None => Ok(Err(waiting(&format!(
+            "has nothing under key \"{key}\"; add that key, or write the one that has the token into \
+             input.adopt.secretRef.key"
+        )))),
     }
 }
 

@@ -3,12 +3,15 @@
 //! An address that comes from the XR was written by its author, who is not the
 //! platform team: credentials go to it only if the input allows its host.
 
-use super::{ObserveError, Required, Waiting, observed};
+use super::{ObserveError, Required, Waiting, nobody_composes, observed};
 use crate::{
     composed_secret::SecretData,
     endpoint::{Endpoint, Origin, Tls},
     fieldpath::FieldPath,
-    input::{CaKind, CaSource, EndpointSource, HostPattern, Instance, TlsSource, is_certificate_bundle},
+    input::{
+        BEGIN, CaKind, CaSource, EndpointSource, HostPattern, Instance, TlsSource, is_certificate_bundle,
+        is_no_bundle,
+    },
     manifest::{Manifest, PathError},
     proto::v1::RunFunctionRequest,
 };
@@ -59,12 +62,29 @@ fn origin(
             let whose = format!("composed resource \"{}\"", resource.as_str());
             match observed(request, resource.as_str()) {
                 Some(manifest) => read(manifest, field_path, field, &whose),
-                None => Ok(Err(Waiting::Endpoint(format!("{whose} is not observed yet")))),
+                None => {
+                    let field = "input.instance.endpoint.fromComposedResource.resource";
+                    Ok(Err(Waiting::Endpoint(not_observed(request, resource.as_str(), field))))
+                }
             }
         }
         EndpointSource::Service { resource, port, scheme } => {
-            Ok(service(observed(request, resource.as_str()), resource.as_str(), *port, scheme.as_str()))
+            let name = resource.as_str();
+            let Some(manifest) = observed(request, name) else {
+                let field = "input.instance.endpoint.service.resource";
+                return Ok(Err(Waiting::Endpoint(not_observed(request, name, field))));
+            };
+            Ok(service(manifest, name, *port, scheme.as_str()))
         }
+    }
+}
+
+/// Whether a composed resource is to come, or never will.
+fn not_observed(request: &RunFunctionRequest, name: &str, field: &str) -> String {
+    if request.desired.as_ref().is_some_and(|desired| desired.resource(name).is_some()) {
+        format!("composed resource \"{name}\" is not observed yet")
+    } else {
+        nobody_composes(request, name, field)
     }
 }
 
@@ -109,14 +129,8 @@ fn check_allowed(origin: &Origin, allowed: &[HostPattern], path: &FieldPath) -> 
 
 /// A Service's name inside the cluster, without the cluster's domain, which
 /// only the resolver of a Pod knows.
-fn service(
-    service: Option<Manifest<'_>>,
-    resource: &str,
-    port: u16,
-    scheme: &str,
-) -> Result<Origin, Waiting> {
+fn service(service: Manifest<'_>, resource: &str, port: u16, scheme: &str) -> Result<Origin, Waiting> {
     let waiting = |what: &str| Waiting::Endpoint(format!("composed resource \"{resource}\" {what}"));
-    let service = service.ok_or_else(|| waiting("is not observed yet"))?;
     if service.kind() != Some("Service") {
         return Err(waiting("is not a Service; name one in input.instance.endpoint.service.resource"));
     }
@@ -134,19 +148,23 @@ fn tls(source: &TlsSource, required: &mut Required<'_>) -> Result<Result<Tls, Wa
             let object = required.object(CA_REQUIREMENT, kind_of(*kind), name, namespace.as_deref());
             match ca_from(object, *kind, key) {
                 Some(pem) if is_certificate_bundle(&pem) => Some(pem),
-                Some(_) => {
+                Some(other) => {
                     return Err(ObserveError::Value {
                         field: "input.instance.endpoint.tls.caBundleFrom".to_owned(),
                         what: format!(
-                            "key \"{key}\" of {} \"{name}\" holds no PEM certificate",
-                            kind_of(*kind)
+                            "what {} {} has under key \"{key}\" {}; put certificates there, each from {BEGIN:?} on",
+                            kind_of(*kind),
+                            required.place(name, namespace.as_deref()),
+                            is_no_bundle(&other)
                         ),
                     });
                 }
                 None => {
                     let what = format!(
-                        "the CA bundle is not there: {} \"{name}\" with key \"{key}\"",
-                        kind_of(*kind)
+                        "the CA bundle is not there: {} {} with key \"{key}\" \
+                         (input.instance.endpoint.tls.caBundleFrom)",
+                        kind_of(*kind),
+                        required.place(name, namespace.as_deref())
                     );
                     return Ok(Err(Waiting::Endpoint(what)));
                 }

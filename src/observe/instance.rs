@@ -1,8 +1,7 @@
 //! Whether the composed instance is ready.
 
-use super::observed;
+use super::{nobody_composes, observed};
 use crate::{
-    desired::Desired,
     input::Instance,
     proto::v1::{Ready, RunFunctionRequest},
     readiness::{Readiness, instance_readiness},
@@ -16,7 +15,7 @@ pub(super) fn observe(request: &RunFunctionRequest, instance: &Instance) -> Read
     let desired = request.desired.as_ref().and_then(|desired| desired.resource(name));
     let manifest = observed(request, name);
     if desired.is_none() && manifest.is_none() {
-        return Readiness::NotReady(nobody_composes(request, name));
+        return Readiness::NotReady(capitalized(nobody_composes(request, name, "input.instance.resource")));
     }
     let said = desired.map_or(Ready::Unspecified, |desired| desired.ready());
     match instance_readiness(&instance.readiness_checks, said, manifest) {
@@ -25,13 +24,10 @@ pub(super) fn observe(request: &RunFunctionRequest, instance: &Instance) -> Read
     }
 }
 
-/// Says which names there are, since a misspelt one is the likeliest reason.
-fn nobody_composes(request: &RunFunctionRequest, name: &str) -> String {
-    let mut names: Vec<&str> = request.desired.iter().flat_map(Desired::names).collect();
-    names.sort_unstable();
-    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    format!(
-        "No earlier step of the pipeline composes a resource \"{name}\" (input.instance.resource); those that are \
-         composed: {there}"
-    )
+/// A message of its own.
+fn capitalized(mut text: String) -> String {
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }

@@ -54,6 +54,16 @@ impl<'a> Required<'a> {
         manifests.into_iter().find(wanted)
     }
 
+    /// Where an object is looked for, for messages: its namespace, if it has one,
+    /// and its name, in quotes.
+    #[must_use]
+    pub fn place(&self, name: &str, namespace: Option<&str>) -> String {
+        match namespace.or(self.default_namespace.as_deref()) {
+            Some(namespace) => format!("\"{namespace}/{name}\""),
+            None => format!("\"{name}\""),
+        }
+    }
+
     /// Whether all that is required was looked for, found or not.
     #[must_use]
     pub fn met(&self) -> bool {

@@ -72,19 +72,28 @@ pub(super) fn connection_name(
             (of_spec("name").or(given_name), None)
         }
         Scope::Cluster => {
-            let namespace = of_spec("namespace").or(given_namespace).ok_or(ObserveError::NoNamespace)?;
+            let namespace = of_spec("namespace")
+                .or(given_namespace)
+                .ok_or_else(|| no_namespace(xr, "is cluster-scoped"))?;
             (of_spec("name").or(given_name), Some(namespace))
         }
         Scope::Legacy { claim } => {
             let of_claim = claim.as_ref().map(|claim| claim.namespace.as_str());
             let namespace = given_namespace.or(of_claim).or(of_spec("namespace"));
-            (given_name, Some(namespace.ok_or(ObserveError::NoNamespace)?))
+            (
+                given_name,
+                Some(namespace.ok_or_else(|| no_namespace(xr, "has neither a namespace nor a claim"))?),
+            )
         }
     };
     Ok(SecretName {
         name: name.map_or_else(|| format!("{}-connection", xr.name), str::to_owned),
         namespace: namespace.map(str::to_owned),
     })
+}
+
+fn no_namespace(xr: &Xr, why: &'static str) -> ObserveError {
+    ObserveError::NoNamespace { name: xr.name.clone(), why }
 }
 
 /// What the admin Secret is called: named after the XR, beside the connection.

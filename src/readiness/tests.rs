@@ -132,7 +132,7 @@ fn checks_come_before_what_a_step_said_and_that_before_the_kind() {
             Ready::True,
             observed,
             not_ready(
-                "Release \"vault\" does not pass readinessChecks[1]: cannot read status.atProvider: it is not there",
+                "Release \"vault\" does not pass input.instance.readinessChecks[1]: it has no field status.atProvider; it is waited for, and if none of its kind ever has it, correct input.instance.readinessChecks[1].fieldPath",
             ),
         ),
     ];
@@ -160,7 +160,30 @@ fn a_check_passes_when_its_field_or_condition_is_what_it_says() {
         (string("status.phase", "marker-of-a-secret"), Ok(())),
         (string("status.phase", "other"), Err("status.phase is not what matchString says")),
         (string("status.count", "3"), Err("cannot read status.count: it is a number, not a string")),
-        (string("status.a.b", "3"), Err("cannot read status.a.b: status.a is not there")),
+        (
+            string("status.a.b", "3"),
+            Err(
+                "it has no field status.a, so no status.a.b; it is waited for, and if none of its kind ever has it, correct input.instance.readinessChecks[0].fieldPath",
+            ),
+        ),
+        (
+            string("status.pahse", "Running"),
+            Err(
+                "it has no field status.pahse; did you mean status.phase? Correct input.instance.readinessChecks[0].fieldPath",
+            ),
+        ),
+        (
+            string("statu.phase.of", "Running"),
+            Err(
+                "it has no field statu, so no statu.phase.of; did you mean status? Correct input.instance.readinessChecks[0].fieldPath",
+            ),
+        ),
+        (
+            ReadinessCheck::MatchTrue(path("status.none")),
+            Err(
+                "it has no field status.none; it is waited for, and if none of its kind ever has it, correct input.instance.readinessChecks[0].fieldPath",
+            ),
+        ),
         (integer("status.count", 3), Ok(())),
         (integer("status.count", 4), Err("status.count is not what matchInteger says")),
         (integer("status.phase", 3), Err("cannot read status.phase: it is a string, not an integer")),
@@ -170,16 +193,24 @@ fn a_check_passes_when_its_field_or_condition_is_what_it_says() {
         (ReadinessCheck::MatchFalse(path("status.on")), Err("status.on is true")),
         (
             ReadinessCheck::MatchFalse(path("status.missing")),
-            Err("cannot read status.missing: it is not there"),
+            Err(
+                "it has no field status.missing; it is waited for, and if none of its kind ever has it, correct input.instance.readinessChecks[0].fieldPath",
+            ),
         ),
         (ReadinessCheck::NonEmpty(path("status.off")), Ok(())),
         (ReadinessCheck::NonEmpty(path("status.none")), Ok(())),
         (
             ReadinessCheck::NonEmpty(path("status.missing")),
-            Err("cannot read status.missing: it is not there"),
+            Err(
+                "it has no field status.missing; it is waited for, and if none of its kind ever has it, correct input.instance.readinessChecks[0].fieldPath",
+            ),
         ),
         (condition("Synced", ConditionStatus::False), Ok(())),
         (condition("Synced", ConditionStatus::True), Err("the condition \"Synced\" is not \"True\"")),
+        (
+            condition("Snyced", ConditionStatus::True),
+            Err("it has no condition \"Snyced\"; did you mean \"Synced\"?"),
+        ),
         (condition("Missing", ConditionStatus::Unknown), Ok(())),
         (condition("Missing", ConditionStatus::True), Err("the condition \"Missing\" is not \"True\"")),
         (ReadinessCheck::None, Ok(())),
@@ -189,9 +220,9 @@ fn a_check_passes_when_its_field_or_condition_is_what_it_says() {
             instance_readiness(std::slice::from_ref(&check), Ready::False, Some(Manifest::new(&encoded)));
         let expected = match expected {
             Ok(()) => Readiness::Ready,
-            Err(reason) => {
-                Readiness::NotReady(format!("Vault \"a\" does not pass readinessChecks[0]: {reason}"))
-            }
+            Err(reason) => Readiness::NotReady(format!(
+                "Vault \"a\" does not pass input.instance.readinessChecks[0]: {reason}"
+            )),
         };
         assert_eq!(readiness, expected, "{check:?}");
     }

@@ -176,7 +176,7 @@ async fn a_secret_that_is_not_there_is_waited_for() {
     assert_eq!(world.conditions()[0], ("False".to_owned(), "WaitingForAdmin".to_owned()));
     let message = world.message("InfisicalBootstrapped");
     assert!(
-        message.contains("Secret \"infisical-bootstrap\" (input.adopt.secretRef) is not there"),
+        message.contains("Secret \"team-a/infisical-bootstrap\" (input.adopt.secretRef) is not there"),
         "{message}"
     );
 
@@ -186,7 +186,7 @@ async fn a_secret_that_is_not_there_is_waited_for() {
     }));
     world.settle().await;
     let message = world.message("InfisicalBootstrapped");
-    assert!(message.contains("has no key \"admin-token\""), "{message}");
+    assert!(message.contains("has nothing under key \"admin-token\"; add that key"), "{message}");
     assert!(world.fake.log().is_empty());
     assert!(world.events(0).is_empty(), "waiting is no news");
 

@@ -422,13 +422,13 @@ async fn a_name_without_an_address_is_a_matter_of_dns() {
 }
 
 /// A certificate authority, and a server certificate of it for a name.
-struct Authority {
-    ca_pem: String,
+pub(crate) struct Authority {
+    pub(crate) ca_pem: String,
     certificate: rcgen::Certificate,
     key: rcgen::KeyPair,
 }
 
-fn authority(name: &str, year: i32) -> Authority {
+pub(crate) fn authority(name: &str, year: i32) -> Authority {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -442,7 +442,7 @@ fn authority(name: &str, year: i32) -> Authority {
 }
 
 /// Puts TLS in front of the fake. Ends with the returned set.
-async fn tls_in_front(of: SocketAddr, authority: &Authority) -> (String, JoinSet<()>) {
+pub(crate) async fn tls_in_front(of: SocketAddr, authority: &Authority) -> (String, JoinSet<()>) {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(authority.key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)

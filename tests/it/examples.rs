@@ -431,10 +431,9 @@ async fn consumers_are_of_their_kinds_and_find_what_they_log_in_with() {
             );
         }
         let mut login = Vec::new();
-        for (resource, key) in [
-            ("infisical-connection", token_key(&example)),
-            ("infisical-identity", "credentials".to_owned()),
-        ] {
+        for (resource, key) in
+            [("infisical-connection", token_key(&example)), ("infisical-identity", "credentials".to_owned())]
+        {
             let Some(secret) = world.crossplane.secret(resource) else { continue };
             let name = string(&world.crossplane.composed[resource]["metadata"]["name"]);
             let keys: Vec<_> = consumers.values().flat_map(|it| keys_of(&name, "team-a", it)).collect();

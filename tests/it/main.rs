@@ -26,10 +26,13 @@ mod inputs;
 mod leaks;
 mod life;
 mod mangle;
+mod mistakes;
 mod mistrust;
 mod monitoring;
 #[path = "../shared/operations.rs"]
 mod operations;
+#[path = "../shared/mistakes.rs"]
+mod page;
 mod recordings;
 mod repair;
 mod robustness;

@@ -1,5 +1,6 @@
 //! The instance: its readiness, its URL, its certificate.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use url::Host;
 
@@ -11,6 +12,9 @@ use super::{
     At, InputError, names,
 };
 use crate::{endpoint::Origin, fieldpath::FieldPath};
+
+/// The line that a certificate begins with.
+pub const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
 /// The key under which Kubernetes and cert-manager keep certificates.
 const DEFAULT_CA_KEY: &str = "ca.crt";
@@ -176,7 +180,7 @@ fn inline_ca(at: &At, pem: String) -> Result<CaSource, InputError> {
     if is_certificate_bundle(&pem) {
         Ok(CaSource::Inline(pem))
     } else {
-        Err(at.problem("is no PEM; write certificates, each from \"-----BEGIN CERTIFICATE-----\" on"))
+        Err(at.problem(format!("{}; write certificates, each from {BEGIN:?} on", is_no_bundle(&pem))))
     }
 }
 
@@ -186,6 +190,18 @@ fn inline_ca(at: &At, pem: String) -> Result<CaSource, InputError> {
 pub fn is_certificate_bundle(pem: &str) -> bool {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     certificates.is_ok_and(|certificates| !certificates.is_empty())
+}
+
+/// What a text is that is no bundle of certificates, as a predicate. The `data`
+/// of a Secret is base64, and is often copied as it is.
+#[must_use]
+pub fn is_no_bundle(text: &str) -> &'static str {
+    let decoded = STANDARD.decode(text.split_whitespace().collect::<String>()).unwrap_or_default();
+    if decoded.starts_with(b"-----BEGIN ") {
+        "is the base64 of PEM, not PEM"
+    } else {
+        "is no PEM of certificates"
+    }
 }
 
 fn ca_from(at: &At, raw: raw::CaBundleFrom) -> Result<CaSource, InputError> {

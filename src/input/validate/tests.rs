@@ -264,7 +264,7 @@ fn a_mistake_in_the_shape_names_the_field_and_what_to_write() {
         ("kind: null", r#"input.kind: is not the one that this function reads; write "Bootstrap""#),
         (
             "instance: {endpont: {}}",
-            "input.instance.endpont: unknown field; write one of: resource, readinessChecks, endpoint",
+            "input.instance.endpont: unknown field; did you mean \"endpoint\"? Write one of: resource, readinessChecks, endpoint",
         ),
         (
             "instance: {'marker-of-a-secret or so': 1}",
@@ -304,6 +304,10 @@ fn a_mistake_in_the_shape_names_the_field_and_what_to_write() {
         (
             "connectionDetails: [{name: a, value: marker-of-a-secret}]",
             "input.connectionDetails[0].value: is none of the words that it can be; write one of: Token, Host, OrganizationId, OrganizationSlug, IdentityId, ExpiresAt, Credentials",
+        ),
+        (
+            "connectionDetails: [{name: a, value: token}]",
+            "input.connectionDetails[0].value: is none of the words that it can be; did you mean \"Token\"? Write one of: Token, Host, OrganizationId, OrganizationSlug, IdentityId, ExpiresAt, Credentials",
         ),
         ("connectionDetails: [{value: Token}]", "input.connectionDetails[0].name: is missing; write it"),
         (
@@ -375,7 +379,19 @@ fn a_mistake_in_the_endpoint_names_the_field_and_what_to_write() {
         ),
         (
             "{endpoint: {service: {scheme: https}, tls: {caBundle: marker-of-a-secret}}}",
-            r#"endpoint.tls.caBundle: is no PEM; write certificates, each from "-----BEGIN CERTIFICATE-----" on"#,
+            r#"endpoint.tls.caBundle: is no PEM of certificates; write certificates, each from "-----BEGIN CERTIFICATE-----" on"#,
+        ),
+        (
+            "{endpoint: {service: {scheme: https}, tls: {caBundle: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUI=}}}",
+            r#"endpoint.tls.caBundle: is the base64 of PEM, not PEM; write certificates, each from "-----BEGIN CERTIFICATE-----" on"#,
+        ),
+        (
+            "{endpoint: {service: null, url: 'https://vault/marker-of-a-secret'}}",
+            r#"endpoint.url: it has a path after the host, and Infisical has none; write only "https://vault""#,
+        ),
+        (
+            "{endpoint: {service: null, url: 'https://vault?a=marker-of-a-secret'}}",
+            r#"endpoint.url: it has a query after the host, and Infisical has none; write only "https://vault""#,
         ),
         (
             "{endpoint: {service: {scheme: https}, tls: {caBundleFrom: {}}}}",
@@ -433,11 +449,15 @@ fn a_mistake_in_a_readiness_check_names_the_field_and_what_to_write() {
 }
 
 #[test]
-fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
+fn a_mistake_in_the_admin_names_the_field_and_what_to_write() {
     let table = [
         (
             "admin: {email: not-an-email}",
             r#"admin.email: "not-an-email" is no email address: it has no name before an "@"; write one such as "platform@example.org""#,
+        ),
+        (
+            "admin: {email: admin@infisical}",
+            r#"admin.email: "admin@infisical" is no email address: it has no domain with a dot after the "@"; write one such as "platform@example.org""#,
         ),
         (
             "admin: {email: null}",
@@ -472,6 +492,15 @@ fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
             "admin: {secretRef: {name: a, passwordKey: 'a b'}}",
             r#"admin.secretRef.passwordKey: is no key of a Secret; write letters, digits, "-", "_" and "." only"#,
         ),
+    ];
+    for (patch, expected) in table {
+        assert_eq!(refused(patch), format!("input.{expected}"), "{patch}");
+    }
+}
+
+#[test]
+fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
+    let table = [
         ("organization: ''", "organization: is no name; write one, or leave it out to use the XR's"),
         (
             "{organization: a, organizationFromCompositeFieldPath: b}",
@@ -641,7 +670,27 @@ fn a_mistake_in_handing_off_names_its_field() {
             "input.handOff.projects[1].slug: \"a\" is there already",
         ),
         ("handOff: {projects: [{slug: a, role: A b}]}", "input.handOff.projects[0].role: is no slug"),
-        ("handOff: {project: []}", "input.handOff.project: unknown field"),
+        (
+            "handOff: {project: []}",
+            "input.handOff.project: unknown field; did you mean \"projects\"? Write one of: role, projects, ",
+        ),
+        ("handoff: {}", "input.handoff: unknown field; did you mean \"handOff\"? Write one of: "),
+        (
+            "handOff: {rol: member}",
+            "input.handOff.rol: unknown field; did you mean \"role\"? Write one of: role, ",
+        ),
+        (
+            "handOff: {instanceAdmin: revoke}",
+            "input.handOff.instanceAdmin: is none of the words that it can be; did you mean \"Revoke\"? Write one of: Keep, Revoke",
+        ),
+        (
+            "handOff: {writeConnectionSecretToRef: {namspace: a}}",
+            "input.handOff.writeConnectionSecretToRef.namspace: unknown field; did you mean \"namespace\"? Write one of: name, namespace",
+        ),
+        (
+            "handOff: {connectionDetails: [{name: a, value: clientID}]}",
+            "input.handOff.connectionDetails[0].value: is none of the words that it can be; did you mean \"ClientId\"? Write one of: ClientId, ",
+        ),
     ];
     for (patch, expected) in table {
         let error = refused(patch);

@@ -3,6 +3,7 @@
 mod examples;
 mod faults;
 mod leaving;
+mod mistakes;
 mod runtime;
 mod scale;
 mod shapes;
@@ -36,6 +37,7 @@ pub(crate) const CASES: &[Case] = cases![
     shapes::required_admin_secret,
     shapes::required_ca_bundle,
     shapes::wrong_input,
+    mistakes::ten_mistakes,
     examples::examples_are_applied,
     examples::a_kind_comes_later,
     examples::consumers_are_composed,

@@ -23,6 +23,8 @@ mod control_plane;
 mod figure;
 mod functions;
 mod package;
+#[path = "../../shared/mistakes.rs"]
+mod page;
 mod process;
 mod render;
 mod tools;

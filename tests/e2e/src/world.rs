@@ -11,7 +11,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fake_infisical::{FakeInfisical, Options, Settings, Variant};
+use fake_infisical::{FakeInfisical, Options, Request, Settings, Variant};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, api::DynamicObject};
 use serde_json::{Value, json};
@@ -320,6 +320,15 @@ pub(crate) async fn infisical(variant: Variant) -> FakeInfisical {
     let (settings, seed) =
         (Settings { variant, ..Settings::default() }, SEED.fetch_add(1, Ordering::Relaxed));
     FakeInfisical::start(Options { settings, seed, ..Options::default() }).await.expect("a fake can listen")
+}
+
+/// Somebody else sets an instance up, past the function, as the Infisical CLI or
+/// the Helm chart's Job does. Gives the token that they have then.
+pub(crate) fn bootstrap_elsewhere(fake: &FakeInfisical, password: &str) -> String {
+    let body = json!({ "email": "platform@example.org", "password": password, "organization": "Acme" });
+    let answer = fake.ask(&Request::new("POST", "/api/v1/admin/bootstrap").json(&body));
+    let answer: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    answer["identity"]["credentials"]["token"].as_str().expect("a token").to_owned()
 }
 
 /// Makes a Secret of a user.

@@ -11,14 +11,14 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fake_infisical::{FakeInfisical, Request, Variant};
+use fake_infisical::{FakeInfisical, Variant};
 use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::{
     cluster::{api, api_of, apply, condition, is_true, namespace, patch_status, until, watch},
     render::URL,
-    world::{SOON, World, infisical},
+    world::{SOON, World, bootstrap_elsewhere, infisical},
     xrs::Xr,
 };
 
@@ -266,7 +266,8 @@ async fn define(world: &World, example: &Example, fake: &FakeInfisical) {
     for file in ["rbac.yaml", "reader.yaml", "providerconfig.yaml", "required.yaml", "xrd.yaml"] {
         for mut document in example.documents(world, file) {
             if document["metadata"]["name"] == "infisical-bootstrap-secret" {
-                document["data"]["token"] = STANDARD.encode(bootstrapped(fake)).into();
+                let token = bootstrap_elsewhere(fake, "change-me-before-applying");
+                document["data"]["token"] = STANDARD.encode(token).into();
             }
             if let Some(name) = document["metadata"]["namespace"].as_str() {
                 namespace(&world.client, name).await;
@@ -280,16 +281,6 @@ async fn define(world: &World, example: &Example, fake: &FakeInfisical) {
     let is_served =
         |xrd: &DynamicObject| is_true(xrd, "Established") && (!has_claims || is_true(xrd, "Offered"));
     watch("the kinds are served", SOON, &api_of(&world.client, &xrd), name, is_served).await;
-}
-
-/// What the Helm chart's Job does, with the admin of the example.
-fn bootstrapped(fake: &FakeInfisical) -> String {
-    let admin = json!({
-        "email": "platform@example.org", "password": "change-me-before-applying", "organization": "Acme",
-    });
-    let answer = fake.ask(&Request::new("POST", "/api/v1/admin/bootstrap").json(&admin));
-    let answer: Value = serde_json::from_slice(&answer.body).expect("JSON");
-    answer["identity"]["credentials"]["token"].as_str().expect("a token").to_owned()
 }
 
 fn composition(world: &World, example: &Example, url: &str) -> Value {
