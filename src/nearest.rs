@@ -1,4 +1,5 @@
-//! What somebody meant who misspelt a name, for messages.
+//! What somebody meant who misspelt a name, for messages. The distance between two
+//! names is strsim's; here is how near is near enough.
 
 /// Longer names are compared with nothing: what they cost grows with the square.
 const LONGEST: usize = 64;
@@ -13,9 +14,9 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
     if wrong.len() > LONGEST {
         return None;
     }
-    let (letters, number) = (letters(wrong), number(wrong));
+    let (small, number) = (wrong.to_lowercase(), number(wrong));
     let near = known.into_iter().filter(|name| name.len() <= LONGEST).filter_map(|name| {
-        let slips = slips(&letters, &self::letters(name));
+        let slips = strsim::osa_distance(&small, &name.to_lowercase());
         let other = self::number(name);
         let is_another = !number.is_empty() && !other.is_empty() && number != other;
         (slips <= forgiven(name) && !is_another).then_some((slips, name))
@@ -33,34 +34,9 @@ fn forgiven(name: &str) -> usize {
     }
 }
 
-fn letters(name: &str) -> Vec<char> {
-    name.to_lowercase().chars().collect()
-}
-
 /// The digits of a name.
 fn number(name: &str) -> String {
     name.chars().filter(char::is_ascii_digit).collect()
-}
-
-/// The distance of Damerau and Levenshtein, where no letter moves twice.
-fn slips(one: &[char], other: &[char]) -> usize {
-    let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or_default();
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in other.iter().enumerate() {
-            let replaced = at(&last, j) + usize::from(a != b);
-            let mut fewest = replaced.min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
-            let are_swapped = i > 0 && j > 0 && one.get(i - 1) == Some(b) && other.get(j - 1) == Some(a);
-            if are_swapped {
-                fewest = fewest.min(at(&before, j - 1) + 1);
-            }
-            row.push(fewest);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -120,7 +96,7 @@ mod tests {
             match nearest(&wrong, [name.as_str(), other.as_str()]) {
                 Some(meant) => {
                     prop_assert!(meant == other || meant == name && name.len() <= LONGEST);
-                    prop_assert!(slips(&letters(&wrong), &letters(meant)) <= 2);
+                    prop_assert!(strsim::osa_distance(&wrong.to_lowercase(), &meant.to_lowercase()) <= 2);
                 }
                 None => prop_assert!(name.len() > LONGEST),
             }
