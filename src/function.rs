@@ -210,7 +210,6 @@ fn patience(deadline: Option<Duration>) -> Duration {
     deadline.map_or(PATIENCE, |deadline| PATIENCE.min(deadline / 2))
 }
 
-#[async_trait::async_trait]
 impl RunFunction for Function {
     async fn run_function(
         &self,
