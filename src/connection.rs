@@ -148,7 +148,7 @@ fn credentials_json(token: &AccessToken) -> Zeroizing<String> {
 /// Whether a token is the same in JSON, as every JWT is.
 fn is_plain(token: &AccessToken) -> bool {
     // Without a way out and without a number the compiler looks at many at once.
-    let is_plain = |byte: u8| (b'!'..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
+    let is_plain = |byte: u8| (b'!'..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
     token.expose().bytes().fold(true, |all, byte| all & is_plain(byte))
 }
 

@@ -29,11 +29,14 @@ type Call = Request<Received>;
 /// The answer of a service, to come.
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
+/// A service that is called now and then, whatever its type.
+type Other = BoxCloneSyncService<Call, Response<Body>, Infallible>;
+
 /// All services, counted.
 pub(super) struct Services<F> {
     v1: ServiceV1<Calls<F>>,
     v1beta1: ServiceV1Beta1<Calls<F>>,
-    others: Vec<(&'static str, BoxCloneSyncService<Call, Response<Body>, Infallible>)>,
+    others: Vec<(&'static str, Other)>,
     metrics: CallMetrics,
 }
 
@@ -58,7 +61,7 @@ impl<F: RunFunction> Services<F> {
             + 'static,
         S::Future: Send + 'static,
     {
-        self.others.push((S::NAME, BoxCloneSyncService::new(service)));
+        self.others.push((S::NAME, Other::new(service)));
         self
     }
 
