@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     descriptors.file.push(desired());
     tonic_prost_build::configure()
         .build_client(true)
+        .build_transport(false)
         .codec_path("crate::proto::codec::Codec")
         .bytes(".")
         // Same state, same bytes: a map is written in the order of its keys.

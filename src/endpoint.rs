@@ -4,7 +4,7 @@
 //! http or https, there is a host, no user info, no path, and the host is not
 //! one that credentials are never sent to.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use url::Url;
 
@@ -17,7 +17,7 @@ pub struct Endpoint {
 
 /// Scheme, host and port: what `host` in a connection Secret says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin(String);
+pub struct Origin(Arc<str>);
 
 /// How the server's certificate is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +77,7 @@ impl Origin {
         if let Some((what, _)) = more.into_iter().find(|(_, is_there)| *is_there) {
             return Err(OriginError::MoreThanAHost { what, origin });
         }
-        if host_is_forbidden(&url) { Err(OriginError::Forbidden) } else { Ok(Self(origin)) }
+        if host_is_forbidden(&url) { Err(OriginError::Forbidden) } else { Ok(Self(origin.into())) }
     }
 
     /// `scheme://host[:port]`, without a default port and without a slash.

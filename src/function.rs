@@ -123,7 +123,7 @@ impl Function {
         observation: &Observation,
         patience: Duration,
         span: &impl Deref<Target = Span>,
-    ) -> (Plan, Remembered) {
+    ) -> (Plan, Arc<Remembered>) {
         let key = &observation.xr.key;
         let until = Instant::now() + patience;
         let (mut started, mut handing_off) = (None, None);
@@ -149,7 +149,8 @@ impl Function {
                     }
                 }
             }
-            let settled = tokio::time::timeout_at(until, self.act.settled(key)).await;
+            // Boxed, so that a call that waits for nothing has no room for it.
+            let settled = Box::pin(tokio::time::timeout_at(until, self.act.settled(key))).await;
             if settled.is_err() || Instant::now() >= until {
                 return (plan, remembered);
             }
@@ -182,7 +183,7 @@ impl Function {
         }
     }
 
-    fn plan(&self, observation: &Observation) -> (Plan, Remembered) {
+    fn plan(&self, observation: &Observation) -> (Plan, Arc<Remembered>) {
         let now = self.clock.now();
         let Observation { xr, connection, wanted, hand_off, .. } = observation;
         if let Some(hand_off) = hand_off {
@@ -210,7 +211,6 @@ fn patience(deadline: Option<Duration>) -> Duration {
     deadline.map_or(PATIENCE, |deadline| PATIENCE.min(deadline / 2))
 }
 
-#[async_trait::async_trait]
 impl RunFunction for Function {
     async fn run_function(
         &self,

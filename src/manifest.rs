@@ -421,10 +421,13 @@ fn elements(encoded: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
     wire::repeated(number::ENTRIES, encoded)
 }
 
+#[inline]
 fn split_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    if let Some(split) = split_usual_entry(entry) {
-        return Ok(split);
-    }
+    split_usual_entry(entry).map_or_else(|| split_any_entry(entry), Ok)
+}
+
+#[cold]
+fn split_any_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     // What an entry leaves out is empty: the key "", a value of no kind.
     let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
     for field in wire::fields(entry) {
@@ -440,6 +443,7 @@ fn split_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
 
 /// An entry as encoders write it: its key, its value, and nothing else. Most of
 /// what is read of a manifest is passed over like this.
+#[inline]
 fn split_usual_entry(entry: &[u8]) -> Option<(&[u8], &[u8])> {
     let (key, rest) = wire::len(number::ENTRY_KEY, entry)?;
     let (value, rest) = wire::len(number::ENTRY_VALUE, rest)?;

@@ -147,7 +147,7 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
     // The way out of an interrupted bootstrap is another email. The Secret is
     // deleted first, since it can be written only once.
     let is_burnt = |admin: &Credentials| {
-        remembered.burnt.as_ref() == Some(&admin.email)
+        remembered.burnt.as_deref() == Some(&admin.email)
             && email.as_ref().is_ok_and(|email| *email != admin.email)
     };
     if let Some(admin) = persisted {
@@ -383,7 +383,7 @@ fn tokens_to_try(observation: &Observation, remembered: &Remembered, now: Timest
     let strange = observed.filter(|_| has_a_strange_token(observation, remembered, now));
     let accepted = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
     let adopted = observation.adopted.as_ref().and_then(|adopted| adopted.as_ref().ok());
-    let in_order = [strange, accepted.map(|it| &it.token), remembered.untested.as_ref(), observed, adopted];
+    let in_order = [strange, accepted.map(|it| &it.token), remembered.untested.as_deref(), observed, adopted];
     let mut tokens: Vec<AccessToken> = Vec::new();
     for token in in_order.into_iter().flatten() {
         if !tokens.contains(token) {

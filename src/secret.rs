@@ -21,20 +21,22 @@ const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 const GENERATED_LENGTH: usize = 32;
 
 macro_rules! secret {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident $($fingerprint:ident)?) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name {
             value: SecretString,
-            /// Made when it is asked for, which is several times in a call.
-            fingerprint: OnceLock<Fingerprint>,
+            $(
+                /// Made when it is asked for, which is several times in a call.
+                $fingerprint: OnceLock<Fingerprint>,
+            )?
         }
 
         impl $name {
             /// Takes a value over; the caller's copy is the caller's to zero.
             #[must_use]
             pub fn new(value: impl Into<String>) -> Self {
-                Self { value: SecretString::from(value.into()), fingerprint: OnceLock::new() }
+                Self { value: SecretString::from(value.into()), $($fingerprint: OnceLock::new())? }
             }
 
             /// The value itself. Every caller says in a comment why it may.
@@ -43,11 +45,13 @@ macro_rules! secret {
                 self.value.expose_secret()
             }
 
-            /// What recognises this value without holding it.
-            #[must_use]
-            pub fn fingerprint(&self) -> Fingerprint {
-                *self.fingerprint.get_or_init(|| Fingerprint::of(self.expose().as_bytes()))
-            }
+            $(
+                /// What recognises this value without holding it.
+                #[must_use]
+                pub fn $fingerprint(&self) -> Fingerprint {
+                    *self.$fingerprint.get_or_init(|| Fingerprint::of(self.expose().as_bytes()))
+                }
+            )?
         }
 
         impl fmt::Debug for $name {
@@ -73,7 +77,7 @@ secret! {
 
 secret! {
     /// A machine identity's access token: what the connection Secret holds.
-    AccessToken
+    AccessToken fingerprint
 }
 
 secret! {

@@ -13,10 +13,12 @@ mod health;
 pub mod listen;
 mod metrics;
 mod scrape;
+mod services;
 pub mod signals;
 pub mod tls;
 
 use std::{
+    convert::Infallible,
     fmt,
     future::pending,
     io,
@@ -27,26 +29,26 @@ use std::{
     time::Duration,
 };
 
+use hyper::{server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use prometheus_client::registry::Registry;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{
-    Status,
-    transport::server::{Router, Server as Transport},
-};
-use tower::layer::util::{Identity, Stack};
+use tonic::Status;
 
 use self::{
     call::Calls,
     health::Health,
     listen::ListenAddress,
     metrics::CallMetrics,
+    services::Services,
     tls::{Certificates, TlsError},
 };
 use crate::proto::{
@@ -87,21 +89,20 @@ const ACCEPTED: usize = 16;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The function, as the server knows it.
-#[async_trait::async_trait]
 pub trait RunFunction: Send + Sync + 'static {
     /// Answers one call, of which the caller waits for `deadline` at most.
     ///
     /// # Errors
     /// A status, where there is nothing that a function could answer.
-    async fn run_function(
+    fn run_function(
         &self,
         request: RunFunctionRequest,
         deadline: Option<Duration>,
-    ) -> Result<RunFunctionResponse, Status>;
+    ) -> impl Future<Output = Result<RunFunctionResponse, Status>> + Send;
 
     /// Waits for work that is detached from its call. It is called once, when
     /// no call is under way and none can come any more.
-    async fn drain(&self);
+    fn drain(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// How the server is to be run.
@@ -166,9 +167,6 @@ pub enum ServeError {
     /// The descriptors in this binary are broken.
     #[error("cannot set up reflection")]
     Reflection(#[source] tonic_reflection::server::Error),
-    /// The transport gave up.
-    #[error("cannot go on serving")]
-    Transport(#[source] tonic::transport::Error),
 }
 
 /// How a server that was told to stop ended.
@@ -194,8 +192,7 @@ pub struct Server {
     registry: Arc<Registry>,
 }
 
-type CountedRouter = Router<Stack<CallMetrics, Identity>>;
-type Serving = Pin<Box<dyn Future<Output = Result<(), tonic::transport::Error>> + Send>>;
+type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Server {
     /// Reads the certificates and listens on the addresses. The registry has
@@ -245,7 +242,7 @@ impl Server {
     /// drains. A second reason ends it at once.
     ///
     /// # Errors
-    /// When the transport cannot be set up.
+    /// When the services cannot be set up.
     pub async fn serve<F: RunFunction>(
         self,
         function: Arc<F>,
@@ -253,7 +250,7 @@ impl Server {
     ) -> Result<Ending, ServeError> {
         let grace = self.config.shutdown_grace;
         let health = Health::serving().await;
-        let router = self.router(&function, &health)?;
+        let services = self.services(&function, &health)?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             address = %self.local_addr,
@@ -265,21 +262,19 @@ impl Server {
         let mut tasks = JoinSet::new();
         let draining = CancellationToken::new();
         let under_way = self.call_metrics.under_way();
-        let mut serving = self.start(router, &mut tasks, draining.clone());
+        let mut serving = self.start(services, &mut tasks, draining.clone());
 
         let mut stop = pin!(stop);
         let reason = tokio::select! {
             reason = next(&mut stop) => reason,
-            ended = &mut serving => {
-                return ended.map(|()| Ending::Drained).map_err(ServeError::Transport);
-            }
+            () = &mut serving => return Ok(Ending::Drained),
         };
         tracing::info!(reason, grace_seconds = grace.as_secs(), "draining");
         health.drain().await;
         draining.cancel();
         let ending = tokio::select! {
             drained = timeout(grace, drain(serving, under_way, &*function)) => match drained {
-                Ok(served) => served.map(|()| Ending::Drained)?,
+                Ok(()) => Ending::Drained,
                 Err(_) => Ending::GraceExpired,
             },
             _reason = next(&mut stop) => Ending::StoppedTwice,
@@ -293,11 +288,11 @@ impl Server {
     }
 
     /// All services, counted.
-    fn router<F: RunFunction>(
+    fn services<F: RunFunction>(
         &self,
         function: &Arc<F>,
         health: &Health,
-    ) -> Result<CountedRouter, ServeError> {
+    ) -> Result<Services<F>, ServeError> {
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -305,37 +300,83 @@ impl Server {
         };
         let limit = self.config.max_recv_message_bytes;
         let calls = Arc::new(Calls(Arc::clone(function)));
-        Ok(Transport::builder()
-            .layer(self.call_metrics.clone())
-            .max_concurrent_streams(CONCURRENT_STREAMS)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .http2_max_header_list_size(HEADERS)
-            .add_service(ServiceV1::from_arc(Arc::clone(&calls)).max_decoding_message_size(limit))
-            .add_service(ServiceV1Beta1::from_arc(calls).max_decoding_message_size(limit))
-            .add_service(health.service())
-            .add_service(reflection().build_v1().map_err(ServeError::Reflection)?)
-            .add_service(reflection().build_v1alpha().map_err(ServeError::Reflection)?))
+        let v1 = ServiceV1::from_arc(Arc::clone(&calls)).max_decoding_message_size(limit);
+        let v1beta1 = ServiceV1Beta1::from_arc(calls).max_decoding_message_size(limit);
+        Ok(Services::new(v1, v1beta1, self.call_metrics.clone())
+            .with(health.service())
+            .with(reflection().build_v1().map_err(ServeError::Reflection)?)
+            .with(reflection().build_v1alpha().map_err(ServeError::Reflection)?))
     }
 
     /// Starts what runs beside the calls, and hands out what runs them.
-    fn start(self, router: CountedRouter, tasks: &mut JoinSet<()>, draining: CancellationToken) -> Serving {
+    fn start<F: RunFunction>(
+        self,
+        services: Services<F>,
+        tasks: &mut JoinSet<()>,
+        draining: CancellationToken,
+    ) -> Serving {
         if let Some(listener) = self.scrape_listener {
             tasks.spawn(scrape::serve(listener, self.registry));
         }
-        let drain = draining.cancelled_owned();
         if let Some(certificates) = self.certificates {
             let (sender, connections) = mpsc::channel(ACCEPTED);
             tasks.spawn(tls::accept(self.listener, certificates.current(), sender));
             tasks.spawn(certificates.keep_current());
-            Box::pin(router.serve_with_incoming_shutdown(ReceiverStream::new(connections), drain))
+            Box::pin(serve(connections, services, draining))
         } else {
             let (sender, connections) = mpsc::channel(ACCEPTED);
             tasks.spawn(accept(self.listener, sender));
-            Box::pin(router.serve_with_incoming_shutdown(ReceiverStream::new(connections), drain))
+            Box::pin(serve(connections, services, draining))
         }
+    }
+}
+
+/// Serves connections until the server is draining, and then until they have ended.
+async fn serve<F: RunFunction>(
+    mut accepted: mpsc::Receiver<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
+    services: Services<F>,
+    draining: CancellationToken,
+) {
+    let services = Arc::new(services);
+    let connections = TaskTracker::new();
+    while let Some(Some(stream)) = draining.run_until_cancelled(accepted.recv()).await {
+        connections.spawn(connection(stream, Arc::clone(&services), draining.clone()));
+    }
+    // Whoever accepts connections stops.
+    drop(accepted);
+    connections.close();
+    connections.wait().await;
+}
+
+/// Serves one connection until it ends, which a drain asks for.
+async fn connection<F: RunFunction>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    services: Arc<Services<F>>,
+    draining: CancellationToken,
+) {
+    let service = service_fn(move |request| {
+        let services = Arc::clone(&services);
+        async move { Ok::<_, Infallible>(services.answer(request).await) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(CONCURRENT_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .max_header_list_size(HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = %error, "a connection failed");
     }
 }
 
@@ -347,30 +388,25 @@ fn bind(flag: &'static str, address: ListenAddress) -> Result<(TcpListener, Sock
 }
 
 /// Accepts connections in the clear, until nobody wants them any more.
-async fn accept(listener: TcpListener, connections: mpsc::Sender<io::Result<TcpStream>>) {
+async fn accept(listener: TcpListener, connections: mpsc::Sender<TcpStream>) {
     loop {
         let accepted = tokio::select! {
             () = connections.closed() => return,
             stream = listen::accept(&listener) => stream,
         };
-        if connections.send(Ok(accepted)).await.is_err() {
+        if connections.send(accepted).await.is_err() {
             return;
         }
     }
 }
 
 /// Waits for the calls, and then for what they left behind.
-async fn drain(
-    serving: Serving,
-    under_way: TaskTracker,
-    function: &impl RunFunction,
-) -> Result<(), ServeError> {
-    let served = tokio::select! {
-        served = serving => served.map_err(ServeError::Transport),
-        () = idle(under_way) => Ok(()),
-    };
+async fn drain(serving: Serving, under_way: TaskTracker, function: &impl RunFunction) {
+    tokio::select! {
+        () = serving => {}
+        () = idle(under_way) => {}
+    }
     function.drain().await;
-    served
 }
 
 /// Returns when no call is under way, and none came while connections closed.

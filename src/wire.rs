@@ -84,6 +84,14 @@ impl<'a> Iterator for Repeated<'a> {
             self.fields.rest = rest;
             return Some(Ok(content));
         }
+        if self.fields.rest.is_empty() { None } else { self.next_among_others() }
+    }
+}
+
+impl<'a> Repeated<'a> {
+    /// Apart, so that what is usual is small enough to be part of a loop.
+    #[cold]
+    fn next_among_others(&mut self) -> Option<Result<&'a [u8], Malformed>> {
         self.fields.by_ref().find_map(|field| match field {
             Ok(field) if field.number != self.number => None,
             Ok(Field { value: Wire::Len(content), .. }) => Some(Ok(content)),
@@ -138,11 +146,11 @@ fn read_value(wire_type: u8, bytes: &[u8]) -> Option<(Wire<'_>, &[u8])> {
 }
 
 /// What a field with a length holds, and what follows it, if the bytes begin with
-/// one of this number.
+/// one of this number whose key is one byte.
 #[inline]
 pub(crate) fn len(number: u32, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (key, rest) = read_varint(bytes)?;
-    if key != u64::from(number << 3 | u32::from(LEN)) {
+    let (key, rest) = bytes.split_first()?;
+    if *key >= 0x80 || u32::from(*key) != number << 3 | u32::from(LEN) {
         return None;
     }
     let (length, rest) = read_varint(rest)?;
@@ -154,10 +162,15 @@ fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     match bytes {
         // Nearly all of them: keys, and lengths of what is short.
         [byte, rest @ ..] if *byte < 0x80 => Some((u64::from(*byte), rest)),
+        // Lengths of what is around it.
+        [low, high, rest @ ..] if *high < 0x80 => {
+            Some((u64::from(*low & 0x7f) | u64::from(*high) << 7, rest))
+        }
         _ => read_long_varint(bytes),
     }
 }
 
+#[cold]
 fn read_long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0_u64;
     for (index, &byte) in bytes.iter().enumerate().take(10) {

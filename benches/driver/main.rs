@@ -160,9 +160,10 @@ async fn run(args: &Args) -> Result<(), Failure> {
     }
     println!("{}\n\n{}", report::table(&results), report::ratios(&results));
     for (server, bytes) in &idle {
+        let of = |name: &str| megabytes(bytes.get(name).and_then(Value::as_u64).unwrap_or_default());
+        let (resident, file) = (of("resident"), of("file"));
         println!(
-            "{server}: {:.1} MB resident, no call under way",
-            megabytes(bytes.as_u64().unwrap_or_default())
+            "{server}: {resident:.1} MB resident, no call under way; {file:.1} of them are pages of files"
         );
     }
     let extra = if args.bursts_only { Value::Null } else { bench.extra().await? };
@@ -193,8 +194,9 @@ impl Bench<'_> {
         let mut servers = Vec::new();
         for &subject in &self.subjects {
             let (running, client) = self.start(subject, security).await?;
-            let resident = usage::memory(running.pid())?.resident;
-            idle.insert(format!("{subject}, {security}"), json!(resident));
+            let memory = usage::memory(running.pid())?;
+            let bytes = json!({"resident": memory.resident, "file": memory.file});
+            idle.insert(format!("{subject}, {security}"), bytes);
             servers.push((subject, running, client));
         }
         for round in 0..self.args.rounds() {

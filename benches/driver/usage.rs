@@ -9,6 +9,9 @@ use crate::Failure;
 pub(crate) struct Memory {
     /// What it holds now.
     pub(crate) resident: u64,
+    /// What of that are pages of files: its own code, above all. The kernel maps what
+    /// it has in its cache around a page that is touched, and takes it back at will.
+    pub(crate) file: u64,
     /// The most that it has held.
     pub(crate) peak: u64,
 }
@@ -40,7 +43,7 @@ pub(crate) fn memory(pid: u32) -> Result<Memory, Failure> {
         let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
         kilobytes.map_or(0, |kilobytes| kilobytes * 1024)
     };
-    Ok(Memory { resident: field("VmRSS:"), peak: field("VmHWM:") })
+    Ok(Memory { resident: field("VmRSS:"), file: field("RssFile:"), peak: field("VmHWM:") })
 }
 
 /// Lets the peak begin anew at what is held now.

@@ -65,7 +65,9 @@ impl Stage {
         let serving = tokio::task::spawn(async move {
             server.serve(function, ReceiverStream::new(stopped)).await.map(drop)
         });
-        let function = FunctionRunnerServiceClient::connect(format!("http://{address}")).await?;
+        let function = FunctionRunnerServiceClient::new(
+            Channel::from_shared(format!("http://{address}"))?.connect().await?,
+        );
         let cast = format!("function at {address}, {who} at {origin}");
         Ok(Self { function, infisical: Endpoint::new(origin, Tls::default()), cast, fake, stop, serving })
     }

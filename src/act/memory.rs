@@ -82,12 +82,13 @@ pub struct Memory {
 
 #[derive(Default)]
 struct Entry {
-    remembered: Remembered,
+    /// Shared with the calls that plan with it, and copied when it changes meanwhile.
+    remembered: Arc<Remembered>,
     under_way: Option<watch::Receiver<()>>,
     handing_off: Option<watch::Receiver<()>>,
     last_called: Option<Timestamp>,
     /// What was answered last: the reason of each condition, by its type.
-    said: Vec<(&'static str, &'static str)>,
+    said: Box<[(&'static str, &'static str)]>,
     /// When it is called again at the latest, if there still is such an XR.
     called_by: Option<Timestamp>,
 }
@@ -109,13 +110,13 @@ pub struct Remembered {
     /// and was found empty.
     pub bootstrapped_again: Option<Fingerprint>,
     /// A token that bootstrap returned and that could not be tried yet.
-    pub untested: Option<AccessToken>,
+    pub untested: Option<Box<AccessToken>>,
     /// The last problem, while there is one.
     pub held: Option<Box<Held>>,
     /// The last refused login.
     pub login_refused: Option<Box<LoginRefused>>,
     /// An email that an interrupted bootstrap has used up.
-    pub burnt: Option<Email>,
+    pub burnt: Option<Box<Email>>,
     /// When to look for tokens that earlier tries have left alive.
     pub sweep_at: Option<Timestamp>,
     /// When the server was asked last, and had answered or had not.
@@ -225,6 +226,8 @@ impl Remembered {
 /// Adds the newest at the end, and lets the oldest go.
 fn push(tokens: &mut Vec<Fingerprint>, token: Fingerprint) {
     tokens.retain(|known| *known != token);
+    // There is one or two as a rule.
+    tokens.reserve_exact(1);
     tokens.push(token);
     let surplus = tokens.len().saturating_sub(KNOWN_TOKENS);
     tokens.drain(..surplus);
@@ -239,23 +242,25 @@ impl Memory {
         observed: Option<&ObservedConnection>,
         wanted: &[ConnectionDetail],
         now: Timestamp,
-    ) -> Remembered {
+    ) -> Arc<Remembered> {
         self.forget(now);
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
-        entry.remembered.working = entry.is_working();
-        if let Some(accepted) = &mut entry.remembered.accepted {
+        let working = entry.is_working();
+        let remembered = entry.remembered();
+        remembered.working = working;
+        if let Some(accepted) = &mut remembered.accepted {
             accepted.notice(observed, wanted, now);
         }
-        entry.remembered.clone()
+        Arc::clone(&entry.remembered)
     }
 
     /// The generated credentials of an XR: drawn once, whoever asks.
     pub fn generate(&self, key: &XrKey, email: Email, rng: &mut impl CryptoRng) {
         let mut entries = self.lock();
-        let remembered = &mut entries.entry(key.clone()).or_default().remembered;
-        let is_burnt = |admin: &Credentials| remembered.burnt.as_ref() == Some(&admin.email);
+        let remembered = entries.entry(key.clone()).or_default().remembered();
+        let is_burnt = |admin: &Credentials| remembered.burnt.as_deref() == Some(&admin.email);
         if remembered.admin.as_ref().is_none_or(is_burnt) {
             remembered.admin = Some(Credentials { email, password: Password::generate(rng) });
             remembered.revision += 1;
@@ -270,7 +275,7 @@ impl Memory {
         // It is called just now, so it is not forgotten with what is kept here.
         entry.last_called = Some(now);
         if entry.remembered.admin.as_ref() != Some(admin) {
-            entry.remembered.admin = Some(admin.clone());
+            entry.remembered().admin = Some(admin.clone());
         }
     }
 
@@ -294,7 +299,7 @@ impl Memory {
         let is_called = |entry: &&Entry| entry.called_by.is_some_and(|by| now <= by);
         let mut census = Census::default();
         for entry in entries.values().map(AsRef::as_ref).filter(is_called) {
-            for said in &entry.said {
+            for said in &*entry.said {
                 *census.reasons.entry(*said).or_default() += 1;
             }
             let ends = entry.remembered.accepted.as_ref().and_then(|accepted| accepted.expires_at);
@@ -338,7 +343,7 @@ impl Memory {
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
         let working = is_alive(entry.handing_off.as_ref());
-        let state = entry.remembered.hand_off.get_or_insert_default();
+        let state = entry.remembered().hand_off.get_or_insert_default();
         state.working = working;
         state.notice(observed, wanted, now);
     }
@@ -362,7 +367,8 @@ impl Memory {
         let entry = entries.entry(key.clone()).or_default();
         entry.handing_off = None;
         let token = work.token.fingerprint();
-        if let Some(accepted) = entry.remembered.accepted.as_mut().filter(|it| it.token == token) {
+        let remembered = entry.remembered();
+        if let Some(accepted) = remembered.accepted.as_mut().filter(|it| it.token == token) {
             if outcome.right_is_gone {
                 accepted.is_instance_admin = Some(false);
             }
@@ -371,7 +377,7 @@ impl Memory {
                 accepted.verified_at = Timestamp::UNIX_EPOCH;
             }
         }
-        entry.remembered.hand_off.get_or_insert_default().absorb(key, work, outcome, now);
+        remembered.hand_off.get_or_insert_default().absorb(key, work, outcome, now);
     }
 
     /// Remembers what came of work.
@@ -379,7 +385,7 @@ impl Memory {
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.under_way = None;
-        entry.remembered.absorb(key, work, outcome, now);
+        entry.remembered().absorb(key, work, outcome, now);
     }
 
     /// Forgets XRs that were not called for longer than any `ttl`. Looks for them
@@ -414,6 +420,11 @@ impl Memory {
 }
 
 impl Entry {
+    /// To be changed.
+    fn remembered(&mut self) -> &mut Remembered {
+        Arc::make_mut(&mut self.remembered)
+    }
+
     /// Whether a task holds the sending end. A task that panics drops it.
     fn is_working(&self) -> bool {
         is_alive(self.under_way.as_ref())
@@ -435,7 +446,7 @@ impl Remembered {
         // One that could not be tried is kept until it was.
         let refused = |token: &AccessToken| outcome.refused.contains(&token.fingerprint());
         let untested = self.untested.take().filter(|token| outcome.connection.is_none() && !refused(token));
-        self.untested = outcome.untested.or(untested);
+        self.untested = outcome.untested.map(Box::new).or(untested);
         for refused in outcome.refused {
             self.learn(refused);
             push(&mut self.refused, refused);
@@ -505,7 +516,7 @@ impl Remembered {
 
     fn hold(&mut self, key: &XrKey, work: &Establish, problem: Problem, now: Timestamp) {
         if let ProblemKind::PartiallyBootstrapped { email } = &problem.kind {
-            self.burnt = Some(email.clone());
+            self.burnt = Some(Box::new(email.clone()));
         }
         let attempt = work.attempt();
         let retry = problem.retry();
@@ -652,8 +663,8 @@ mod tests {
         for token in ["a", "b", "c"] {
             assert!(remembered.knows(AccessToken::new(token).fingerprint()), "{token}");
         }
-        let held = remembered.accepted.and_then(|accepted| accepted.connection);
-        assert_eq!(held.map(|connection| connection.token.clone()), Some(AccessToken::new("c")));
+        let held = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
+        assert_eq!(held.map(|connection| &connection.token), Some(&AccessToken::new("c")));
     }
 
     #[test]
@@ -661,7 +672,7 @@ mod tests {
         let (memory, key) = (Memory::default(), XrKey::test("xr"));
         memory.finish(&key, &mk_work("a"), accepting("a", 9000), at(0));
         let see = |observed: Option<&ObservedConnection>, now| {
-            memory.recall(&key, observed, &wanted(), at(now)).accepted.unwrap().connection.is_some()
+            memory.recall(&key, observed, &wanted(), at(now)).accepted.as_ref().unwrap().connection.is_some()
         };
         assert!(see(None, 5000), "as long as it was not seen");
         assert!(see(Some(&mk_observed("a")), 5001), "it is seen first");
@@ -694,7 +705,7 @@ mod tests {
         let untested = AccessToken::new("first");
         let outcome = Outcome { untested: Some(untested.clone()), ..Outcome::default() };
         memory.finish(&key, &mk_work("a"), outcome, at(0));
-        let remembered = || memory.recall(&key, None, &WANTED, at(1)).untested;
+        let remembered = || memory.recall(&key, None, &WANTED, at(1)).untested.as_deref().cloned();
         memory.finish(&key, &mk_work("first"), Outcome::default(), at(0));
         assert_eq!(remembered(), Some(untested.clone()), "the server could not be asked");
         let outcome = Outcome { refused: vec![untested.fingerprint()], ..Outcome::default() };
@@ -710,8 +721,8 @@ mod tests {
             ProblemKind::AdminLoginRefused { email: Email::parse("a@example.org").unwrap() },
         );
         let attempts = || {
-            let refused = memory.recall(&key, None, &WANTED, at(1)).login_refused;
-            refused.map(|refused| refused.attempts)
+            let remembered = memory.recall(&key, None, &WANTED, at(1));
+            remembered.login_refused.as_ref().map(|refused| refused.attempts)
         };
         let refused = || Outcome { login: Some(Err(problem.clone())), ..accepting("a", 60) };
         memory.finish(&key, &mk_work("a"), refused(), at(0));
@@ -730,7 +741,7 @@ mod tests {
         let email = Email::parse("a@example.org").unwrap();
         let drawn = |rng: &mut StdRng, email: &Email| {
             memory.generate(&key, email.clone(), rng);
-            memory.recall(&key, None, &WANTED, at(0)).admin.unwrap()
+            memory.recall(&key, None, &WANTED, at(0)).admin.clone().unwrap()
         };
         let first = drawn(&mut rng, &email);
         assert_eq!(drawn(&mut rng, &email), first);
@@ -765,7 +776,8 @@ mod tests {
         // Due after 40 s; the look at it began after 39 and ended after 42.
         let work = Establish { now: at(39), ..mk_work("a") };
         memory.finish(&key, &work, accepting("a", 60), at(42));
-        let accepted = memory.recall(&key, None, &WANTED, at(42)).accepted.unwrap();
-        assert_eq!(timing::check_at(&accepted, &TokenPolicy::default(), &key), at(40));
+        let remembered = memory.recall(&key, None, &WANTED, at(42));
+        let accepted = remembered.accepted.as_ref().unwrap();
+        assert_eq!(timing::check_at(accepted, &TokenPolicy::default(), &key), at(40));
     }
 }

@@ -463,7 +463,7 @@ const TABLE: &[Row] = &[
         why: "the email of an interrupted bootstrap is burnt, and the input has another: the Secret goes first",
         world: |observation, remembered| {
             persisted(observation);
-            remembered.burnt = Some(mk_email());
+            remembered.burnt = Some(Box::new(mk_email()));
             observation.admin = AdminSource::Generated { email: Ok(Email::parse("b@example.org").unwrap()) };
         },
         admin: "None",
@@ -473,7 +473,7 @@ const TABLE: &[Row] = &[
     Row {
         why: "and then another is drawn",
         world: |observation, remembered| {
-            remembered.burnt = Some(mk_email());
+            remembered.burnt = Some(Box::new(mk_email()));
             remembered.admin = Some(mk_admin());
             observation.admin = AdminSource::Generated { email: Ok(Email::parse("b@example.org").unwrap()) };
         },

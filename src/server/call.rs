@@ -7,7 +7,7 @@
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
 };
@@ -32,7 +32,7 @@ impl<F: RunFunction> Calls<F> {
         request: Request<RunFunctionRequest>,
     ) -> Result<Response<RunFunctionResponse>, Status> {
         let deadline = deadline::parse(request.metadata().as_ref());
-        let call = self.0.run_function(request.into_inner(), deadline);
+        let call = pin!(self.0.run_function(request.into_inner(), deadline));
         match unwound(call).await {
             Ok(answer) => answer.map(Response::new),
             Err(Panicked) => Err(Status::internal("the function panicked; its log says where")),
@@ -63,9 +63,9 @@ impl<F: RunFunction> FunctionRunnerServiceV1Beta1 for Calls<F> {
 /// A call ended by unwinding. What it said is not kept.
 struct Panicked;
 
-/// Runs a future and stops a panic of it.
-async fn unwound<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
-    let mut future = pin!(future);
+/// Runs a future and stops a panic of it. The future is pinned by the caller: one
+/// that is taken over is there twice.
+async fn unwound<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, Panicked> {
     poll_fn(move |context| {
         // Not polled again after a panic, and what it shared with others is
         // behind locks that the function keeps consistent itself.

@@ -1,7 +1,7 @@
 //! Counts calls from outside of what answers them, under the names that every
 //! gRPC dashboard knows.
 //!
-//! A layer around all services. Only the methods that this server has are
+//! Around all services. Only the methods that this server has are
 //! counted: a label never holds what a client sent. A call that is dropped
 //! before its status was sent counts as cancelled, or as past its deadline. The
 //! same bookkeeping tells a drain when no call is under way any more.
@@ -15,7 +15,7 @@ use std::{
 };
 
 use http::{HeaderMap, Request, Response};
-use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
+use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
     registry::Registry,
@@ -23,7 +23,6 @@ use prometheus_client::{
 use tokio::time::Instant;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tonic::{Code, Status, body::Body};
-use tower::{Layer, Service};
 
 use super::deadline;
 use crate::proto::{v1, v1beta1};
@@ -77,7 +76,7 @@ pub(super) fn register_build_info(registry: &mut Registry) {
     );
 }
 
-/// The layer, with the metrics of every method ready at hand.
+/// The metrics of every method, ready at hand.
 #[derive(Clone)]
 pub(super) struct CallMetrics {
     by_path: Arc<BTreeMap<String, Arc<MethodMetrics>>>,
@@ -133,52 +132,25 @@ impl CallMetrics {
     }
 }
 
-impl<S> Layer<S> for CallMetrics {
-    type Service = Counted<S>;
-
-    fn layer(&self, inner: S) -> Counted<S> {
-        Counted { inner, metrics: self.clone() }
-    }
-}
-
-/// A service whose calls are counted.
-#[derive(Clone)]
-pub(super) struct Counted<S> {
-    inner: S,
-    metrics: CallMetrics,
-}
-
-impl<S> Service<Request<Body>> for Counted<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>>,
-    S::Future: Send + 'static,
-    S::Error: 'static,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Some(metrics) = self.metrics.by_path.get(request.uri().path()) else {
-            return Box::pin(self.inner.call(request));
+impl CallMetrics {
+    /// Counts a call while it is answered, and what goes in and out.
+    pub(super) async fn count<F>(
+        &self,
+        request: Request<Incoming>,
+        answer: impl FnOnce(Request<Received>) -> F,
+    ) -> Response<Sent>
+    where
+        F: Future<Output = Response<Body>>,
+    {
+        let Some(metrics) = self.by_path.get(request.uri().path()) else {
+            return answer(request.map(|inner| Received::new(inner, None))).await.map(Sent::uncounted);
         };
-        let mut call = Call::start(metrics, &self.metrics.under_way, request.headers());
-        let received = metrics.received.clone();
-        let request =
-            request.map(|inner| Body::new(Watched { inner, messages: Messages::new(received), call: None }));
-        let answer = self.inner.call(request);
-        let sent = metrics.sent.clone();
-        Box::pin(async move {
-            let response = answer.await?;
-            // A status without messages is sent in the headers already.
-            call.end_by(response.headers());
-            Ok(response
-                .map(|inner| Body::new(Watched { inner, messages: Messages::new(sent), call: Some(call) })))
-        })
+        let mut call = Call::start(metrics, &self.under_way, request.headers());
+        let response = answer(request.map(|inner| Received::new(inner, Some(&metrics.received)))).await;
+        // A status without messages is sent in the headers already.
+        call.end_by(response.headers());
+        let messages = Some(Messages::new(metrics.sent.clone()));
+        response.map(|inner| Sent { inner, messages, call: Some(call) })
     }
 }
 
@@ -235,14 +207,73 @@ impl Drop for Call {
     }
 }
 
-/// A body whose messages are counted, and whose trailers end the call.
-struct Watched {
+/// What comes in, whose messages are counted.
+pub(super) struct Received {
+    inner: Incoming,
+    messages: Option<Messages>,
+    begun: bool,
+    /// What follows a prefix that was handed out.
+    rest: Bytes,
+}
+
+impl Received {
+    fn new(inner: Incoming, counter: Option<&Counter>) -> Self {
+        let messages = counter.cloned().map(Messages::new);
+        Self { inner, messages, begun: false, rest: Bytes::new() }
+    }
+}
+
+impl HttpBody for Received {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    /// The first prefix comes alone: then tonic knows how long the message is before
+    /// there is any of it, and takes it in as one piece that does not have to grow.
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            return Poll::Ready(Some(Ok(Frame::data(rest))));
+        }
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        let Poll::Ready(Some(Ok(frame))) = polled else { return polled };
+        let frame = frame.into_data().map_or_else(
+            |other| other,
+            |mut data| {
+                if let Some(messages) = &mut self.messages {
+                    messages.pass(&data);
+                }
+                if !std::mem::replace(&mut self.begun, true) && data.len() > PREFIX {
+                    self.rest = data.split_off(PREFIX);
+                }
+                Frame::data(data)
+            },
+        );
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.inner.is_end_stream()
+    }
+}
+
+/// What goes out, whose messages are counted and whose trailers end the call.
+pub(super) struct Sent {
     inner: Body,
-    messages: Messages,
+    messages: Option<Messages>,
     call: Option<Call>,
 }
 
-impl HttpBody for Watched {
+impl Sent {
+    /// What is only passed on.
+    pub(super) fn uncounted(inner: Body) -> Self {
+        Self { inner, messages: None, call: None }
+    }
+}
+
+impl HttpBody for Sent {
     type Data = Bytes;
     type Error = Status;
 
@@ -252,8 +283,8 @@ impl HttpBody for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            if let Some(data) = frame.data_ref() {
-                self.messages.pass(data);
+            if let (Some(data), Some(messages)) = (frame.data_ref(), self.messages.as_mut()) {
+                messages.pass(data);
             }
             if let (Some(trailers), Some(call)) = (frame.trailers_ref(), self.call.as_mut()) {
                 call.end_by(trailers);
@@ -271,8 +302,10 @@ impl HttpBody for Watched {
     }
 }
 
-/// Finds the ends of messages in a stream of bytes: each has a prefix of one
-/// byte for compression and four for its length.
+/// What is before a message: one byte for compression and four for its length.
+const PREFIX: usize = 5;
+
+/// Finds the ends of messages in a stream of bytes.
 struct Messages {
     counter: Counter,
     prefix_seen: u8,
@@ -295,7 +328,7 @@ impl Messages {
                 self.length = if self.prefix_seen == 0 { 0 } else { self.length << 8 | u32::from(first) };
                 self.prefix_seen += 1;
                 chunk = rest;
-                if self.prefix_seen < 5 {
+                if usize::from(self.prefix_seen) < PREFIX {
                     continue;
                 }
                 self.prefix_seen = 0;

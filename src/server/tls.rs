@@ -256,7 +256,7 @@ impl Certificates {
 pub(super) async fn accept(
     listener: TcpListener,
     config: watch::Receiver<Arc<ServerConfig>>,
-    connections: mpsc::Sender<io::Result<TlsStream<TcpStream>>>,
+    connections: mpsc::Sender<TlsStream<TcpStream>>,
 ) {
     let mut handshakes = JoinSet::new();
     loop {
@@ -268,7 +268,7 @@ pub(super) async fn accept(
                 handshakes.spawn(async move {
                     match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
                         // Nobody wants it: the server is draining.
-                        Ok(Ok(stream)) => drop(connections.send(Ok(stream)).await),
+                        Ok(Ok(stream)) => drop(connections.send(stream).await),
                         Ok(Err(error)) => tracing::debug!(error = %error, "a TLS handshake failed"),
                         Err(_) => tracing::debug!("a TLS handshake took too long"),
                     }

@@ -124,7 +124,6 @@ async fn serve_with<F: RunFunction>(function: Arc<F>, security: Security) -> Ser
 /// step does. With `readiness: Checked` in its input it says what is ready.
 pub(crate) struct Compose;
 
-#[async_trait::async_trait]
 impl RunFunction for Compose {
     async fn run_function(
         &self,
@@ -249,7 +248,6 @@ impl Relay {
     }
 }
 
-#[async_trait::async_trait]
 impl RunFunction for Relay {
     async fn run_function(
         &self,

@@ -94,7 +94,6 @@ impl Fake {
     }
 }
 
-#[async_trait::async_trait]
 impl RunFunction for Fake {
     async fn run_function(
         &self,

@@ -17,7 +17,6 @@ use super::{answer, composite};
 
 pub(crate) struct Templates;
 
-#[async_trait::async_trait]
 impl RunFunction for Templates {
     async fn run_function(
         &self,
