@@ -5,8 +5,11 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
+
+use xtask::{arch::Arch, binary, root};
 
 use crate::{
     Failure, cache,
@@ -48,10 +51,20 @@ impl Subject {
         let beside = |name: &str| Ok(std::env::current_exe()?.with_file_name(name));
         match self {
             Self::Floor => beside("floor"),
-            Self::Ours => beside("function-infisical"),
+            Self::Ours => released(),
             Self::AutoReady => Ok(cache()?.join("function-auto-ready")),
         }
     }
+}
+
+/// The binary that is in the image, and no other. Cargo is asked where it is, once.
+fn released() -> Result<PathBuf, Failure> {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(found.clone());
+    }
+    let found = binary::find(&root(), Arch::host())?;
+    Ok(FOUND.get_or_init(|| found).clone())
 }
 
 /// A server that runs; dropping it ends it.
@@ -118,17 +131,13 @@ pub(crate) fn pin_driver() -> Result<(), Failure> {
 /// Builds our binary as it is released, and the floor. One after the other:
 /// built together they would share the features of their dependencies.
 pub(crate) fn build() -> Result<(), Failure> {
-    for package in ["function-infisical", "benchmark"] {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--bins", "--package", package])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .stdin(Stdio::null())
-            .status()?;
-        if !built.success() {
-            return Err("cargo build fails".into());
-        }
-    }
-    Ok(())
+    binary::build(&root(), Arch::host())?;
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--bins", "--package", "benchmark"])
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .status()?;
+    if built.success() { Ok(()) } else { Err("cargo build fails".into()) }
 }
 
 /// Builds function-auto-ready as a release of it is built, which takes minutes
