@@ -33,9 +33,9 @@ monitoring:
 e2e *cases:
     cargo xtask e2e {{cases}}
 
-# Five thousand schedules, and every crash point of every kind and variant.
+# Twenty thousand schedules, and every crash point of every kind and variant.
 simulation:
-    SIMULATION_SEEDS=5000 cargo test --quiet --test simulation -- --nocapture
+    SIMULATION_SEEDS=20000 cargo test --quiet --test simulation -- --nocapture
 
 # The binary with tokens of one minute, for ten.
 short-tokens:

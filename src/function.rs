@@ -127,6 +127,7 @@ impl Function {
         let key = &observation.xr.key;
         let until = Instant::now() + patience;
         let (mut started, mut handing_off) = (None, None);
+        let mut is_over = false;
         loop {
             let (plan, remembered) = self.plan(observation);
             if let AdminSecret::Generate(email) = &plan.admin {
@@ -149,11 +150,14 @@ impl Function {
                     }
                 }
             }
-            // Boxed, so that a call that waits for nothing has no room for it.
-            let settled = Box::pin(tokio::time::timeout_at(until, self.act.settled(key))).await;
-            if settled.is_err() || Instant::now() >= until {
+            if is_over {
                 return (plan, remembered);
             }
+            // Boxed, so that a call that waits for nothing has no room for it.
+            let settled = Box::pin(tokio::time::timeout_at(until, self.act.settled(key))).await;
+            // What is answered is planned when it is answered: while it was waited
+            // other things may have fallen due.
+            is_over = settled.is_err() || Instant::now() >= until;
         }
     }
 

@@ -437,3 +437,18 @@ fn an_identity_that_is_locked_is_one_thing_to_every_replica() {
     let setup = Setup { token_life: 120, hand_off: HandOff::Revoke, ..replicas(2) };
     keeps_every_promise(setup, steps, 19970);
 }
+
+#[test]
+fn what_came_of_a_token_is_said_alike_while_handing_off_goes_on() {
+    let steps = vec![
+        Live { replica: 0, calls: 2 },
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Live { replica: 1, calls: 2 },
+        Fault { nth: 3, fault: CloseAfter },
+        Together { replicas: 2, kept: 0 },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Applied },
+    ];
+    let setup = Setup { latency: 900, verify: "24h", hand_off: HandOff::Revoke, ..replicas(2) };
+    keeps_every_promise(setup, steps, 24009);
+}
