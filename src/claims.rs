@@ -21,7 +21,7 @@ pub struct Claims {
     /// `identityId`.
     pub identity_id: Option<String>,
     /// `identityAccessTokenId`: by it the token is listed and revoked.
-    pub token_id: Option<String>,
+    pub token_id: Option<Box<str>>,
     /// `clientSecretId`: the client secret that it was got with. Empty in a token
     /// that was minted.
     pub client_secret_id: Option<String>,
@@ -33,7 +33,7 @@ struct Payload {
     iat: Option<i64>,
     exp: Option<i64>,
     identity_id: Option<String>,
-    identity_access_token_id: Option<String>,
+    identity_access_token_id: Option<Box<str>>,
     client_secret_id: Option<String>,
 }
 

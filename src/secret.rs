@@ -170,7 +170,7 @@ const EMAIL_LONGEST: usize = 254;
 
 /// An email address that Infisical accepts. Not a secret: conditions name it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Email(String);
+pub struct Email(Box<str>);
 
 /// Why an email address is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -223,7 +223,11 @@ impl Email {
                 label.starts_with(|c: char| c.is_ascii_alphanumeric())
                     && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
             });
-        if name_ok && domain_ok { Ok(Self(text.to_ascii_lowercase())) } else { Err(EmailError::BadCharacter) }
+        if name_ok && domain_ok {
+            Ok(Self(text.to_ascii_lowercase().into()))
+        } else {
+            Err(EmailError::BadCharacter)
+        }
     }
 
     /// The address in lower case.

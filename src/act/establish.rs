@@ -389,7 +389,7 @@ impl Run<'_> {
         }
         for token in self.infisical.list_tokens(&selected.token, identity).await.ok()? {
             let is_old = timing::later(token.created_at, SWEPT_AFTER) <= self.work.now;
-            if token.name == self.work.token_name && token.id != present && is_old && !token.revoked {
+            if token.name == self.work.token_name && *token.id != *present && is_old && !token.revoked {
                 self.infisical.revoke_token(&selected.token, &token.id).await.ok()?;
                 tracing::info!("revoked a token that an earlier try had left alive");
             }

@@ -345,7 +345,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             connected(observation, remembered);
             observation.connection = Some(mk_observed("before"));
-            remembered.known.push(AccessToken::new("before").fingerprint());
+            remembered.known = [AccessToken::new("before").fingerprint()].into();
         },
         admin: "Observed",
         connection: ConnectionSecret::Remembered,

@@ -248,7 +248,7 @@ fn problem<'a>(observation: &Observation, remembered: &'a Remembered, plan: &'a 
 fn bootstrapped_again(remembered: &Remembered) -> Option<Event> {
     let accepted = remembered.accepted.as_ref()?;
     let origin = &accepted.origin;
-    (remembered.bootstrapped_again == Some(accepted.token)).then(|| {
+    (remembered.bootstrapped_again.as_deref() == Some(&accepted.token)).then(|| {
         let what = format!(
             "Infisical at {origin} was empty, as after the loss of its database, and was bootstrapped again"
         );
@@ -738,7 +738,7 @@ mod tests {
             world: |observation, remembered| {
                 persisted(observation, remembered);
                 remembered.accepted = None;
-                remembered.refused = vec![AccessToken::new("a").fingerprint()];
+                remembered.refused = [AccessToken::new("a").fingerprint()].into();
                 remembered.known.clone_from(&remembered.refused);
                 remembered.held = Some(Box::new(held(ProblemKind::NoInstanceAdmin)));
             },
@@ -800,9 +800,9 @@ mod tests {
     fn a_database_that_was_lost_is_told_with_the_token_that_is_handed_out() {
         let world: fn(&mut Observation, &mut Remembered) = |observation, remembered| {
             persisted(observation, remembered);
-            remembered.bootstrapped_again = Some(AccessToken::new("a").fingerprint());
+            remembered.bootstrapped_again = Some(Box::new(AccessToken::new("a").fingerprint()));
             observation.connection = Some(mk_observed("before"));
-            remembered.known.push(AccessToken::new("before").fingerprint());
+            remembered.known = [AccessToken::new("before").fingerprint()].into();
         };
         let reasons = |world| {
             let (verdict, observation) = judged(world);

@@ -145,7 +145,7 @@ impl Place {
 
     /// The id of that token.
     pub(crate) fn token_id(&self) -> Option<String> {
-        Claims::of(&AccessToken::new(self.token()?)).token_id
+        Claims::of(&AccessToken::new(self.token()?)).token_id.map(String::from)
     }
 
     /// The client ID and secret in the identity's Secret.

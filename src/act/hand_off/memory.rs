@@ -69,7 +69,7 @@ pub struct AcceptedIdentity {
     /// The server that did.
     pub origin: Origin,
     /// The id of the connection's token at that time.
-    pub token_id: Option<String>,
+    pub token_id: Option<Box<str>>,
     /// When it did so last.
     pub verified_at: Timestamp,
     /// When it was made, if this process has made it.

@@ -259,7 +259,7 @@ const TABLE: &[Row] = &[
         why: "another token may be that of an instance that was set up again",
         world: |observation, remembered| {
             done(observation, remembered);
-            state(remembered).accepted.as_mut().unwrap().token_id = Some("before".to_owned());
+            state(remembered).accepted.as_mut().unwrap().token_id = Some("before".into());
         },
         secret: IdentitySecret::Remembered,
         action: "Start logins=1 seen",
