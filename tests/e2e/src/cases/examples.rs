@@ -133,7 +133,7 @@ pub(crate) async fn examples_are_applied(world: &mut World) {
             ];
             assert_eq!(may, [true, false, false], "what reader.yaml allows");
         }
-        delete(world, &xr).await;
+        delete(world, example, &xr).await;
     }
 }
 
@@ -169,7 +169,7 @@ pub(crate) async fn a_kind_comes_later(world: &mut World) {
     define_kinds(world).await;
     consume(world, example, &xr).await;
     world.ends_well(&xr, &fake).await;
-    delete(world, &xr).await;
+    delete(world, example, &xr).await;
 }
 
 /// What uses the connection is taken by the API server as it is, and the XR is
@@ -188,7 +188,7 @@ pub(crate) async fn consumers_are_composed(world: &mut World) {
         }
         consume(world, example, &xr).await;
         world.ends_well(&xr, &fake).await;
-        delete(world, &xr).await;
+        delete(world, example, &xr).await;
     }
 }
 
@@ -294,16 +294,19 @@ fn composition(world: &World, example: &Example, url: &str) -> Value {
 
 /// With all that it composed, whose names the next example has too. The garbage
 /// collector looks for new kinds of owners twice a minute only.
-async fn delete(world: &World, xr: &Xr) {
+async fn delete(world: &World, example: &Example, xr: &Xr) {
     let xrs = world.xrs(xr);
     xrs.delete(&xr.name, &DeleteParams::default()).await.expect("it can be deleted");
     until("the example is gone", SOON, async || xrs.get_opt(&xr.name).await.ok()?.is_none().then_some(()))
         .await;
     let composed = ListParams::default().labels("crossplane.io/composite");
-    for (version, kind) in
-        [("v1", "Secret"), ("v1", "Service"), ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")]
-    {
-        let all = api(&world.client, version, kind, Some(NAMESPACE));
+    let ours = [("v1", "Secret"), ("v1", "Service"), ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")]
+        .map(|(version, kind)| (version, kind, Some(NAMESPACE)));
+    // One that is left says that it is ready to the next XR of its name.
+    let namespace = example.is_namespaced.then_some(NAMESPACE);
+    let consumers = example.consumers.iter().map(|(version, kind, _)| (*version, *kind, namespace));
+    for (version, kind, namespace) in ours.into_iter().chain(consumers) {
+        let all = api(&world.client, version, kind, namespace);
         let is_gone = async || {
             // The XR of a claim may compose once more after the claim is gone.
             all.delete_collection(&DeleteParams::default(), &composed).await.ok()?;
