@@ -66,9 +66,9 @@ const CALL_IS_LATE_AFTER: Duration = Duration::from_mins(2);
 /// Seconds between two looks for XRs to forget.
 const FORGET_EVERY: i64 = 60 * 60;
 
-/// How many tokens of an XR are recognised: the present one's predecessors and
-/// those of other replicas.
-const KNOWN_TOKENS: usize = 8;
+/// How many tokens, and how many client secrets, of an XR are recognised: the present
+/// one's predecessors and those of other replicas.
+const KNOWN: usize = 8;
 
 /// What the processes of one instance of this function remember, by XR.
 #[derive(Default)]
@@ -219,16 +219,21 @@ impl Remembered {
     }
 
     fn learn(&mut self, token: Fingerprint) {
-        push(&mut self.known, token);
+        remember(&mut self.known, token);
     }
 }
 
 /// Adds the newest at the end, and lets the oldest go.
-fn push(tokens: &mut Box<[Fingerprint]>, token: Fingerprint) {
-    let others = tokens.iter().filter(|known| **known != token).copied();
-    let mut all: Vec<Fingerprint> = others.chain([token]).collect();
-    let surplus = all.len().saturating_sub(KNOWN_TOKENS);
-    *tokens = all.split_off(surplus).into_boxed_slice();
+pub(super) fn remember(known: &mut Box<[Fingerprint]>, newest: Fingerprint) {
+    let others = known.iter().filter(|known| **known != newest).copied();
+    let mut all: Vec<Fingerprint> = others.chain([newest]).collect();
+    let surplus = all.len().saturating_sub(KNOWN);
+    *known = all.split_off(surplus).into_boxed_slice();
+}
+
+/// Takes one out.
+pub(super) fn forget(known: &mut Box<[Fingerprint]>, one: Fingerprint) {
+    *known = known.iter().filter(|known| **known != one).copied().collect();
 }
 
 impl Memory {
@@ -447,7 +452,7 @@ impl Remembered {
         self.untested = outcome.untested.map(Box::new).or(untested);
         for refused in outcome.refused {
             self.learn(refused);
-            push(&mut self.refused, refused);
+            remember(&mut self.refused, refused);
             if self.accepted.as_ref().is_some_and(|accepted| accepted.token == refused) {
                 self.accepted = None;
             }
@@ -495,7 +500,7 @@ impl Remembered {
         if let Some(before) = &before {
             self.learn(before.token);
         }
-        self.refused = self.refused.iter().filter(|refused| **refused != token).copied().collect();
+        forget(&mut self.refused, token);
         self.accepted = Some(Accepted {
             token,
             token_id,
@@ -692,7 +697,7 @@ mod tests {
             memory.finish(&key, &mk_work(&token), Outcome { refused, ..Outcome::default() }, at(number));
         }
         let remembered = memory.recall(&key, None, &WANTED, at(100));
-        assert_eq!((remembered.known.len(), remembered.refused.len()), (KNOWN_TOKENS, KNOWN_TOKENS));
+        assert_eq!((remembered.known.len(), remembered.refused.len()), (KNOWN, KNOWN));
         assert!(remembered.knows(AccessToken::new("token-99").fingerprint()));
         assert!(!remembered.knows(AccessToken::new("token-0").fingerprint()));
     }

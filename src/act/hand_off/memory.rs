@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{HandOff, HandOffAttempt, HandOffOutcome, SWEPT_AFTER};
+use super::{
+    super::memory::{forget, remember},
+    HandOff, HandOffAttempt, HandOffOutcome, SWEPT_AFTER,
+};
 use crate::{
     claims::Claims,
     endpoint::Origin,
@@ -30,18 +33,15 @@ const SWEEPS_AFTER: Duration = Duration::from_mins(11);
 /// other replica.
 const SAFE: Duration = Duration::from_mins(5);
 
-/// How many client secrets of an XR are recognised.
-const KNOWN: usize = 8;
-
 /// What is remembered of handing off.
 #[derive(Clone, Debug, Default)]
 pub struct HandedOff {
     /// The client secret that the server accepted last.
     pub accepted: Option<AcceptedIdentity>,
     /// Fingerprints of those that were tried.
-    pub known: Vec<Fingerprint>,
+    pub known: Box<[Fingerprint]>,
     /// Those that the server refused last.
-    pub refused: Vec<Fingerprint>,
+    pub refused: Box<[Fingerprint]>,
     /// One that was made and could not be tried yet.
     pub untested: Option<UniversalAuth>,
     /// The last problem, while there is one.
@@ -162,8 +162,8 @@ impl HandedOff {
         let untested = self.untested.take().filter(|login| !is_done(login));
         self.untested = outcome.untested.or(untested);
         for refused in outcome.refused {
-            push(&mut self.known, refused);
-            push(&mut self.refused, refused);
+            remember(&mut self.known, refused);
+            remember(&mut self.refused, refused);
             self.accepted.take_if(|accepted| accepted.login == refused);
         }
         if let Some(identity) = outcome.identity {
@@ -179,7 +179,7 @@ impl HandedOff {
         let login = identity.login.fingerprint();
         let before = self.accepted.take();
         if let Some(before) = &before {
-            push(&mut self.known, before.login);
+            remember(&mut self.known, before.login);
         }
         let same = before.filter(|before| before.login == login);
         if same.is_none() {
@@ -187,7 +187,7 @@ impl HandedOff {
         }
         let known = || same.as_ref().map(|same| same.projects.clone()).unwrap_or_default();
         let projects = if joined { work.projects.clone() } else { known() };
-        self.refused.retain(|refused| *refused != login);
+        forget(&mut self.refused, login);
         self.accepted = Some(AcceptedIdentity {
             login,
             identity_id: identity.id.clone(),
@@ -211,12 +211,4 @@ impl HandedOff {
         let retry_at = timing::later(now, timing::pause(retry, attempts, key));
         self.held = Some(HeldHandOff { problem, attempt, attempts, retry_at });
     }
-}
-
-/// Adds the newest at the end, and lets the oldest go.
-fn push(logins: &mut Vec<Fingerprint>, login: Fingerprint) {
-    logins.retain(|known| *known != login);
-    logins.push(login);
-    let surplus = logins.len().saturating_sub(KNOWN);
-    logins.drain(..surplus);
 }

@@ -230,7 +230,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             done(observation, remembered);
             observation.hand_off.as_mut().unwrap().observed = Some(mk_observed("before"));
-            state(remembered).known.push(mk_login("before").fingerprint());
+            state(remembered).known = [mk_login("before").fingerprint()].into();
         },
         secret: IdentitySecret::Remembered,
         action: "HandOut",
@@ -241,7 +241,7 @@ const TABLE: &[Row] = &[
             done(observation, remembered);
             let refused = mk_login("a").fingerprint();
             *state(remembered) =
-                HandedOff { known: vec![refused], refused: vec![refused], ..HandedOff::default() };
+                HandedOff { known: [refused].into(), refused: [refused].into(), ..HandedOff::default() };
         },
         secret: IdentitySecret::Observed,
         action: "Start logins=0 seen",

@@ -160,7 +160,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             done(observation, remembered);
             state(remembered).accepted = None;
-            state(remembered).refused = vec![mk_login("a").fingerprint()];
+            state(remembered).refused = [mk_login("a").fingerprint()].into();
             said(observation, "True", "HandedOff");
         },
         says: (Status::ConditionFalse, "ClientSecretRefused"),
