@@ -24,7 +24,11 @@ use crate::{
     world::FUNCTION,
 };
 
-/// A registry on loopback.
+/// A registry on loopback, which forgets what it has when it ends.
+///
+/// The images of both machines have layers in common, and are pushed at the same
+/// time: it has to take a blob twice at once. Docker's registry 2.8 writes its links
+/// in place, and refuses a manifest whose link is empty at that moment.
 pub(crate) struct Registry {
     port: u16,
     _process: Process,
@@ -33,15 +37,9 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) fn start(tools: &Tools, folders: &Folders) -> Self {
         let port = free_port();
-        let config = json!({
-            "version": 0.1,
-            "storage": { "filesystem": { "rootdirectory": folders.file("registry") } },
-            "http": { "addr": format!("127.0.0.1:{port}") },
-        });
-        let file = folders.file("registry.yaml");
-        fs::write(&file, config.to_string()).expect("cannot write the registry's configuration");
-        let mut serve = Command::new(tools.path("docker-registry"));
-        let process = Process::start("registry", serve.args(["serve", &file]), &folders.logs);
+        let mut serve = Command::new(tools.path("crane"));
+        serve.args(["registry", "serve", "--address", &format!("127.0.0.1:{port}")]);
+        let process = Process::start("registry", &mut serve, &folders.logs);
         Self { port, _process: process }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Go programs are built from the modules in `tools/`, which are the one place
 //! with their versions, and kept under `.cache/e2e/bin` by a hash of what pins
-//! them. etcd and the registry are Debian packages.
+//! them. etcd is a Debian package.
 
 use std::{
     env, fs,
@@ -30,7 +30,7 @@ const CROSSPLANE_VERSION: &str = "github.com/crossplane/crossplane-runtime/v2/pk
 const KUBERNETES_VERSION: &str = "k8s.io/component-base/version.gitVersion";
 
 /// A program is called after the last part of its package.
-const GO_MODULES: [GoModule; 4] = [
+const GO_MODULES: [GoModule; 5] = [
     GoModule {
         name: "kubernetes",
         packages: &["k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kube-controller-manager"],
@@ -57,6 +57,12 @@ const GO_MODULES: [GoModule; 4] = [
         version: None,
         set: &[],
     },
+    GoModule {
+        name: "registry",
+        packages: &["github.com/google/go-containerregistry/cmd/crane"],
+        version: None,
+        set: &[],
+    },
 ];
 
 /// The module of Crossplane's core, whose sources have the CRDs and the chart.
@@ -65,8 +71,7 @@ const CORE: &str = "crossplane";
 const MANIFESTS: [&str; 2] = ["cluster/crds", "cluster/charts/crossplane/templates"];
 
 /// Programs of the machine, and what brings each.
-const SYSTEM_TOOLS: [(&str, &str); 2] =
-    [("etcd", "apt-get install etcd-server"), ("docker-registry", "apt-get install docker-registry")];
+const SYSTEM_TOOLS: [(&str, &str); 1] = [("etcd", "apt-get install etcd-server")];
 
 /// The first Go that fetches the Go that a `go.mod` asks for.
 const GO_MINOR: u32 = 21;
