@@ -21,7 +21,9 @@ mod known;
 mod raw;
 mod validate;
 
-pub use hand_off::{HandOff, IdentityDetail, IdentityDetailValue, InstanceAdmin, Project};
+pub use hand_off::{
+    HandOff, IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug, is_slug,
+};
 pub use known::Inputs;
 pub use validate::{BEGIN, is_certificate_bundle, is_no_bundle};
 

@@ -182,7 +182,9 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
     let admin_name = secrets::admin_name(&xr, &connection_name);
     let hand_off = hand_off
         .as_ref()
-        .map(|hand_off| hand_off::observe(request, &xr, (&connection_name, &admin_name), hand_off))
+        .map(|hand_off| {
+            hand_off::observe(request, (&xr, manifest), (&connection_name, &admin_name), hand_off)
+        })
         .transpose()?;
     let mut required = Required::new(request, connection_name.namespace.as_deref().or(xr.namespace()));
     let endpoint = endpoint::observe(request, manifest, instance, &mut required)?;

@@ -12,6 +12,7 @@ use crate::{
         Error, ErrorKind,
         error::{TokenRefusal, Transport},
     },
+    input::ProjectSlug,
     secret::Email,
 };
 
@@ -128,10 +129,10 @@ pub enum ProblemKind {
     },
     /// The identity that was made is locked after failed logins.
     IdentityLocked,
-    /// There is no project with that slug (yet).
+    /// There is no project with that slug (yet), or the XR has no slug (yet).
     ProjectMissing {
         /// The slug.
-        project: String,
+        project: ProjectSlug,
     },
     /// The server does not add the identity to a project.
     ProjectRefused {
@@ -313,7 +314,11 @@ impl Problem {
                 "Infisical at {origin} has locked the identity of input.handOff for some minutes after failed logins. \
                  Look for who logs in with an earlier client secret"
             ),
-            ProblemKind::ProjectMissing { project } => format!(
+            ProblemKind::ProjectMissing { project: ProjectSlug::FromCompositeFieldPath(path) } => format!(
+                "{path} of the composite resource has no value yet, and input.handOff.projects takes the slug of a \
+                 project in Infisical at {origin} from it. Set that field, or take the project out of the input"
+            ),
+            ProblemKind::ProjectMissing { project: ProjectSlug::Literal(project) } => format!(
                 "Infisical at {origin} has no project with the slug {project} in the organization. Make it, or take it \
                  out of input.handOff.projects"
             ),

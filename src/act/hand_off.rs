@@ -15,7 +15,7 @@ use crate::{
     endpoint::{Endpoint, Origin},
     identity::Identity,
     infisical::{Connect, Error, ErrorKind, Infisical},
-    input::Project,
+    input::{Project, ProjectSlug},
     plan::timing,
     problem::{Problem, ProblemKind},
     secret::{AccessToken, Fingerprint, UniversalAuth},
@@ -134,13 +134,20 @@ pub(super) async fn hand_off(connect: &dyn Connect, work: &HandOff) -> HandOffOu
     run.outcome
 }
 
+/// A project that the server has.
+struct FoundProject<'a> {
+    slug: &'a str,
+    id: String,
+    role: &'a str,
+}
+
 struct Run<'a> {
     infisical: Arc<dyn Infisical>,
     work: &'a HandOff,
     outcome: HandOffOutcome,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     async fn run(&mut self) -> Result<(), ProblemKind> {
         let projects = self.projects().await;
         if self.work.is_fresh
@@ -155,7 +162,8 @@ impl Run<'_> {
         };
         let is_seen = self.work.seen == Some(identity.login.fingerprint());
         self.outcome.identity = Some(identity.clone());
-        self.join(&identity, projects?).await?;
+        self.join(&identity, &projects?).await?;
+        self.outcome.joined = true;
         // Never before: what replaces the right is in the cluster, and works.
         if is_seen && self.work.revoke {
             self.give_up_the_right().await?;
@@ -250,29 +258,31 @@ impl Run<'_> {
         Ok(self.find(organization_id).await?.unwrap_or(made))
     }
 
-    /// The ids of the projects.
-    async fn projects(&self) -> Result<Vec<String>, ProblemKind> {
-        let mut ids = Vec::with_capacity(self.work.projects.len());
-        for project in self.work.projects.iter() {
-            let found = self.infisical.project(&self.work.token, &project.slug).await;
+    /// The projects, as far as they are there.
+    async fn projects(&self) -> Result<Vec<FoundProject<'a>>, ProblemKind> {
+        let work: &'a HandOff = self.work;
+        let mut projects = Vec::with_capacity(work.projects.len());
+        for project in work.projects.iter() {
             let missing = || ProblemKind::ProjectMissing { project: project.slug.clone() };
-            ids.push(found.map_err(|error| of_project(error, project))?.ok_or_else(missing)?);
+            let ProjectSlug::Literal(slug) = &project.slug else { return Err(missing()) };
+            let found = self.infisical.project(&work.token, slug).await;
+            let id = found.map_err(|error| of_project(error, slug, &project.role))?.ok_or_else(missing)?;
+            projects.push(FoundProject { slug, id, role: &project.role });
         }
-        Ok(ids)
+        Ok(projects)
     }
 
     /// Makes the identity a member of the projects. One that it is a member of
     /// already stays as it is: somebody may have given it another role there.
-    async fn join(&mut self, identity: &Identity, project_ids: Vec<String>) -> Result<(), ProblemKind> {
+    async fn join(&self, identity: &Identity, projects: &[FoundProject<'_>]) -> Result<(), ProblemKind> {
         let (infisical, token) = (&self.infisical, &self.work.token);
-        for (project, project_id) in self.work.projects.iter().zip(project_ids) {
-            let refused = |error: Error| of_project(error, project);
+        for FoundProject { slug, id: project, role } in projects {
+            let refused = |error: Error| of_project(error, slug, role);
             let id = identity.id.as_ref().ok_or(ProblemKind::MayNotHandOff)?;
-            if !infisical.is_member(token, &project_id, id).await.map_err(refused)? {
-                infisical.add_member(token, &project_id, id, &project.role).await.map_err(refused)?;
+            if !infisical.is_member(token, project, id).await.map_err(refused)? {
+                infisical.add_member(token, project, id, role).await.map_err(refused)?;
             }
         }
-        self.outcome.joined = true;
         Ok(())
     }
 
@@ -332,7 +342,7 @@ fn of_login(error: Error) -> ProblemKind {
     }
 }
 
-fn of_project(error: Error, project: &Project) -> ProblemKind {
+fn of_project(error: Error, slug: &str, role: &str) -> ProblemKind {
     match error.kind {
         // Read in the source: no member of the project, a role that is not there, or
         // one with more rights than the connection's identity has in the project.
@@ -340,7 +350,7 @@ fn of_project(error: Error, project: &Project) -> ProblemKind {
         | ErrorKind::NotFound
         | ErrorKind::Unexpected { .. }
         | ErrorKind::InvalidRequest { .. } => {
-            ProblemKind::ProjectRefused { project: project.slug.clone(), role: project.role.clone() }
+            ProblemKind::ProjectRefused { project: slug.to_owned(), role: role.to_owned() }
         }
         _ => ProblemKind::Request(error),
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::SecretRef;
+use crate::fieldpath::FieldPath;
 
 /// What the composition's author asks for after bootstrap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +24,28 @@ pub struct HandOff {
 /// A project, and the identity's role in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {
-    /// The project's slug.
-    pub slug: String,
+    /// Which.
+    pub slug: ProjectSlug,
     /// The slug of the role.
     pub role: String,
+}
+
+/// A project's slug.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProjectSlug {
+    /// This one.
+    Literal(String),
+    /// The one that a field of the XR holds; in what is observed, one that has no
+    /// value yet.
+    FromCompositeFieldPath(FieldPath),
+}
+
+/// Whether a text can be a slug: Infisical makes them of lower-case letters, digits,
+/// hyphens and underscores, 64 at most (read in its source).
+#[must_use]
+pub fn is_slug(text: &str) -> bool {
+    let is_of_slug = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(is_of_slug)
 }
 
 /// A key of the Secret with client ID and secret.

@@ -87,8 +87,10 @@ pub(super) struct HandOff {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Project {
-    /// The project's slug.
-    pub(super) slug: String,
+    /// The project's slug. This or slugFromCompositeFieldPath is needed.
+    pub(super) slug: Option<String>,
+    /// The field of the XR that holds the slug.
+    pub(super) slug_from_composite_field_path: Option<String>,
     /// The slug of the role that the identity gets in the project, such as viewer,
     /// member, admin or one of the project's own. Default: member. One that the
     /// identity has already stays as it is.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{ADMIN_RESOURCE, ObserveError, Xr, observed, secrets, xr::Scope};
+use super::{ADMIN_RESOURCE, ObserveError, Xr, observed, secrets, text_of, xr::Scope};
 use crate::{
     composed_secret::{SecretData, SecretName},
     identity::ObservedIdentity,
-    input::{self, IdentityDetail, InstanceAdmin, Project},
+    input::{self, IdentityDetail, InstanceAdmin, Project, ProjectSlug, is_slug},
+    manifest::Manifest,
     proto::v1::RunFunctionRequest,
 };
 
@@ -18,7 +19,8 @@ pub const IDENTITY_RESOURCE: &str = "infisical-identity";
 pub struct HandOff {
     /// The slug of the identity's role in the organization.
     pub role: String,
-    /// The projects that the identity becomes a member of.
+    /// The projects that the identity becomes a member of, with their slugs as far
+    /// as the XR has them.
     pub projects: Arc<[Project]>,
     /// What becomes of the bootstrap identity's right.
     pub instance_admin: InstanceAdmin,
@@ -32,7 +34,7 @@ pub struct HandOff {
 
 pub(super) fn observe(
     request: &RunFunctionRequest,
-    xr: &Xr,
+    (xr, composite): (&Xr, Manifest<'_>),
     (connection, admin): (&SecretName, &SecretName),
     hand_off: &input::HandOff,
 ) -> Result<Box<HandOff>, ObserveError> {
@@ -50,12 +52,38 @@ pub(super) fn observe(
     let manifest = observed(request, IDENTITY_RESOURCE);
     Ok(Box::new(HandOff {
         role: role.clone(),
-        projects: projects.clone(),
+        projects: with_slugs(composite, projects)?,
         instance_admin: *instance_admin,
         secret,
         wanted: details.clone(),
         observed: manifest.map(|manifest| ObservedIdentity::read(&SecretData::read(manifest), details)),
     }))
+}
+
+/// Reads the slugs that the XR has. One without a value yet stays as it is.
+fn with_slugs(composite: Manifest<'_>, projects: &Arc<[Project]>) -> Result<Arc<[Project]>, ObserveError> {
+    let is_literal = |project: &Project| matches!(project.slug, ProjectSlug::Literal(_));
+    if projects.iter().all(is_literal) {
+        return Ok(projects.clone());
+    }
+    let with_slug = |(index, project): (usize, &Project)| {
+        let ProjectSlug::FromCompositeFieldPath(path) = &project.slug else { return Ok(project.clone()) };
+        let field = format!("input.handOff.projects[{index}].slugFromCompositeFieldPath");
+        match text_of(composite, path, &field)?.filter(|slug| !slug.is_empty()) {
+            None => Ok(project.clone()),
+            Some(slug) if is_slug(slug) => {
+                Ok(Project { slug: ProjectSlug::Literal(slug.to_owned()), role: project.role.clone() })
+            }
+            Some(slug) => {
+                let what = format!(
+                    "{path} of the composite resource is {slug:?}, which is no slug of a project; write one such as \
+                     \"payments\""
+                );
+                Err(ObserveError::Value { field, what })
+            }
+        }
+    };
+    projects.iter().enumerate().map(with_slug).collect()
 }
 
 /// What the Secret is called: as the input says, else `{xr-name}-identity` beside

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fake_crossplane::Reconciled;
 use fake_infisical::{
     Fault, On, Request,
     Route::{self, AttachUniversalAuth, CreateClientSecret, CreateIdentity, IdentityDetails, ListIdentities},
@@ -357,6 +358,33 @@ async fn a_project_that_is_written_down_later_is_joined_and_one_that_is_lost_aga
     world.crossplane.input["handOff"] = json!({});
     world.live(11 * MINUTE).await;
     assert_eq!(role_in(&world, "payments").as_deref(), Some("member"));
+}
+
+#[tokio::test]
+async fn a_project_that_the_xr_names_later_is_joined_at_once() {
+    let projects = json!([{"slugFromCompositeFieldPath": "spec.projectSlug", "role": "viewer"}]);
+    let mut world = handed_off(json!({})).await;
+    world.fake.add_project("payments");
+    world.crossplane.input["handOff"]["projects"] = projects;
+    world.settle().await;
+    assert_eq!(said(&world), ("False".to_owned(), "ProjectMissing".to_owned()));
+    let message = world.message("InfisicalHandedOff");
+    assert!(message.starts_with("spec.projectSlug of the composite resource has no value yet"), "{message}");
+    assert!(works(&world) && world.token_works() && !world.crossplane.is_ready());
+    world.crossplane.xr["spec"]["projectSlug"] = json!("payments");
+    world.settle().await;
+    assert_all_is_well(&world, "named");
+    assert_eq!(role_in(&world, "payments").as_deref(), Some("viewer"));
+
+    world.crossplane.xr["spec"]["projectSlug"] = json!("No slug");
+    let Reconciled::Fatal(message) = world.reconcile().await else { panic!("{}", world.story()) };
+    assert!(
+        message.contains(
+            "input.handOff.projects[0].slugFromCompositeFieldPath: spec.projectSlug of the composite"
+        ),
+        "{message}"
+    );
+    assert!(works(&world) && world.token_works());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    super::{HandOff, IdentityDetail, IdentityDetailValue, Project, SecretRef, raw},
+    super::{HandOff, IdentityDetail, IdentityDetailValue, Project, ProjectSlug, SecretRef, is_slug, raw},
     At, InputError, names,
 };
 
@@ -52,12 +52,12 @@ fn role_slug(at: &At, role: Option<String>, default: &str) -> Result<String, Inp
 
 fn projects(at: &At, raw: Vec<raw::Project>) -> Result<Arc<[Project]>, InputError> {
     let mut taken = BTreeSet::new();
-    let project = |(index, raw::Project { slug, role }): (usize, _)| {
+    let project = |(index, raw::Project { slug, slug_from_composite_field_path, role }): (usize, _)| {
         let at = at.index(index);
-        if !is_slug(&slug) {
-            return Err(at.field("slug").problem("is no slug of a project; write one such as \"payments\""));
-        }
-        if !taken.insert(slug.clone()) {
+        let slug = project_slug(&at, slug, slug_from_composite_field_path)?;
+        if let ProjectSlug::Literal(slug) = &slug
+            && !taken.insert(slug.clone())
+        {
             return Err(at.field("slug").problem(format!("{slug:?} is there already; remove one")));
         }
         Ok(Project { slug, role: role_slug(&at.field("role"), role, DEFAULT_PROJECT_ROLE)? })
@@ -65,11 +65,19 @@ fn projects(at: &At, raw: Vec<raw::Project>) -> Result<Arc<[Project]>, InputErro
     raw.into_iter().enumerate().map(project).collect()
 }
 
-/// Whether a text can be a slug: Infisical makes them of lower-case letters, digits,
-/// hyphens and underscores, 64 at most (read in its source).
-fn is_slug(text: &str) -> bool {
-    let is_of_slug = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-    (1..=64).contains(&text.len()) && text.bytes().all(is_of_slug)
+fn project_slug(at: &At, slug: Option<String>, path: Option<String>) -> Result<ProjectSlug, InputError> {
+    match (slug, path) {
+        (Some(slug), None) if is_slug(&slug) => Ok(ProjectSlug::Literal(slug)),
+        (Some(_), None) => {
+            Err(at.field("slug").problem("is no slug of a project; write one such as \"payments\""))
+        }
+        (None, Some(path)) => {
+            let path = at.field("slugFromCompositeFieldPath").field_path(&path)?;
+            Ok(ProjectSlug::FromCompositeFieldPath(path))
+        }
+        (Some(_), Some(_)) => Err(at.both("slug", "slugFromCompositeFieldPath")),
+        (None, None) => Err(at.problem("has no slug; write slug or slugFromCompositeFieldPath")),
+    }
 }
 
 fn secret_ref(at: &At, raw: raw::IdentitySecretRef) -> Result<SecretRef, InputError> {

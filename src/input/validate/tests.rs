@@ -9,8 +9,8 @@ use crate::{
     fieldpath::FieldPath,
     input::{
         Admin, Bootstrap, CaKind, CaSource, ConnectionDetail, DetailValue, EmailSource, EndpointSource,
-        HostPattern, InputError, InstanceAdmin, NameSource, Organization, ReadinessCheck, Scheme, SecretRef,
-        TokenPolicy, parse,
+        HostPattern, InputError, InstanceAdmin, NameSource, Organization, ProjectSlug, ReadinessCheck,
+        Scheme, SecretRef, TokenPolicy, parse,
     },
     manifest::testing::{encode, encode_yaml},
 };
@@ -629,7 +629,7 @@ fn handing_off_is_off_and_asked_for_by_an_empty_object() {
     assert_eq!(keys, default);
 
     let all = parsed(
-        "handOff: {role: no-access, projects: [{slug: a}, {slug: b_1, role: viewer}], instanceAdmin: Revoke, writeConnectionSecretToRef: {name: a, namespace: b},
+        "handOff: {role: no-access, projects: [{slug: a}, {slug: b_1, role: viewer}, {slugFromCompositeFieldPath: spec.slug}], instanceAdmin: Revoke, writeConnectionSecretToRef: {name: a, namespace: b},
          connectionDetails: [{name: ID, value: ClientId}, {name: SECRET, value: ClientSecret}]}",
     );
     let all = all.hand_off.unwrap();
@@ -637,8 +637,10 @@ fn handing_off_is_off_and_asked_for_by_an_empty_object() {
     let secret = SecretRef { name: Some("a".to_owned()), namespace: Some("b".to_owned()) };
     assert_eq!(all.secret, Some(secret));
     assert_eq!(all.details.len(), 2);
-    let projects: Vec<_> = all.projects.iter().map(|it| (it.slug.as_str(), it.role.as_str())).collect();
-    assert_eq!(projects, [("a", "member"), ("b_1", "viewer")]);
+    let projects: Vec<_> = all.projects.iter().map(|it| (it.slug.clone(), it.role.as_str())).collect();
+    let literal = |slug: &str| ProjectSlug::Literal(slug.to_owned());
+    let of_xr = ProjectSlug::FromCompositeFieldPath(path("spec.slug"));
+    assert_eq!(projects, [(literal("a"), "member"), (literal("b_1"), "viewer"), (of_xr, "member")]);
 }
 
 #[test]
@@ -663,7 +665,18 @@ fn a_mistake_in_handing_off_names_its_field() {
             "handOff: {connectionDetails: [{name: a, value: ClientId}, {name: a, value: ClientSecret}]}",
             "input.handOff.connectionDetails[1].name: \"a\" is taken",
         ),
-        ("handOff: {projects: [{}]}", "input.handOff.projects[0].slug: is missing"),
+        (
+            "handOff: {projects: [{}]}",
+            "input.handOff.projects[0]: has no slug; write slug or slugFromCompositeFieldPath",
+        ),
+        (
+            "handOff: {projects: [{slug: a, slugFromCompositeFieldPath: spec.a}]}",
+            "input.handOff.projects[0]: both slug and slugFromCompositeFieldPath are set; keep one of them",
+        ),
+        (
+            "handOff: {projects: [{slugFromCompositeFieldPath: 'spec[a'}]}",
+            "input.handOff.projects[0].slugFromCompositeFieldPath: \"spec[a\" is no field path",
+        ),
         ("handOff: {projects: [{slug: Marker-of-a-secret}]}", "input.handOff.projects[0].slug: is no slug"),
         (
             "handOff: {projects: [{slug: a}, {slug: a}]}",

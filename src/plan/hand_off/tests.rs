@@ -10,7 +10,7 @@ use crate::{
     endpoint::Origin,
     identity::Identity,
     infisical::Organization,
-    input::{IdentityDetail, InstanceAdmin, Project},
+    input::{IdentityDetail, InstanceAdmin, Project, ProjectSlug},
     observe::PreviousConditions,
     plan::tests::{at, connected, mk_observation, origin},
     problem::ProblemKind,
@@ -85,7 +85,7 @@ pub(crate) fn state(remembered: &mut Remembered) -> &mut HandedOff {
 }
 
 pub(crate) fn projects() -> Arc<[Project]> {
-    [Project { slug: "payments".to_owned(), role: "member".to_owned() }].into()
+    [Project { slug: ProjectSlug::Literal("payments".to_owned()), role: "member".to_owned() }].into()
 }
 
 fn revoking(observation: &mut Observation) {

@@ -129,7 +129,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             done(observation, remembered);
             observation.hand_off.as_mut().unwrap().projects = projects();
-            hold(remembered, ProblemKind::ProjectMissing { project: "payments".to_owned() });
+            hold(remembered, ProblemKind::ProjectMissing { project: projects()[0].slug.clone() });
         },
         says: (Status::ConditionFalse, "ProjectMissing"),
         is_ready: false,
