@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -309,6 +310,11 @@ async fn play(example: &Example, variant: Variant) -> World {
         world.crossplane.update(&name, &observed);
     }
     world.settle().await;
+    // Who would make it has the connection by now.
+    if let Some(project) = world.crossplane.xr["spec"]["projectSlug"].as_str() {
+        world.fake.add_project(project);
+        world.live(Duration::from_mins(2)).await;
+    }
     world
 }
 
@@ -431,23 +437,24 @@ async fn consumers_are_of_their_kinds_and_find_what_they_log_in_with() {
             );
         }
         let mut login = Vec::new();
-        for (resource, key) in
-            [("infisical-connection", token_key(&example)), ("infisical-identity", "credentials".to_owned())]
-        {
+        for (resource, logs_in) in [
+            ("infisical-connection", vec![token_key(&example)]),
+            ("infisical-identity", vec!["credentials".to_owned(), "clientSecret".to_owned()]),
+        ] {
             let Some(secret) = world.crossplane.secret(resource) else { continue };
             let name = string(&world.crossplane.composed[resource]["metadata"]["name"]);
             let keys: Vec<_> = consumers.values().flat_map(|it| keys_of(&name, "team-a", it)).collect();
             for key in &keys {
                 assert!(secret.contains_key(key), "{}: there is no key {key}", example.name);
             }
-            login.extend(keys.contains(&key).then_some(resource));
+            login.extend(keys.iter().any(|key| logs_in.contains(key)).then_some(resource));
         }
         if !consumers.is_empty() {
             consuming.push((example.name.clone(), login));
         }
     }
     let expected = [
-        ("external-secrets", vec!["infisical-connection"]),
+        ("external-secrets", vec!["infisical-identity"]),
         ("http", vec!["infisical-connection"]),
         ("opentofu", vec!["infisical-connection"]),
         // It reads no token.

@@ -39,7 +39,7 @@ pub(crate) const CASES: &[Case] = cases![
     shapes::wrong_input,
     mistakes::ten_mistakes,
     examples::examples_are_applied,
-    examples::a_kind_comes_later,
+    examples::external_secrets_come_later,
     examples::consumers_are_composed,
     leaving::a_copy_outlives_the_step,
     runtime::runtime_is_hardened,

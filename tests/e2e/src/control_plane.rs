@@ -182,7 +182,7 @@ async fn prepare(client: &Client, tools: &Tools) {
         "metadata": { "name": "crossplane", "namespace": NAMESPACE },
     });
     cluster::apply(client, &account).await;
-    for role in chart::rbac(&tools.crossplane_source()) {
+    for role in chart::rbac(&tools.manifests_of("crossplane")) {
         cluster::apply(client, &role).await;
     }
     // What a user adds for a kind that Crossplane may not compose by itself.
@@ -223,7 +223,7 @@ async fn initialize(tools: &Tools, folders: &Folders) {
             .env("KUBECONFIG", folders.file("crossplane.kubeconfig"))
             .env("POD_NAMESPACE", NAMESPACE)
             .env("ENABLE_WEBHOOKS", "false")
-            .env("CRDS_PATH", tools.crossplane_source().join("cluster/crds"))
+            .env("CRDS_PATH", tools.manifests_of("crossplane").join("cluster/crds"))
             .env("TLS_CA_SECRET_NAME", "crossplane-root-ca")
             .env("TLS_CLIENT_SECRET_NAME", "crossplane-tls-client");
         result = process::run("crossplane-init", &mut init, &folders.logs).await;

@@ -14,61 +14,85 @@ use xtask::archive::sha256;
 
 use crate::{Stop, cluster::now, process};
 
-/// Programs that are built from a Go module in `tools/`.
+/// A Go module of which programs are built.
 struct GoModule {
+    /// Its folder in `tools/`.
     name: &'static str,
+    path: &'static str,
     packages: &'static [&'static str],
-    /// The variable that a release sets to its version, and whose version it
-    /// is: packages are held against Crossplane's.
-    version: Option<(&'static str, &'static str)>,
+    /// The variable that a release sets to its version: packages are held against
+    /// Crossplane's.
+    version: Option<&'static str>,
     /// What else the linker sets.
     set: &'static [&'static str],
+    /// Folders of its sources that are kept too.
+    manifests: &'static [&'static str],
+    /// Files of its sources that are written anew, in a copy of them that the
+    /// programs are built from. They leave out what no case needs.
+    replaced: &'static [(&'static str, &'static str)],
 }
+
+const GO_MODULE: GoModule =
+    GoModule { name: "", path: "", packages: &[], version: None, set: &[], manifests: &[], replaced: &[] };
 
 const CROSSPLANE: &str = "github.com/crossplane/crossplane/v2";
 const CROSSPLANE_VERSION: &str = "github.com/crossplane/crossplane-runtime/v2/pkg/version.version";
-const KUBERNETES_VERSION: &str = "k8s.io/component-base/version.gitVersion";
 
 /// A program is called after the last part of its package.
-const GO_MODULES: [GoModule; 5] = [
+const GO_MODULES: [GoModule; 6] = [
     GoModule {
         name: "kubernetes",
+        path: "k8s.io/kubernetes",
         packages: &["k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kube-controller-manager"],
-        version: Some((KUBERNETES_VERSION, "k8s.io/kubernetes")),
-        set: &[],
+        version: Some("k8s.io/component-base/version.gitVersion"),
+        ..GO_MODULE
     },
     GoModule {
-        name: CORE,
+        name: "crossplane",
+        path: CROSSPLANE,
         packages: &["github.com/crossplane/crossplane/v2/cmd/crossplane"],
-        version: Some((CROSSPLANE_VERSION, CROSSPLANE)),
+        version: Some(CROSSPLANE_VERSION),
         // The RBAC manager has no flag for it, and would take port 8080 of all
         // addresses.
         set: &["sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0"],
+        manifests: &["cluster/crds", "cluster/charts/crossplane/templates"],
+        ..GO_MODULE
     },
     GoModule {
         name: "crank",
+        path: CROSSPLANE,
         packages: &["github.com/crossplane/crossplane/v2/cmd/crank"],
-        version: Some((CROSSPLANE_VERSION, CROSSPLANE)),
-        set: &[],
+        version: Some(CROSSPLANE_VERSION),
+        ..GO_MODULE
     },
     GoModule {
         name: "auto-ready",
+        path: "github.com/crossplane/function-auto-ready",
         packages: &["github.com/crossplane/function-auto-ready"],
-        version: None,
-        set: &[],
+        ..GO_MODULE
     },
     GoModule {
         name: "registry",
+        path: "github.com/google/go-containerregistry",
         packages: &["github.com/google/go-containerregistry/cmd/crane"],
-        version: None,
-        set: &[],
+        ..GO_MODULE
+    },
+    GoModule {
+        name: "external-secrets",
+        path: "github.com/external-secrets/external-secrets",
+        packages: &["github.com/external-secrets/external-secrets"],
+        manifests: &["config/crds/bases"],
+        // The kits of every cloud would be two thirds of what is compiled.
+        replaced: &[
+            (
+                "pkg/provider/register/register.go",
+                "package register\n\nimport _ \"github.com/external-secrets/external-secrets/pkg/provider/infisical\"\n",
+            ),
+            ("pkg/generator/register/register.go", "package register\n"),
+        ],
+        ..GO_MODULE
     },
 ];
-
-/// The module of Crossplane's core, whose sources have the CRDs and the chart.
-const CORE: &str = "crossplane";
-/// Where they have them.
-const MANIFESTS: [&str; 2] = ["cluster/crds", "cluster/charts/crossplane/templates"];
 
 /// Programs of the machine, and what brings each.
 const SYSTEM_TOOLS: [(&str, &str); 1] = [("etcd", "apt-get install etcd-server")];
@@ -96,14 +120,29 @@ impl Tools {
         }
     }
 
-    /// Crossplane's sources, as far as they are manifests.
-    pub(crate) fn crossplane_source(&self) -> PathBuf {
-        self.path(CORE).parent().map(Path::to_owned).unwrap_or_default()
+    /// The sources of a program's module, as far as they are manifests.
+    pub(crate) fn manifests_of(&self, name: &str) -> PathBuf {
+        self.path(name).parent().map(Path::to_owned).unwrap_or_default()
     }
 
     /// Where what a module brings is kept, by the versions that it pins.
     fn folder(&self, module: &GoModule) -> PathBuf {
         self.bin.join(format!("{}-{}", module.name, key(module)))
+    }
+
+    /// Where a module is built: in the folder that pins it, or in a copy of its
+    /// sources, with the versions that it pins itself.
+    async fn sources(&self, module: &GoModule) -> Result<PathBuf, Stop> {
+        if module.replaced.is_empty() {
+            return Ok(pins(module.name));
+        }
+        let from = source(module).await.map_err(|why| cannot_fetch(module, &why))?;
+        let sources = emptied(self.folder(module).with_extension("sources"))?;
+        copy(&from, &sources).map_err(|error| format!("{}: {error}", sources.display()))?;
+        for (file, content) in module.replaced {
+            fs::write(sources.join(file), content).map_err(|error| format!("{file}: {error}"))?;
+        }
+        Ok(sources)
     }
 
     fn to_build(&self) -> impl Iterator<Item = &'static GoModule> {
@@ -125,8 +164,12 @@ impl Tools {
         for module in self.to_build() {
             let begin = now();
             println!("building {} (minutes, once)", module.name);
-            fetch(module, logs).await?;
-            build(module, &self.folder(module), logs).await?;
+            let sources = self.sources(module).await?;
+            fetch(module, &sources, logs).await?;
+            build(module, &sources, &self.folder(module), logs).await?;
+            if !module.replaced.is_empty() {
+                drop(fs::remove_dir_all(sources));
+            }
             println!("{:>6.1} s  {} is built", begin.elapsed().as_secs_f64(), module.name);
         }
         Ok(())
@@ -146,43 +189,42 @@ async fn go_is_missing() -> Option<String> {
 }
 
 /// What a module is made of, so that a failure to build is none of the network.
-async fn fetch(module: &GoModule, logs: &Path) -> Result<(), Stop> {
+async fn fetch(module: &GoModule, sources: &Path, logs: &Path) -> Result<(), Stop> {
     let name = format!("fetch-{}", module.name);
-    let mut go = go(module);
+    let mut go = go(sources);
     go.args(["list", "-deps", "-f", "{{.ImportPath}}"]).args(module.packages);
-    process::run(&name, &mut go, logs).await.map_err(|why| {
-        let last = why.lines().last().unwrap_or_default();
-        Stop::Missing(vec![format!("the Go modules of {} cannot be fetched: {last}", module.name)])
-    })
+    process::run(&name, &mut go, logs).await.map_err(|why| cannot_fetch(module, &why))
+}
+
+fn cannot_fetch(module: &GoModule, why: &str) -> Stop {
+    let last = why.lines().last().unwrap_or_default();
+    Stop::Missing(vec![format!("the Go modules of {} cannot be fetched: {last}", module.name)])
 }
 
 /// In a folder of another name until it is whole.
-async fn build(module: &GoModule, folder: &Path, logs: &Path) -> Result<(), String> {
-    let partial = folder.with_extension("partial");
-    drop(fs::remove_dir_all(&partial));
-    fs::create_dir_all(&partial).map_err(|error| format!("{}: {error}", partial.display()))?;
+async fn build(module: &GoModule, sources: &Path, folder: &Path, logs: &Path) -> Result<(), String> {
+    let partial = emptied(folder.with_extension("partial"))?;
     let flags = format!("-ldflags=-s -w {}", variables(module).join(" "));
-    let mut go = go(module);
+    let mut go = go(sources);
     go.args(["build", "-buildvcs=false", &flags, "-o"]).arg(&partial).args(module.packages);
     process::run(&format!("build-{}", module.name), &mut go, logs).await?;
-    if module.name == CORE {
-        keep_manifests(&source(module, CROSSPLANE).await?, &partial)?;
+    if !module.manifests.is_empty() {
+        keep_manifests(module, &source(module).await?, &partial)?;
     }
     fs::rename(&partial, folder).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 /// The linker's flags for the variables of a module.
 fn variables(module: &GoModule) -> Vec<String> {
-    let version =
-        module.version.and_then(|(variable, of)| Some(format!("{variable}={}", version(module, of)?)));
+    let version = module.version.and_then(|variable| Some(format!("{variable}={}", version(module)?)));
     let set = module.set.iter().map(|set| (*set).to_owned());
     version.into_iter().chain(set).map(|set| format!("-X {set}")).collect()
 }
 
-/// In a module of `tools/`, with the version of Go that its go.mod asks for.
-fn go(module: &GoModule) -> Command {
+/// In a folder with a go.mod, with the version of Go that it asks for.
+fn go(folder: &Path) -> Command {
     let mut go = Command::new("go");
-    go.current_dir(pins(module.name));
+    go.current_dir(folder);
     if env::var_os("GOTOOLCHAIN").is_none() {
         go.env("GOTOOLCHAIN", "auto");
     }
@@ -190,27 +232,39 @@ fn go(module: &GoModule) -> Command {
 }
 
 /// Copies what is not a program, so that a later run needs no Go.
-fn keep_manifests(source: &Path, to: &Path) -> Result<(), String> {
-    for folder in MANIFESTS {
-        copy_files(&source.join(folder), &to.join(folder)).map_err(|error| format!("{folder}: {error}"))?;
+fn keep_manifests(module: &GoModule, source: &Path, to: &Path) -> Result<(), String> {
+    for folder in module.manifests {
+        copy(&source.join(folder), &to.join(folder)).map_err(|error| format!("{folder}: {error}"))?;
     }
     Ok(())
 }
 
-fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+/// A folder with nothing in it.
+fn emptied(folder: PathBuf) -> Result<PathBuf, String> {
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Copies the files of a folder without their modes: what Go fetches is read-only.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        if entry.file_type()?.is_file() {
-            fs::write(to.join(entry.file_name()), fs::read(entry.path())?)?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::write(to, fs::read(entry.path())?)?;
         }
     }
     Ok(())
 }
 
 /// Where the sources of a Go module are.
-async fn source(module: &GoModule, path: &str) -> Result<PathBuf, String> {
-    let listed = go(module).args(["mod", "download", "-json", path]).output().await;
+async fn source(module: &GoModule) -> Result<PathBuf, String> {
+    let path = module.path;
+    let listed = go(&pins(module.name)).args(["mod", "download", "-json", path]).output().await;
     let listed = listed.map_err(|error| format!("go mod download: {error}"))?;
     let answer: serde_json::Value =
         serde_json::from_slice(&listed.stdout).map_err(|error| format!("go mod download {path}: {error}"))?;
@@ -219,9 +273,10 @@ async fn source(module: &GoModule, path: &str) -> Result<PathBuf, String> {
 }
 
 /// The version that `go.mod` pins.
-fn version(module: &GoModule, of: &str) -> Option<String> {
+fn version(module: &GoModule) -> Option<String> {
     let text = fs::read_to_string(pins(module.name).join("go.mod")).ok()?;
-    let line = text.lines().find_map(|line| line.trim().trim_start_matches("require ").strip_prefix(of))?;
+    let line =
+        text.lines().find_map(|line| line.trim().trim_start_matches("require ").strip_prefix(module.path))?;
     Some(line.trim().to_owned())
 }
 
@@ -236,7 +291,9 @@ fn pins(module: &str) -> PathBuf {
 /// Changes with what is built.
 fn key(module: &GoModule) -> String {
     let file = |name| fs::read(pins(module.name).join(name)).unwrap_or_default();
-    let pinned = [file("go.mod"), file("go.sum"), variables(module).concat().into_bytes()];
+    let replaced = module.replaced.iter().map(|(_, content)| *content).collect::<String>();
+    let pinned =
+        [file("go.mod"), file("go.sum"), variables(module).concat().into_bytes(), replaced.into_bytes()];
     sha256(&pinned.concat()).chars().take(12).collect()
 }
 

@@ -15,6 +15,7 @@ use fake_infisical::{FakeInfisical, Options, Request, Settings, Variant};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, api::DynamicObject};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::{
     cluster::{self, api, condition, is_true, named, now, until, watch},
@@ -22,6 +23,7 @@ use crate::{
     figure::Figures,
     functions::{Compose, FunctionProcess, Served, Templates, serve},
     package::{self, Registry},
+    process::Process,
     tools::Tools,
     xrs::{self, Xr},
 };
@@ -45,6 +47,8 @@ pub(crate) struct World {
     pub(crate) root: PathBuf,
     /// What there is of Crossplane's sources.
     pub(crate) crossplane_source: PathBuf,
+    /// External Secrets Operator.
+    external_secrets: PathBuf,
     /// Where the functions are, in the order of their names.
     ports: [u16; 4],
     _harness: [Served; 2],
@@ -96,12 +100,32 @@ impl World {
             secrets: Mutex::default(),
             folders,
             root: root.to_owned(),
-            crossplane_source: tools.crossplane_source(),
+            crossplane_source: tools.manifests_of("crossplane"),
+            external_secrets: tools.path("external-secrets"),
             ports,
             _harness: [compose, templates],
             _auto_ready: auto_ready,
             registry,
         }
+    }
+
+    /// The kinds of External Secrets Operator, as it has them itself.
+    pub(crate) fn kinds_of_external_secrets(&self) -> PathBuf {
+        self.external_secrets.with_file_name("config").join("crds/bases")
+    }
+
+    /// Starts External Secrets Operator, which ends when what is returned is dropped.
+    /// Its kinds have to be there.
+    pub(crate) fn start_external_secrets(&self) -> Process {
+        let mut operator = Command::new(&self.external_secrets);
+        operator.env("KUBECONFIG", self.folders.file("admin.kubeconfig")).args([
+            "--metrics-addr=127.0.0.1:0",
+            "--enable-cluster-store-reconciler=false",
+            "--enable-cluster-external-secret-reconciler=false",
+            "--enable-cluster-push-secret-reconciler=false",
+            "--enable-push-secret-reconciler=false",
+        ]);
+        Process::start("external-secrets", &mut operator, &self.folders.logs)
     }
 
     /// Where Crossplane finds the function from now on.

@@ -17,6 +17,7 @@ mod auth;
 pub(crate) mod bootstrap;
 mod identities;
 mod projects;
+mod secrets;
 mod session;
 mod token;
 mod validate;
@@ -128,6 +129,14 @@ struct Project {
     slug: String,
     /// Ids of identities, with the slug of their role.
     members: Vec<(String, String)>,
+    secrets: Vec<Secret>,
+}
+
+#[derive(Clone)]
+struct Secret {
+    environment: String,
+    name: String,
+    value: String,
 }
 
 #[derive(Clone)]
@@ -250,6 +259,9 @@ impl Instance {
             Route::Project => self.project(now, request, id),
             Route::ProjectMembership => self.project_membership(now, request, id),
             Route::AddToProject => self.add_to_project(now, request, id),
+            Route::ListSecrets => self.list_secrets(now, request),
+            Route::Secret => self.secret(now, request, id),
+            Route::RevokeOwnToken => self.revoke_own_token(now, request),
             Route::Unknown => Err(not_found(request)),
         }
     }

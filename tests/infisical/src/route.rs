@@ -59,6 +59,12 @@ pub enum Route {
     ProjectMembership,
     /// `POST /api/v1/projects/{id}/identity-memberships/{id}`
     AddToProject,
+    /// `GET /api/v3/secrets/raw`
+    ListSecrets,
+    /// `GET /api/v3/secrets/raw/{name}`
+    Secret,
+    /// `POST /api/v1/auth/token/revoke`
+    RevokeOwnToken,
     /// Any other.
     Unknown,
 }
@@ -86,7 +92,10 @@ impl Route {
                 (Self::ProjectMembership, id)
             }
             ("POST", ["api", "v1", "projects", id, "identity-memberships", _]) => (Self::AddToProject, id),
+            ("GET", ["api", "v3", "secrets", "raw"]) => (Self::ListSecrets, ""),
+            ("GET", ["api", "v3", "secrets", "raw", name]) => (Self::Secret, name),
             ("POST", ["api", "v1", "auth", "token", "renew"]) => (Self::RenewToken, ""),
+            ("POST", ["api", "v1", "auth", "token", "revoke"]) => (Self::RevokeOwnToken, ""),
             (method, ["api", "v1", "admin", rest @ ..]) => Self::of_admin(method, rest),
             (method, ["api", "v1", "auth", rest @ ..]) => Self::of_auth(method, rest),
             _ => (Self::Unknown, ""),

@@ -243,6 +243,11 @@ impl FakeInfisical {
         self.with(|state| state.instance.add_project(slug));
     }
 
+    /// Writes a secret into an environment of a project.
+    pub fn put_secret(&self, project: &str, environment: &str, secret: (&str, &str)) {
+        self.with(|state| state.instance.put_secret(project, environment, secret));
+    }
+
     /// Takes all but its admins out of a project.
     pub fn remove_from_project(&self, slug: &str) {
         self.with(|state| state.instance.remove_from_project(slug));

@@ -1,9 +1,9 @@
 //! The examples, applied as their README says.
 //!
 //! One thing is not as in the file: the endpoint is a fake's URL, because there
-//! is no DNS in a cluster without nodes. Nor are there providers: what uses the
-//! connection is held against its kind by the API server, and its controller is
-//! played here. The example with provider-helm is only rendered.
+//! is no DNS in a cluster without nodes. External Secrets Operator runs. There are no
+//! providers: what uses the connection is held against its kind by the API server, and
+//! its controller is played here. The example with provider-helm is only rendered.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,7 +12,11 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_infisical::{FakeInfisical, Variant};
-use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api,
+    api::{DeleteParams, DynamicObject, ListParams, PostParams},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -67,16 +71,21 @@ const EXAMPLES: [Example; 4] = [
     },
 ];
 
-const WITH_CONSUMERS: [Example; 4] = [
-    Example {
-        folder: "external-secrets",
-        kind: "SecretsOfTeam",
-        consumers: &[
-            ("external-secrets.io/v1", "SecretStore", "acme"),
-            ("external-secrets.io/v1", "ExternalSecret", "acme"),
-        ],
-        ..EXAMPLE
-    },
+const EXTERNAL_SECRETS: Example = Example {
+    folder: "external-secrets",
+    kind: "SecretsOfTeam",
+    consumers: &[
+        ("external-secrets.io/v1", "SecretStore", "acme"),
+        ("external-secrets.io/v1", "ExternalSecret", "acme"),
+    ],
+    ..EXAMPLE
+};
+
+/// The project that its XR names.
+const PROJECT: &str = "shop-x1y2";
+
+/// Those whose consumers are of providers, which are played.
+const WITH_PROVIDERS: [Example; 3] = [
     Example {
         folder: "http",
         kind: "HttpProject",
@@ -154,10 +163,11 @@ async fn may_read(world: &World, verb: &str, name: &str) -> bool {
     answer.data["status"]["allowed"] == true
 }
 
-/// Until a kind is installed, Crossplane says so, and nothing is lost.
-pub(crate) async fn a_kind_comes_later(world: &mut World) {
+/// Until the operator is installed, Crossplane says so, and nothing is lost. Then it
+/// reads a secret as the identity that was handed off.
+pub(crate) async fn external_secrets_come_later(world: &mut World) {
     namespace(&world.client, NAMESPACE).await;
-    let example = &WITH_CONSUMERS[0];
+    let example = &EXTERNAL_SECRETS;
     let fake = infisical(Variant::Strict).await;
     let xr = create(world, example, &fake).await;
     let names_the_kind = |xr: &DynamicObject| {
@@ -166,9 +176,17 @@ pub(crate) async fn a_kind_comes_later(world: &mut World) {
             .is_some_and(|message| message.contains("external-secrets.io"))
     };
     watch("the XR names the kind", SOON, &world.xrs(&xr), &xr.name, names_the_kind).await;
-    define_kinds(world).await;
-    consume(world, example, &xr).await;
+    until("it is bootstrapped", SOON, async || (fake.bootstraps().successful == 1).then_some(())).await;
+    fake.add_project(PROJECT);
+    fake.put_secret(PROJECT, "dev", ("DATABASE_PASSWORD", "of-the-shop"));
+    define_kinds(world, &kinds_in(&world.kinds_of_external_secrets())).await;
+    let _operator = world.start_external_secrets();
+    world.until_condition(&xr, "InfisicalHandedOff", "HandedOff").await;
+    watch("the XR is ready", LATER, &world.xrs(&xr), &xr.name, |xr| is_true(xr, "Ready")).await;
     world.ends_well(&xr, &fake).await;
+    let secrets = Api::<Secret>::namespaced(world.client.clone(), NAMESPACE);
+    let read = secrets.get("acme-database").await.expect("what the ExternalSecret names");
+    assert_eq!(read.data.unwrap_or_default()["password"].0, b"of-the-shop");
     delete(world, example, &xr).await;
 }
 
@@ -176,8 +194,8 @@ pub(crate) async fn a_kind_comes_later(world: &mut World) {
 /// ready when all of it is.
 pub(crate) async fn consumers_are_composed(world: &mut World) {
     namespace(&world.client, NAMESPACE).await;
-    define_kinds(world).await;
-    for example in &WITH_CONSUMERS {
+    define_kinds_of_providers(world).await;
+    for example in &WITH_PROVIDERS {
         let fake = infisical(Variant::Strict).await;
         let xr = create(world, example, &fake).await;
         world.until_condition(&xr, "InfisicalTokenValid", "Accepted").await;
@@ -217,22 +235,13 @@ fn ready() -> Value {
     })
 }
 
-/// The kinds of the other projects, and what Crossplane may do with those that
-/// a provider brings; its RBAC manager allows that where the provider is.
-async fn define_kinds(world: &World) {
-    let files = std::fs::read_dir(world.root.join("tests/fixtures/crds")).expect("the kinds are there");
-    let mut groups = Vec::new();
-    for file in files.flatten().map(|file| file.path()) {
-        for kind in read(&file) {
-            apply(&world.client, &kind).await;
-            let name = kind["metadata"]["name"].as_str().expect("a CRD has a name");
-            let is_served = |crd: &DynamicObject| is_true(crd, "Established");
-            watch("the kind is served", SOON, &api_of(&world.client, &kind), name, is_served).await;
-            if !file.ends_with("external-secrets.yaml") {
-                groups.push(kind["spec"]["group"].clone());
-            }
-        }
-    }
+/// The kinds of the providers, and what Crossplane may do with them; its RBAC
+/// manager allows that where the provider is.
+async fn define_kinds_of_providers(world: &World) {
+    let mut kinds = kinds_in(&world.root.join("tests/fixtures/crds"));
+    kinds.retain(|kind| kind["spec"]["group"] != "external-secrets.io");
+    define_kinds(world, &kinds).await;
+    let groups: Vec<_> = kinds.iter().map(|kind| &kind["spec"]["group"]).collect();
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
         "metadata": {
@@ -242,6 +251,22 @@ async fn define_kinds(world: &World) {
         "rules": [{ "apiGroups": groups, "resources": ["*"], "verbs": ["*"] }],
     });
     apply(&world.client, &role).await;
+}
+
+fn kinds_in(folder: &Path) -> Vec<Value> {
+    let files = std::fs::read_dir(folder).expect("the kinds are there");
+    let mut kinds: Vec<_> = files.flatten().flat_map(|file| read(&file.path())).collect();
+    kinds.retain(|kind| kind["kind"] == "CustomResourceDefinition");
+    kinds
+}
+
+async fn define_kinds(world: &World, kinds: &[Value]) {
+    for kind in kinds {
+        apply(&world.client, kind).await;
+        let name = kind["metadata"]["name"].as_str().expect("a CRD has a name");
+        let is_served = |crd: &DynamicObject| is_true(crd, "Established");
+        watch("the kind is served", SOON, &api_of(&world.client, kind), name, is_served).await;
+    }
 }
 
 /// Applies an example up to its XR.

@@ -25,7 +25,12 @@ impl Instance {
             None => format!("{name}-{suffix}"),
         };
         let members = creator.map(|id| (id, "admin".to_owned())).into_iter().collect();
-        self.database.projects.push(Project { id: id.clone(), slug: slug.clone(), members });
+        self.database.projects.push(Project {
+            id: id.clone(),
+            slug: slug.clone(),
+            members,
+            secrets: Vec::new(),
+        });
         let environments = [("Development", "dev"), ("Staging", "staging"), ("Production", "prod")]
             .map(|(name, slug)| json!({ "name": name, "slug": slug, "id": self.id() }));
         Ok(Response::ok(&json!({ "project": {
@@ -139,7 +144,7 @@ impl Instance {
             let id = self.id();
             let admins = self.identities_named(super::bootstrap::IDENTITY_NAME).into_iter();
             let members = admins.map(|id| (id, "admin".to_owned())).collect();
-            self.database.projects.push(Project { id, slug: slug.to_owned(), members });
+            self.database.projects.push(Project { id, slug: slug.to_owned(), members, secrets: Vec::new() });
         }
     }
 }
@@ -150,7 +155,7 @@ impl Project {
     }
 
     /// The role of who asks. A user of the organization's is let in here.
-    fn of_member(&self, actor: &Actor) -> Result<&str, Response> {
+    pub(super) fn of_member(&self, actor: &Actor) -> Result<&str, Response> {
         match actor {
             Actor::User { .. } => Ok("admin"),
             Actor::Identity { id } => self.role(id).ok_or_else(|| {

@@ -174,3 +174,31 @@ fn a_route_that_is_none_is_not_found() {
     let (mut instance, _) = ready();
     assert_eq!(instance.handle(now(), &Request::new("GET", "/api/v1/nothing?a=b")).status, 404);
 }
+
+#[test]
+fn a_members_secrets_are_read_until_the_token_ends_itself() {
+    let (mut instance, token) = ready();
+    let (project, secret) = ("shop", "/api/v3/secrets/raw/A?workspaceSlug=shop&environment=dev");
+    let get = |path: &str| Request::new("GET", path).bearer(&token);
+    assert_eq!(instance.handle(now(), &get(secret)).status, 404, "there is no project");
+    instance.add_project(project);
+    assert_eq!(instance.handle(now(), &get(secret)).status, 404, "there is no secret");
+    instance.put_secret(project, "dev", ("A", "b"));
+    assert_eq!(body(&instance.handle(now(), &get(secret)))["secret"]["secretValue"], "b");
+    let list = "/api/v3/secrets/raw?workspaceSlug=shop&environment=";
+    for (environment, count) in [("dev", 1), ("prod", 0)] {
+        let listed = body(&instance.handle(now(), &get(&format!("{list}{environment}"))));
+        assert_eq!(listed["secrets"].as_array().unwrap().len(), count, "{environment}");
+    }
+    for (role, status) in [(None, 403), (Some("no-access"), 403), (Some("viewer"), 200)] {
+        let members = &mut instance.database.projects[0].members;
+        *members = members[..1].iter().filter_map(|(id, _)| Some((id.clone(), role?.to_owned()))).collect();
+        let answer = instance.handle(now(), &get(secret));
+        assert_eq!(answer.status, status, "{role:?}");
+        let id = instance.identities_named(bootstrap::IDENTITY_NAME).remove(0);
+        instance.database.projects[0].members = vec![(id, "admin".to_owned())];
+    }
+    let end = Request::new("POST", "/api/v1/auth/token/revoke").json(&json!({ "accessToken": token }));
+    assert_eq!(instance.handle(now(), &end).status, 200);
+    assert_eq!(instance.handle(now(), &get(secret)).status, 401);
+}

@@ -133,6 +133,21 @@ impl Instance {
         Ok(Response::ok(&json!({ "message": "Successfully revoked access token" })))
     }
 
+    /// A token ends itself; no other is asked for (read in the source).
+    pub(super) fn revoke_own_token(
+        &mut self,
+        now: Timestamp,
+        request: &Request,
+    ) -> Result<Response, Response> {
+        let [given] = validate::texts(request, ["accessToken"])?;
+        let claims = self.verify_identity_token(now, &given)?;
+        let id = text(&claims, "identityAccessTokenId");
+        for token in self.database.tokens.iter_mut().filter(|token| token.id == id) {
+            token.revoked = true;
+        }
+        Ok(Response::ok(&json!({ "message": "Successfully revoked access token" })))
+    }
+
     pub(super) fn renew_token(&mut self, now: Timestamp, request: &Request) -> Result<Response, Response> {
         let [given] = validate::texts(request, ["accessToken"])?;
         let claims = self.verify_identity_token(now, &given)?;
