@@ -381,6 +381,12 @@ fn assert_is_of_its_kind(example: &Example, kinds: &[Value], manifest: &Value) -
 }
 
 #[test]
+fn the_release_is_of_its_kind() {
+    let helm = examples().into_iter().find(|example| example.name == "helm").unwrap();
+    assert!(assert_is_of_its_kind(&helm, &kinds(), &helm.composed()["infisical"]));
+}
+
+#[test]
 fn what_an_example_configures_a_provider_with_is_of_its_kind() {
     let kinds = kinds();
     let configured: Vec<_> = examples()

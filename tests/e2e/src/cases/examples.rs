@@ -3,7 +3,7 @@
 //! One thing is not as in the file: the endpoint is a fake's URL, because there
 //! is no DNS in a cluster without nodes. External Secrets Operator runs. There are no
 //! providers: what uses the connection is held against its kind by the API server, and
-//! its controller is played here. The example with provider-helm is only rendered.
+//! its controller is played here.
 
 use std::{
     path::{Path, PathBuf},
@@ -28,6 +28,9 @@ use crate::{
 
 /// As long as Crossplane waits before it tries again.
 const LATER: Duration = Duration::from_secs(90);
+
+/// Where a Release says that the chart's Service is.
+const OF_RELEASE: &str = "http://{{ $xr.metadata.name }}.{{ $xr.metadata.namespace }}.svc:8080";
 
 /// Where the examples are applied.
 const NAMESPACE: &str = "team-a";
@@ -58,9 +61,10 @@ const EXAMPLE: Example = Example {
     consumers: &[],
 };
 
-const EXAMPLES: [Example; 4] = [
+const EXAMPLES: [Example; 5] = [
     Example { folder: "adopt", kind: "AdoptedInfisical", ..EXAMPLE },
     Example { folder: "external", kind: "InfisicalConnection", ..EXAMPLE },
+    Example { folder: "helm", kind: "InfisicalRelease", ..EXAMPLE },
     Example { folder: "namespaced", kind: "Infisical", ..EXAMPLE },
     Example {
         folder: "legacy-claim",
@@ -116,16 +120,14 @@ const WITH_PROVIDERS: [Example; 3] = [
 /// Each ends with a token in the Secret that its README names.
 pub(crate) async fn examples_are_applied(world: &mut World) {
     namespace(&world.client, NAMESPACE).await;
+    define_kinds_of_providers(world).await;
     for example in &EXAMPLES {
         let fake = infisical(Variant::Strict).await;
         let xr = create(world, example, &fake).await;
-        if ["namespaced", "legacy-claim"].contains(&example.folder) {
+        if ["helm", "namespaced", "legacy-claim"].contains(&example.folder) {
             world.until_condition(&xr, "InfisicalBootstrapped", "WaitingForInstance").await;
             assert!(fake.log().is_empty(), "nobody is asked before the instance is ready");
-            world.make_stateful_set_ready(NAMESPACE, "acme-postgresql").await;
-            for deployment in ["acme-redis", "acme"] {
-                world.make_deployment_available(NAMESPACE, deployment).await;
-            }
+            start_instance(world, example).await;
         }
         if example.folder == "adopt" {
             world.is_connected(&xr, &fake, SOON).await;
@@ -143,6 +145,18 @@ pub(crate) async fn examples_are_applied(world: &mut World) {
             assert_eq!(may, [true, false, false], "what reader.yaml allows");
         }
         delete(world, example, &xr).await;
+    }
+}
+
+/// Plays whoever would run the instance that an example composes.
+async fn start_instance(world: &World, example: &Example) {
+    if example.folder == "helm" {
+        let releases = api(&world.client, "helm.m.crossplane.io/v1beta1", "Release", Some(NAMESPACE));
+        return patch_status(&releases, "acme", &ready()).await;
+    }
+    world.make_stateful_set_ready(NAMESPACE, "acme-postgresql").await;
+    for deployment in ["acme-redis", "acme"] {
+        world.make_deployment_available(NAMESPACE, deployment).await;
     }
 }
 
@@ -310,10 +324,14 @@ async fn define(world: &World, example: &Example, fake: &FakeInfisical) {
 
 fn composition(world: &World, example: &Example, url: &str) -> Value {
     let text = std::fs::read_to_string(example.path(world, "composition.yaml")).expect("a Composition");
-    let mut composition: Value = serde_saphyr::from_str(&text.replace(URL, url)).expect("YAML");
+    let text = text.replace(URL, url).replace(OF_RELEASE, url);
+    let mut composition: Value = serde_saphyr::from_str(&text).expect("YAML");
     let steps = composition["spec"]["pipeline"].as_array_mut().expect("a pipeline");
     let step = steps.iter_mut().find(|step| step["functionRef"]["name"] == crate::world::FUNCTION);
-    step.expect("the function is in it")["input"]["instance"]["endpoint"] = json!({ "url": url });
+    let endpoint = &mut step.expect("the function is in it")["input"]["instance"]["endpoint"];
+    if endpoint["fromComposedResource"].is_null() {
+        *endpoint = json!({ "url": url });
+    }
     composition
 }
 
