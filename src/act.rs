@@ -50,34 +50,41 @@ impl Act {
     /// `revision`: then the plan that asked for it is out of date.
     pub fn start(&self, key: &XrKey, revision: u64, work: Establish) {
         let Some(under_way) = self.memory.begin(key, revision) else { return };
-        let instance = self.instance(work.endpoint.origin());
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
-        let tokens = self.tokens.clone();
-        let key = key.clone();
-        let task = async move {
-            // Requests to one instance come from one task at a time, whichever
-            // XRs they are for: its bootstrap has no lock.
-            let _turn = instance.lock().await;
+        let (key, tokens, origin) = (key.clone(), self.tokens.clone(), work.endpoint.origin().clone());
+        self.spawn(&origin, under_way, async move {
             let outcome = establish::establish(connect.as_ref(), &work).await;
             log(&work, &outcome);
             tokens.count(outcome.how, outcome.bootstrapped);
             memory.finish(&key, &work, outcome, clock.now());
-            drop(under_way);
-        };
-        self.tasks.spawn(task.instrument(tracing::Span::current()));
+        });
     }
 
     /// The same for handing off.
     pub fn start_hand_off(&self, key: &XrKey, revision: u64, work: HandOff) {
         let Some(under_way) = self.memory.begin_hand_off(key, revision) else { return };
-        let instance = self.instance(work.endpoint.origin());
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
-        let key = key.clone();
-        let task = async move {
-            let _turn = instance.lock().await;
+        let (key, origin) = (key.clone(), work.endpoint.origin().clone());
+        self.spawn(&origin, under_way, async move {
             let outcome = hand_off::hand_off(connect.as_ref(), &work).await;
             log_hand_off(&work, &outcome);
             memory.finish_hand_off(&key, &work, outcome, clock.now());
+        });
+    }
+
+    /// Carries work out, and drops `under_way` when its outcome is remembered.
+    fn spawn(
+        &self,
+        origin: &Origin,
+        under_way: watch::Sender<()>,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let instance = self.instance(origin);
+        let task = async move {
+            // Requests to one instance come from one task at a time, whichever
+            // XRs they are for: its bootstrap has no lock.
+            let _turn = instance.lock().await;
+            work.await;
             drop(under_way);
         };
         self.tasks.spawn(task.instrument(tracing::Span::current()));
