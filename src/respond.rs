@@ -90,19 +90,16 @@ pub fn respond(
             }
         }
     }
-    if let Some(handed_off) = handed_off {
-        if let Some((wanted, data)) =
-            observation.hand_off.as_ref().zip(hand_off::data(observation, remembered, plan))
-        {
-            let manifest = composed_secret::manifest(&wanted.secret, CONNECTION, &data);
-            desired.insert(IDENTITY_RESOURCE, &composed(manifest, is_ready));
-        }
-        verdict.conditions.push(handed_off.condition);
+    let identity = hand_off::data(observation, remembered, plan);
+    if let Some((wanted, data)) = observation.hand_off.as_ref().zip(identity.as_ref()) {
+        let manifest = composed_secret::manifest(&wanted.secret, CONNECTION, data);
+        desired.insert(IDENTITY_RESOURCE, &composed(manifest, is_ready));
     }
+    verdict.conditions.extend(handed_off.map(|handed_off| handed_off.condition));
     if !is_ready {
         desired.set_composite_ready(Ready::False);
     }
-    status::write(desired, observation, remembered);
+    status::write(desired, observation, remembered, identity.as_ref());
 
     response.requirements =
         Some(Requirements { resources: observation.requirements.clone(), ..Requirements::default() });

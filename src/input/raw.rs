@@ -54,7 +54,8 @@ pub(super) struct Bootstrap {
     pub(super) token: Option<Token>,
     /// A field path of the XR, such as status.infisical, to which host,
     /// organizationId, identityId, tokenExpiresAt and connectionSecretRef are
-    /// written. The XRD must have it. Default: none.
+    /// written, and with handOff also handOff.identityId and handOff.secretRef. The
+    /// XRD must have it. Default: none.
     pub(super) status: Option<String>,
     /// Least privilege after bootstrap: makes a machine identity of the
     /// organization with Universal Auth, and writes its client ID and secret to a

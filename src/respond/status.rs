@@ -1,4 +1,5 @@
-//! What is not secret of the connection, on the XR's status.
+//! What is not secret of the connection, and of the identity that was handed off, on
+//! the XR's status.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +8,29 @@ use prost_types::{Struct, Value, value::Kind};
 
 use crate::{
     act::Remembered,
+    composed_secret::{SecretData, SecretName},
     desired::Desired,
     fieldpath::{FieldPath, Segment},
-    input::DetailValue,
+    input::{DetailValue, IdentityDetailValue},
     observe::Observation,
 };
 
 /// Writes to the field that the input names, if it names one. Of the XR's
 /// manifest nothing but that field is changed, and nothing while nothing is
-/// known.
-pub(super) fn write(desired: &mut Desired, observation: &Observation, remembered: &Remembered) {
+/// known. `identity` is what is in the Secret of handing off.
+pub(super) fn write(
+    desired: &mut Desired,
+    observation: &Observation,
+    remembered: &Remembered,
+    identity: Option<&SecretData>,
+) {
     let Some(path) = &observation.status else { return };
-    let known = fields(observation, remembered);
+    let mut known = fields(observation, remembered);
     if known.is_empty() {
         return;
+    }
+    if let Some(identity) = identity.and_then(|data| handed_off(observation, data)) {
+        known.insert("handOff".to_owned(), object(identity));
     }
     // What an earlier step wants of the status came through the decoder of the
     // request as bytes; where they are no Struct, they are left alone.
@@ -52,14 +62,28 @@ fn fields(observation: &Observation, remembered: &Remembered) -> BTreeMap<String
         })
         .collect();
     if !fields.is_empty() {
-        let name = &observation.connection_secret;
-        let mut reference = BTreeMap::from([("name".to_owned(), text(name.name.clone()))]);
-        if let Some(namespace) = name.namespace.as_deref().or(observation.xr.namespace()) {
-            reference.insert("namespace".to_owned(), text(namespace.to_owned()));
-        }
-        fields.insert("connectionSecretRef".to_owned(), object(reference));
+        let reference = reference(observation, &observation.connection_secret);
+        fields.insert("connectionSecretRef".to_owned(), reference);
     }
     fields
+}
+
+fn handed_off(observation: &Observation, data: &SecretData) -> Option<BTreeMap<String, Value>> {
+    let hand_off = observation.hand_off.as_deref()?;
+    let is_id = |value| value == IdentityDetailValue::IdentityId;
+    let id = hand_off.wanted.iter().find(|detail| is_id(detail.value));
+    let id = id.and_then(|detail| data.text(&detail.name)).map(|id| text(id.to_owned()));
+    let secret = Some(reference(observation, &hand_off.secret));
+    let fields = [("identityId", id), ("secretRef", secret)];
+    Some(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+}
+
+fn reference(observation: &Observation, secret: &SecretName) -> Value {
+    let mut reference = BTreeMap::from([("name".to_owned(), text(secret.name.clone()))]);
+    if let Some(namespace) = secret.namespace.as_deref().or(observation.xr.namespace()) {
+        reference.insert("namespace".to_owned(), text(namespace.to_owned()));
+    }
+    object(reference)
 }
 
 /// Sets the value at a path of fields, making objects on the way. The input's

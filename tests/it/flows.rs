@@ -332,4 +332,11 @@ async fn the_status_names_what_is_not_secret() {
         "connectionSecretRef": {"name": "vault-connection", "namespace": "team-a"},
     });
     assert_eq!(*status, expected);
+
+    world.crossplane.input["handOff"] = json!({});
+    world.settle().await;
+    let identity = world.crossplane.secret("infisical-identity").unwrap();
+    let secret = json!({"name": "vault-identity", "namespace": "team-a"});
+    let handed_off = json!({"identityId": identity["identityId"], "secretRef": secret});
+    assert_eq!(world.crossplane.xr["status"]["infisical"]["handOff"], handed_off);
 }
