@@ -190,7 +190,11 @@ impl<'a> Run<'a> {
     /// Rule: what is handed out was accepted by the server.
     async fn accept(&self, login: &UniversalAuth) -> Result<Identity, Error> {
         let token = self.infisical.universal_auth_login(login).await?;
-        let organization = self.infisical.identity_details(&token).await?;
+        let organization = self.infisical.identity_details(&token).await;
+        // It was asked for to see that the login works. One that is not ended has an
+        // end of its own.
+        self.infisical.end_token(&token).await.ok();
+        let organization = organization?;
         let Claims { client_secret_id, identity_id, .. } = Claims::of(&token);
         let origin = self.work.endpoint.origin().clone();
         Ok(Identity { login: login.clone(), client_secret_id, id: identity_id, origin, organization })

@@ -129,6 +129,10 @@ pub trait Identities: Send + Sync {
     /// [`ErrorKind::IdentityLocked`](super::ErrorKind::IdentityLocked).
     async fn universal_auth_login(&self, login: &UniversalAuth) -> Result<AccessToken, Error>;
 
+    /// `POST /api/v1/auth/token/revoke`: ends a token, with nothing but itself. Read in
+    /// the source of External Secrets Operator, which ends its logins so.
+    async fn end_token(&self, token: &AccessToken) -> Result<(), Error>;
+
     /// `DELETE /api/v1/admin/identity-management/identities/{id}/super-admin-access`:
     /// takes the instance admin right from an identity. One that does not have it
     /// is no error.

@@ -6,9 +6,13 @@ use std::time::Duration;
 use fake_crossplane::Reconciled;
 use fake_infisical::{
     Fault, On, Request,
-    Route::{self, AttachUniversalAuth, CreateClientSecret, CreateIdentity, IdentityDetails, ListIdentities},
+    Route::{
+        self, AttachUniversalAuth, CreateClientSecret, CreateIdentity, IdentityDetails, ListIdentities,
+        RevokeOwnToken,
+    },
     Settings, Times,
 };
+use function_infisical::clock::Clock as _;
 use serde_json::{Value, json};
 
 use crate::world::{Kind, VARIANTS, World, variant};
@@ -17,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// How a client secret is made, from the token on.
-const MADE: [Route; 9] = [
+const MADE: [Route; 10] = [
     IdentityDetails,
     ListIdentities,
     CreateIdentity,
@@ -27,6 +31,7 @@ const MADE: [Route; 9] = [
     CreateClientSecret,
     Route::UniversalAuthLogin,
     IdentityDetails,
+    RevokeOwnToken,
 ];
 
 async fn asking(hand_off: Value, settings: Settings, kind: Kind) -> World {
@@ -138,8 +143,9 @@ async fn the_right_is_given_up_last() {
     assert_eq!(asked[made..made + MADE.len()], MADE);
     let revoked = first(Route::RevokeInstanceAdmin);
     // It is let in again in the run in which the right is given up.
-    assert!(revoked >= made + MADE.len() + 2, "{asked:?}");
-    assert_eq!(asked[revoked - 2..revoked], [Route::UniversalAuthLogin, IdentityDetails], "{asked:?}");
+    let let_in = [Route::UniversalAuthLogin, IdentityDetails, RevokeOwnToken];
+    assert!(revoked >= made + MADE.len() + let_in.len(), "{asked:?}");
+    assert_eq!(asked[revoked - let_in.len()..revoked], let_in, "{asked:?}");
     assert_eq!(world.events(0), ["Bootstrapped", "HandedOff"]);
 }
 
@@ -155,8 +161,11 @@ async fn what_stands_is_tried_with_one_login_at_each_verification() {
     let asked = world.asked(mark);
     let logins = asked.iter().filter(|route| **route == Route::UniversalAuthLogin).count();
     assert!((6..=8).contains(&logins), "{asked:?}");
-    let others = [Route::UniversalAuthLogin, IdentityDetails, Route::AdminIdentities];
+    let others = [Route::UniversalAuthLogin, IdentityDetails, RevokeOwnToken, Route::AdminIdentities];
     assert!(asked.iter().all(|route| others.contains(route)), "{asked:?}");
+    let identity = &world.crossplane.secret("infisical-identity").unwrap()["identityId"];
+    let left = world.fake.tokens_alive(world.clock.now());
+    assert!(left.iter().all(|token| token.identity_id != *identity), "a login leaves nothing behind");
     assert_eq!(world.events(events), [""; 0]);
 }
 
@@ -187,6 +196,7 @@ async fn whatever_goes_wrong_with_a_request_all_is_handed_off_once() {
         AttachUniversalAuth,
         CreateClientSecret,
         Route::UniversalAuthLogin,
+        RevokeOwnToken,
         Route::RevokeInstanceAdmin,
     ];
     let faults = [

@@ -6,7 +6,7 @@ use function_infisical::{
 };
 
 /// All that there are.
-pub(crate) const OPERATIONS: [Operation; 26] = [
+pub(crate) const OPERATIONS: [Operation; 27] = [
     Operation::Status,
     Operation::Config,
     Operation::Bootstrap,
@@ -32,6 +32,7 @@ pub(crate) const OPERATIONS: [Operation; 26] = [
     Operation::ProjectMembership,
     Operation::AddToProject,
     Operation::UniversalAuthLogin,
+    Operation::EndToken,
     Operation::RevokeInstanceAdmin,
 ];
 
@@ -79,6 +80,7 @@ pub(crate) async fn carry_out(operation: Operation, server: &dyn Infisical) -> R
         Operation::ProjectMembership => server.is_member(&token, id, id).await.map(|_| Vec::new()),
         Operation::AddToProject => server.add_member(&token, id, id, "member").await.map(|()| Vec::new()),
         Operation::UniversalAuthLogin => server.universal_auth_login(&login()).await.map(access),
+        Operation::EndToken => server.end_token(&token).await.map(|()| Vec::new()),
         Operation::RevokeInstanceAdmin => server.revoke_instance_admin(&token, id).await.map(|()| Vec::new()),
     }
 }

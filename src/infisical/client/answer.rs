@@ -166,7 +166,8 @@ fn sends_a_session(operation: Operation) -> bool {
         | Operation::Login
         | Operation::RenewToken
         | Operation::IdentityDetails
-        | Operation::UniversalAuthLogin => false,
+        | Operation::UniversalAuthLogin
+        | Operation::EndToken => false,
     }
 }
 

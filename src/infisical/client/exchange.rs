@@ -59,6 +59,7 @@ impl HttpExchange {
             | Operation::ProjectMembership
             | Operation::AddToProject
             | Operation::UniversalAuthLogin
+            | Operation::EndToken
             | Operation::RevokeInstanceAdmin => self.limits.request,
         }
     }

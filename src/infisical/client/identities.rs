@@ -325,6 +325,12 @@ impl<E: Exchange> Identities for Client<E> {
         Ok(answer.access_token)
     }
 
+    async fn end_token(&self, token: &AccessToken) -> Result<(), Error> {
+        let request = super::request::end_token(token);
+        let Done {} = self.call(request, Operation::EndToken).await?;
+        Ok(())
+    }
+
     async fn revoke_instance_admin(&self, token: &AccessToken, identity_id: &str) -> Result<(), Error> {
         let request = revoke_instance_admin(token, identity_id);
         match self.call::<Done>(request, Operation::RevokeInstanceAdmin).await {

@@ -75,6 +75,8 @@ pub enum Operation {
     AddToProject,
     /// An identity's token for client ID and secret.
     UniversalAuthLogin,
+    /// Ends that token.
+    EndToken,
     /// Takes the instance admin right from an identity.
     RevokeInstanceAdmin,
 }
@@ -109,6 +111,7 @@ impl Operation {
             Self::ProjectMembership => "ask for the membership of the project",
             Self::AddToProject => "add the identity to the project",
             Self::UniversalAuthLogin => "log in with the client secret",
+            Self::EndToken => "end the token of that login",
             Self::RevokeInstanceAdmin => "revoke the instance admin right",
         }
     }
@@ -142,6 +145,7 @@ impl Operation {
                 "/api/v1/projects/{id}/identity-memberships/{second}"
             }
             Self::UniversalAuthLogin => "/api/v1/auth/universal-auth/login",
+            Self::EndToken => "/api/v1/auth/token/revoke",
             Self::RevokeInstanceAdmin => {
                 "/api/v1/admin/identity-management/identities/{id}/super-admin-access"
             }
@@ -175,7 +179,8 @@ impl Operation {
             | Self::CreateClientSecret
             | Self::RevokeClientSecret
             | Self::AddToProject
-            | Self::UniversalAuthLogin => Method::POST,
+            | Self::UniversalAuthLogin
+            | Self::EndToken => Method::POST,
             Self::DeleteIdentity | Self::RevokeInstanceAdmin => Method::DELETE,
         }
     }
@@ -292,7 +297,7 @@ struct MintBody<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RenewBody<'a> {
+struct OfToken<'a> {
     access_token: &'a str,
 }
 
@@ -357,7 +362,12 @@ pub(super) fn revoke_token(session: &UserToken, token_id: &str) -> Result<Reques
 
 pub(super) fn renew_token(token: &AccessToken) -> Result<Request, ErrorKind> {
     // Exposed: the token itself is the credential, and goes into the body.
-    Request::new(Operation::RenewToken).with_body(&RenewBody { access_token: token.expose() })
+    Request::new(Operation::RenewToken).with_body(&OfToken { access_token: token.expose() })
+}
+
+pub(super) fn end_token(token: &AccessToken) -> Result<Request, ErrorKind> {
+    // Exposed: the token itself is the credential, and goes into the body.
+    Request::new(Operation::EndToken).with_body(&OfToken { access_token: token.expose() })
 }
 
 pub(super) fn identity_details(token: &AccessToken) -> Result<Request, ErrorKind> {

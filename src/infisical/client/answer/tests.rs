@@ -101,6 +101,7 @@ fn read(operation: Operation, response: &Response) -> Result<Read, ErrorKind> {
         | Operation::RevokeClientSecret
         | Operation::ProjectMembership
         | Operation::AddToProject
+        | Operation::EndToken
         | Operation::RevokeInstanceAdmin => decode::<wire::Done>(operation, response).map(|_| Read::Done),
     }
 }

@@ -133,7 +133,7 @@ impl Instance {
         Ok(Response::ok(&json!({ "message": "Successfully revoked access token" })))
     }
 
-    /// A token ends itself; no other is asked for (read in the source).
+    /// A token ends itself, whoever has it (not recorded).
     pub(super) fn revoke_own_token(
         &mut self,
         now: Timestamp,
