@@ -350,6 +350,10 @@ async fn answers_that_are_of_no_use_are_told_apart() {
         (Fault::RateLimit(None), ErrorKind::RateLimited { retry_after: None }),
         (Fault::Page(200), not_json(200)),
         (Fault::Page(404), not_json(404)),
+        (
+            Fault::Gateway(403),
+            ErrorKind::NotInfisical { status: 403, what: "its JSON is not that of a refusal" },
+        ),
         (Fault::Oversized(1024 * 1024), ErrorKind::NotInfisical { status: 200, what: "it is too large" }),
         (
             Fault::Oversized(1024),
@@ -363,7 +367,7 @@ async fn answers_that_are_of_no_use_are_told_apart() {
         assert_eq!(client.config().await.unwrap_err().kind, expected, "{fault:?}");
     }
     client.config().await.unwrap();
-    assert_eq!(fake.count(Route::Config), 11, "nothing is sent twice");
+    assert_eq!(fake.count(Route::Config), 12, "nothing is sent twice");
 }
 
 #[tokio::test]

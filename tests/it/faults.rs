@@ -46,6 +46,9 @@ pub(crate) fn table() -> Vec<Row> {
         row(answer(Fault::FailBefore(503)), "ServerError", "the server failed (503)"),
         row(answer(Fault::Page(200)), "NotInfisical", "the answer (200) is not Infisical's"),
         row(answer(Fault::Page(404)), "NotInfisical", "the answer (404) is not Infisical's"),
+        row(answer(Fault::Gateway(401)), "NotInfisical", "the answer (401) is not Infisical's"),
+        row(answer(Fault::Gateway(403)), "NotInfisical", "the answer (403) is not Infisical's"),
+        row(answer(Fault::Gateway(404)), "NotInfisical", "the answer (404) is not Infisical's"),
         row(answer(Fault::Page(502)), "ServerError", "the server failed (502)"),
         row(answer(Fault::Oversized(2 << 20)), "NotInfisical", "the answer (200) is not Infisical's"),
         row(

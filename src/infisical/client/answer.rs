@@ -40,12 +40,14 @@ impl fmt::Debug for Response {
     }
 }
 
-/// The body of a refusal. `message` is a string or, for 422, a list of issues.
-#[derive(Default, Deserialize)]
+/// The body of a refusal. All that were recorded have these fields, by which they
+/// are told from the JSON of a gateway that stands in between: that is no word of
+/// Infisical's about a token. `message` is a string or, for 422, a list of issues.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Refusal {
-    #[serde(default)]
+    status_code: u16,
     error: String,
-    #[serde(default)]
     message: serde_json::Value,
 }
 
@@ -79,9 +81,12 @@ fn classify(operation: Operation, response: &Response) -> ErrorKind {
         500.. => return ErrorKind::ServerError { status },
         _ => {}
     }
-    let refusal = is_json(response).then(|| serde_json::from_slice::<Refusal>(&response.body));
-    let Some(Ok(refusal)) = refusal else {
+    if !is_json(response) {
         return ErrorKind::NotInfisical { status, what: "it is not JSON" };
+    }
+    let refusal = serde_json::from_slice::<Refusal>(&response.body).ok();
+    let Some(refusal) = refusal.filter(|refusal| refusal.status_code == status) else {
+        return ErrorKind::NotInfisical { status, what: "its JSON is not that of a refusal" };
     };
     match (operation, status, refusal.error.as_str()) {
         (_, 422, _) => ErrorKind::InvalidRequest { fields: fields(&refusal.message) },

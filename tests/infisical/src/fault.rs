@@ -27,6 +27,8 @@ pub enum Fault {
     RateLimit(Option<u64>),
     /// The HTML page of a proxy in front, with this status.
     Page(u16),
+    /// The JSON of a gateway in front, with this status.
+    Gateway(u16),
     /// A redirect to this place.
     Redirect(String),
     /// JSON with so many bytes of padding.

@@ -148,6 +148,16 @@ impl Response {
         Self::new(status, "text/html", "<html><body>A proxy's page</body></html>".to_owned())
     }
 
+    /// The JSON of a gateway in front, which has no route to the server.
+    #[must_use]
+    pub fn gateway(status: u16) -> Self {
+        Self::new(
+            status,
+            "application/json",
+            r#"{"message":"no Route matched with those values"}"#.to_owned(),
+        )
+    }
+
     /// A redirect.
     #[must_use]
     pub fn redirect(location: &str) -> Self {

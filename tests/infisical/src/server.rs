@@ -243,6 +243,17 @@ impl FakeInfisical {
         self.with(|state| state.instance.add_project(slug));
     }
 
+    /// Whether an identity has the instance admin right.
+    #[must_use]
+    pub fn is_instance_admin(&self, identity_id: &str) -> bool {
+        self.with(|state| state.instance.is_instance_admin(identity_id))
+    }
+
+    /// An instance admin that a human has made, without Token Auth.
+    pub fn add_instance_admin(&self, now: Timestamp, name: &str) {
+        self.with(|state| state.instance.add_instance_admin(now, name));
+    }
+
     /// Writes a secret into an environment of a project.
     pub fn put_secret(&self, project: &str, environment: &str, secret: (&str, &str)) {
         self.with(|state| state.instance.put_secret(project, environment, secret));
@@ -489,6 +500,7 @@ impl Shared {
             Some(Fault::CrashAfter(last)) => self.carry_out(route, request, Some(last)).await,
             Some(Fault::RateLimit(retry_after)) => Ok(Response::rate_limited(retry_after)),
             Some(Fault::Page(status)) => Ok(Response::page(status)),
+            Some(Fault::Gateway(status)) => Ok(Response::gateway(status)),
             Some(Fault::Redirect(to)) => Ok(Response::redirect(&to)),
             Some(Fault::Oversized(bytes)) => Ok(Response::oversized(bytes)),
         }
