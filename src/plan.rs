@@ -328,12 +328,19 @@ fn work(
     })
 }
 
-/// After handing off the identity that bootstrap has made may be no instance admin
-/// any more, and the connection goes on being its.
+/// The connection goes on being its identity's, which after handing off may be no
+/// instance admin any more. What a token claims counts if the server accepted it.
 fn minted_for(observation: &Observation, remembered: &Remembered) -> MintedFor {
-    match &observation.hand_off {
-        None => MintedFor::InstanceAdmin,
-        Some(_) => MintedFor::BootstrapIdentity { id: hand_off::bootstrap_identity(observation, remembered) },
+    let accepted = remembered.accepted.as_ref();
+    let held = accepted.and_then(|accepted| accepted.connection.as_ref());
+    let observed = observation.connection.as_ref().and_then(|observed| observed.token.as_ref());
+    let of_observed = || {
+        let is_accepted = |token: &&AccessToken| accepted.is_some_and(|it| it.token == token.fingerprint());
+        Claims::of(observed.filter(is_accepted)?).identity_id
+    };
+    MintedFor {
+        identity_id: held.and_then(|connection| connection.identity_id.clone()).or_else(of_observed),
+        may_be_no_admin: observation.hand_off.is_some(),
     }
 }
 

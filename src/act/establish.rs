@@ -60,30 +60,36 @@ pub struct Establish {
 }
 
 /// Whose token is minted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MintedFor {
-    /// An instance admin's.
-    InstanceAdmin,
-    /// That of the identity that bootstrap has made, which may have given up the
-    /// right: by its id if that is persisted, else the instance admin's, else by
-    /// the name that it was made with.
-    BootstrapIdentity {
-        /// Its id, as far as it is persisted.
-        id: Option<String>,
-    },
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MintedFor {
+    /// The connection's own identity, as far as the server has said. What a Secret
+    /// says is no reason: who may write there is not who may choose.
+    pub identity_id: Option<String>,
+    /// Whether the identity that bootstrap has made may have given up its right, as
+    /// handing off asks it to.
+    pub may_be_no_admin: bool,
 }
 
 impl MintedFor {
-    /// Those of the listed identities whose token may be minted, the best first.
+    /// Those of the listed identities whose token may be minted, the best first: the
+    /// connection's own, the one that bootstrap has made, then other instance admins.
     fn among<'a>(&self, listed: &'a [AdminIdentity]) -> Vec<&'a AdminIdentity> {
-        let admins = listed.iter().filter(|identity| identity.is_instance_admin);
-        let Self::BootstrapIdentity { id } = self else { return admins.collect() };
-        let known = listed.iter().filter(|identity| id.as_ref() == Some(&identity.id));
-        let named = listed.iter().filter(|identity| identity.name == BOOTSTRAP_IDENTITY);
-        // One that was made to have fewer rights is no admin of the organization,
-        // whoever gave it the right.
-        let admins = admins.filter(|identity| !identity.name.starts_with(OURS));
-        known.chain(admins).chain(named).collect()
+        let rank = |identity: &AdminIdentity| {
+            let is_own = self.identity_id.as_ref() == Some(&identity.id);
+            let is_of_bootstrap = identity.name == BOOTSTRAP_IDENTITY;
+            // One that was made to have fewer rights is no admin of the organization,
+            // whoever gave it the right.
+            let is_other = identity.is_instance_admin && !identity.name.starts_with(OURS);
+            let may = identity.is_instance_admin || self.may_be_no_admin;
+            match (is_own, is_of_bootstrap) {
+                (true, _) if may => Some(0),
+                (_, true) if may => Some(if identity.is_instance_admin { 1 } else { 2 }),
+                _ => is_other.then_some(3),
+            }
+        };
+        let mut ranked: Vec<_> = listed.iter().filter_map(|it| Some((rank(it)?, it))).collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, identity)| identity).collect()
     }
 }
 
@@ -496,6 +502,11 @@ impl Run<'_> {
                     // An identity of another organization.
                     Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound) => {
                         last = ProblemKind::NoOrganization { email: email() };
+                    }
+                    // Read in the source: one without Token Auth is a 400. Bootstrap
+                    // attaches it, a human who makes an instance admin need not.
+                    Err(error) if matches!(error.kind, ErrorKind::Unexpected { status: 400 }) => {
+                        last = ProblemKind::Request(error);
                     }
                     Err(error) => return Err(ProblemKind::Request(error)),
                 }

@@ -46,7 +46,8 @@ pub struct HandOff {
     pub role: String,
     /// The projects that it becomes a member of.
     pub projects: Arc<[Project]>,
-    /// The identity's id, if it is known.
+    /// The identity's id, if the server has said it. What the Secret says is no
+    /// reason to make a client secret of that identity.
     pub identity_id: Option<String>,
     /// Whether the client secret was let in so short a time ago that it need not be
     /// tried to no other end.
@@ -283,8 +284,16 @@ impl<'a> Run<'a> {
         for FoundProject { slug, id: project, role } in projects {
             let refused = |error: Error| of_project(error, slug, role);
             let id = identity.id.as_ref().ok_or(ProblemKind::MayNotHandOff)?;
-            if !infisical.is_member(token, project, id).await.map_err(refused)? {
-                infisical.add_member(token, project, id, role).await.map_err(refused)?;
+            if infisical.is_member(token, project, id).await.map_err(refused)? {
+                continue;
+            }
+            if let Err(error) = infisical.add_member(token, project, id, role).await {
+                // Another replica may have added it in the same moment, which is
+                // refused like anything else.
+                let is_one = infisical.is_member(token, project, id).await;
+                if !is_one.map_err(refused)? {
+                    return Err(refused(error));
+                }
             }
         }
         Ok(())

@@ -642,7 +642,7 @@ mod tests {
             admin_is_generated: true,
             adopts: false,
             rival: None,
-            minted_for: super::super::MintedFor::InstanceAdmin,
+            minted_for: super::super::MintedFor::default(),
             connected_before: true,
             login: super::super::Login::Allowed,
             organization: "o".to_owned(),

@@ -11,10 +11,8 @@ use jiff::Timestamp;
 use super::{Action, timing, token_name};
 use crate::{
     act::{Accepted, AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
-    claims::Claims,
     endpoint::Endpoint,
     identity::ObservedIdentity,
-    input::IdentityDetailValue,
     observe::{HandOff, Observation},
     problem::Problem,
     respond::hand_off as conditions,
@@ -252,7 +250,7 @@ impl At<'_> {
             name: token_name(self.observation),
             role: self.wanted.role.clone(),
             projects: self.wanted.projects.clone(),
-            identity_id: self.identity_id(),
+            identity_id: self.state.accepted.as_ref().and_then(|accepted| accepted.identity_id.clone()),
             is_fresh: self.is_fresh(endpoint),
             revoke: self.right_is_due(),
             sweep: self.sweep_at().is_some_and(|sweep_at| sweep_at <= self.now),
@@ -276,30 +274,6 @@ impl At<'_> {
         }
         logins
     }
-
-    /// The identity's id, as far as this process or the cluster knows it.
-    fn identity_id(&self) -> Option<String> {
-        let accepted = self.state.accepted.as_ref().and_then(|accepted| accepted.identity_id.clone());
-        let persisted = || {
-            let detail =
-                self.wanted.wanted.iter().find(|detail| detail.value == IdentityDetailValue::IdentityId)?;
-            self.wanted.observed.as_ref()?.data.text(&detail.name).map(str::to_owned)
-        };
-        accepted.or_else(persisted)
-    }
-}
-
-/// The id of the identity that bootstrap has made, as far as it is persisted.
-pub(super) fn bootstrap_identity(observation: &Observation, remembered: &Remembered) -> Option<String> {
-    let accepted = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
-    let observed = observation.connection.as_ref();
-    let persisted = || {
-        let named = crate::input::DetailValue::IdentityId;
-        let detail = observation.wanted.iter().find(|detail| detail.value == named)?;
-        observed?.data.text(&detail.name).map(str::to_owned)
-    };
-    let claimed = || Claims::of(observed?.token.as_ref()?).identity_id;
-    accepted.and_then(|connection| connection.identity_id.clone()).or_else(claimed).or_else(persisted)
 }
 
 #[cfg(test)]

@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use fake_crossplane::Reconciled;
 use fake_infisical::{
     Fault, On, Request,
@@ -262,6 +266,45 @@ async fn a_client_secret_that_is_lost_is_made_anew_and_what_was_left_is_revoked(
             assert_eq!(world.fake.client_secrets_alive(&name(&world)), 1, "{what}");
         }
     }
+}
+
+#[tokio::test]
+async fn whoever_writes_the_secret_does_not_choose_whose_client_secret_is_made() {
+    for is_new in [false, true] {
+        let mut world = handed_off(json!({"role": "no-access"})).await;
+        world.live(HOUR).await;
+        let (before, own) = (login(&world), world.crossplane.secret("infisical-identity").unwrap());
+        let admin = world.crossplane.secret("infisical-connection").unwrap()["identityId"].clone();
+        if is_new {
+            world.restart();
+        }
+        let rubbish = json!({"data": {
+            "clientSecret": STANDARD.encode("rubbish"), "identityId": STANDARD.encode(admin),
+        }});
+        world.crossplane.update("infisical-identity", &rubbish);
+        world.settle().await;
+        world.live(11 * MINUTE).await;
+        assert_all_is_well(&world, "written by somebody");
+        let now = world.crossplane.secret("infisical-identity").unwrap();
+        assert_eq!((&login(&world).0, &now["identityId"]), (&before.0, &own["identityId"]));
+        assert_eq!((world.fake.count(AttachUniversalAuth), world.fake.count(CreateIdentity)), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn whoever_writes_the_connection_does_not_choose_whose_token_is_minted() {
+    let mut world = handed_off(json!({"instanceAdmin": "Revoke"})).await;
+    let own = world.crossplane.secret("infisical-connection").unwrap()["identityId"].clone();
+    world.fake.add_instance_admin(world.clock.now(), "CI");
+    let other = world.fake.identities_named("CI").remove(0);
+    let claims = URL_SAFE_NO_PAD.encode(json!({"identityId": other, "exp": 4_102_444_800_i64}).to_string());
+    world.put("token", &format!("e30.{claims}.c2ln"));
+    world.put("identityId", &other);
+    world.restart();
+    world.live(11 * MINUTE).await;
+    assert_all_is_well(&world, "written by somebody");
+    assert_eq!(world.crossplane.secret("infisical-connection").unwrap()["identityId"], own);
+    assert!(world.fake.is_instance_admin(&other), "nobody else's right is given up");
 }
 
 #[tokio::test]

@@ -452,3 +452,25 @@ fn what_came_of_a_token_is_said_alike_while_handing_off_goes_on() {
     let setup = Setup { latency: 900, verify: "24h", hand_off: HandOff::Revoke, ..replicas(2) };
     keeps_every_promise(setup, steps, 24009);
 }
+
+#[test]
+fn a_project_that_two_replicas_join_at_once_is_no_refusal() {
+    let steps = vec![
+        Ready { is: true },
+        Reconcile { replica: 0, view: Fresh, fate: Fate::Applied },
+        Live { replica: 0, calls: 2 },
+        Fault { nth: 2, fault: HangBefore },
+        Reconcile { replica: 1, view: StaleComposed(1), fate: Fate::Applied },
+        Fault { nth: 7, fault: ServerDiesBefore },
+        Reconcile { replica: 0, view: Fresh, fate: Fate::Partly { resources: 1, xr: false } },
+        Live { replica: 0, calls: 5 },
+    ];
+    let setup = Setup {
+        variant: Fixed,
+        admin: Admin::SecretRef,
+        latency: 900,
+        hand_off: HandOff::Projects,
+        ..replicas(2)
+    };
+    keeps_every_promise(setup, steps, 682);
+}

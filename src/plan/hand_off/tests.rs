@@ -10,7 +10,7 @@ use crate::{
     endpoint::Origin,
     identity::Identity,
     infisical::Organization,
-    input::{IdentityDetail, InstanceAdmin, Project, ProjectSlug},
+    input::{IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug},
     observe::PreviousConditions,
     plan::tests::{at, connected, mk_observation, origin},
     problem::ProblemKind,

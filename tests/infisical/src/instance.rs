@@ -101,6 +101,8 @@ struct Identity {
     role: String,
     created_at: Timestamp,
     universal_auth: Option<UniversalAuth>,
+    /// What bootstrap attaches, and a human may have left out.
+    has_no_token_auth: bool,
 }
 
 #[derive(Clone)]

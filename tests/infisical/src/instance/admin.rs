@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Instance;
+use super::{Identity, Instance};
 use crate::{Request, Response};
 
 impl Instance {
@@ -35,6 +35,23 @@ impl Instance {
         }
         self.database.instance_admins.retain(|admin| admin != id);
         Ok(Response::ok(&body))
+    }
+
+    /// An instance admin that a human has made, without Token Auth; the first of the
+    /// list, which the server sorts by name.
+    pub fn add_instance_admin(&mut self, now: Timestamp, name: &str) {
+        let id = self.id();
+        let Some(first) = self.database.identities.first() else { return };
+        let made = Identity {
+            id: id.clone(),
+            name: name.to_owned(),
+            created_at: now,
+            universal_auth: None,
+            has_no_token_auth: true,
+            ..first.clone()
+        };
+        self.database.identities.insert(0, made);
+        self.database.instance_admins.push(id);
     }
 
     pub(super) fn list_users(&self, now: Timestamp, request: &Request) -> Result<Response, Response> {

@@ -176,6 +176,7 @@ impl Instance {
             role: "admin".to_owned(),
             created_at: now,
             universal_auth: None,
+            has_no_token_auth: false,
         });
         self.database.tokens.push(Token {
             id: token_id,

@@ -86,7 +86,15 @@ impl Instance {
             "authMethods": [],
             "metadata": [],
         }});
-        let identity = Identity { id, name, organization_id, role, created_at: now, universal_auth: None };
+        let identity = Identity {
+            id,
+            name,
+            organization_id,
+            role,
+            created_at: now,
+            universal_auth: None,
+            has_no_token_auth: false,
+        };
         self.database.identities.push(identity);
         Ok(Response::ok(&body))
     }

@@ -21,6 +21,11 @@ impl Instance {
         let [name] = validate::texts(request, ["name"])?;
         let identity = self.identity(identity_id)?.clone();
         self.may_touch(&actor, identity_id)?;
+        if identity.has_no_token_auth {
+            // Read in the source.
+            let message = "The identity does not have Token Auth";
+            return Err(Response::refusal(400, "BadRequest", message));
+        }
         let token = self.new_token(now, &identity, Some(name), "token-auth", self.settings.max_token_ttl);
         let jwt = self.sign_token(now, &identity, &token, (0, ""));
         let body = json!({
