@@ -155,6 +155,10 @@ mod tests {
             ("http://metadata.google.internal", Err(OriginError::Forbidden)),
             ("http://2852039166", Err(OriginError::Forbidden)),
             ("http://0.0.0.0", Err(OriginError::Forbidden)),
+            ("http://100.100.100.200", Err(OriginError::Forbidden)),
+            ("http://192.0.0.192", Err(OriginError::Forbidden)),
+            ("http://[64:ff9b::a9fe:a9fe]", Err(OriginError::Forbidden)),
+            ("http://[64:ff9b::a00:1]", Ok("http://[64:ff9b::a00:1]")),
         ];
         for (text, expected) in table {
             let parsed = Origin::parse(text);
