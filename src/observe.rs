@@ -179,14 +179,16 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
 
     secrets::check_names(request)?;
     let connection_name = secrets::connection_name(&xr, manifest, connection_secret.as_ref())?;
-    let admin_name = secrets::admin_name(&xr, &connection_name);
+    let admin_name = secrets::admin_name(&xr, &connection_name)?;
+    let connection_name = secrets::kept(request, CONNECTION_RESOURCE, connection_name);
+    let admin_name = secrets::kept(request, ADMIN_RESOURCE, admin_name);
     let hand_off = hand_off
         .as_ref()
         .map(|hand_off| {
             hand_off::observe(request, (&xr, manifest), (&connection_name, &admin_name), hand_off)
         })
         .transpose()?;
-    let mut required = Required::new(request, connection_name.namespace.as_deref().or(xr.namespace()));
+    let mut required = Required::new(request, &xr, connection_secret.as_ref());
     let endpoint = endpoint::observe(request, manifest, instance, &mut required)?;
     let source = admin::observe(request, manifest, admin, &mut required)?;
     let adopted = adopt.as_ref().map(|adopt| admin::adopted(manifest, adopt, &mut required)).transpose()?;

@@ -269,7 +269,8 @@ pub(super) struct CaBundleFrom {
 pub(super) struct KeyRef {
     /// The name of the resource.
     pub(super) name: String,
-    /// Its namespace. Default: that of the XR.
+    /// Its namespace. Default: that of the XR or claim, else that of
+    /// writeConnectionSecretToRef in this input.
     pub(super) namespace: Option<String>,
     /// The key of its data. Default: ca.crt.
     pub(super) key: Option<String>,
@@ -307,7 +308,8 @@ pub(super) struct AdoptSecretRef {
     pub(super) name: Option<String>,
     /// The field of the XR that holds the name of the Secret.
     pub(super) name_from_composite_field_path: Option<String>,
-    /// Its namespace. Default: that of the XR.
+    /// Its namespace. Default: that of the XR or claim, else that of
+    /// writeConnectionSecretToRef in this input.
     pub(super) namespace: Option<String>,
     /// The key of the token. Default: token.
     pub(super) key: Option<String>,
@@ -321,7 +323,8 @@ pub(super) struct AdminSecretRef {
     pub(super) name: Option<String>,
     /// The field of the XR that holds the name of the Secret.
     pub(super) name_from_composite_field_path: Option<String>,
-    /// Its namespace. Default: that of the XR.
+    /// Its namespace. Default: that of the XR or claim, else that of
+    /// writeConnectionSecretToRef in this input.
     pub(super) namespace: Option<String>,
     /// The key of the email. Default: email.
     pub(super) email_key: Option<String>,
@@ -335,7 +338,8 @@ pub(super) struct AdminSecretRef {
 pub(super) struct SecretRef {
     /// Its name. Default: the XR's name, followed by -connection.
     pub(super) name: Option<String>,
-    /// Its namespace. Default: that of the XR.
+    /// Its namespace. Default: that of the XR or claim, else that of
+    /// writeConnectionSecretToRef in this input.
     pub(super) namespace: Option<String>,
 }
 

@@ -1,7 +1,9 @@
 //! The admin's email and password: supplied by the platform team, or generated
 //! and persisted by this function; and a token that is there already.
 
-use super::{ADMIN_RESOURCE, ObserveError, Required, Waiting, no_value_yet, observed, text_of};
+use super::{
+    ADMIN_RESOURCE, ObserveError, Required, Waiting, no_value_yet, observed, requirements::Sought, text_of,
+};
 use crate::{
     composed_secret::SecretData,
     input::{Admin, Adopt, EmailSource, NameSource},
@@ -58,9 +60,10 @@ pub(super) fn observe(
                 Ok(name) => name,
                 Err(waiting) => return Ok(AdminSource::Supplied(Err(waiting))),
             };
-            let secret = required.object(SECRET_REQUIREMENT, "Secret", &name, namespace.as_deref());
-            let Some(secret) = secret else {
-                let place = required.place(&name, namespace.as_deref());
+            let wanted = ("Secret", name.as_str(), namespace.as_deref());
+            let Sought { manifest, place } =
+                required.object(SECRET_REQUIREMENT, wanted, "input.admin.secretRef")?;
+            let Some(secret) = manifest else {
                 let what = format!(
                     "Secret {place} (input.admin.secretRef) is not there; make it, or correct its name or namespace"
                 );
@@ -68,7 +71,6 @@ pub(super) fn observe(
             };
             let data = SecretData::read(secret);
             let supplied = supply(composite, &data, (email_key, password_key), email.as_ref(), &|key| {
-                let place = required.place(&name, namespace.as_deref());
                 let field = if key == password_key { "passwordKey" } else { "emailKey" };
                 format!(
                     "Secret {place} (input.admin.secretRef) has nothing under key \"{key}\"; add that key, or write \
@@ -127,9 +129,7 @@ fn supply(
     {
         return Err(ObserveError::Value {
             field: "input.admin.email".to_owned(),
-            what: format!(
-                "is \"{given}\", but the supplied credentials say \"{supplied}\"; keep one of them"
-            ),
+            what: format!("is \"{given}\", but the supplied credentials have another; keep one of them"),
         });
     }
     let Some(email) = given.or(supplied) else { return Ok(Err(Waiting::Admin(missing(email_key)))) };
@@ -166,10 +166,10 @@ pub(super) fn adopted(
         Err(waiting) => return Ok(Err(waiting)),
     };
     let key = &adopt.key;
-    let secret = required.object(ADOPT_REQUIREMENT, "Secret", &name, adopt.namespace.as_deref());
-    let place = required.place(&name, adopt.namespace.as_deref());
+    let wanted = ("Secret", name.as_str(), adopt.namespace.as_deref());
+    let Sought { manifest, place } = required.object(ADOPT_REQUIREMENT, wanted, "input.adopt.secretRef")?;
     let waiting = |what: &str| Waiting::Admin(format!("Secret {place} (input.adopt.secretRef) {what}"));
-    let Some(secret) = secret else {
+    let Some(secret) = manifest else {
         return Ok(Err(waiting("is not there; make it, or correct its name or namespace")));
     };
     match SecretData::read(secret).text(key) {

@@ -3,7 +3,7 @@
 //! An address that comes from the XR was written by its author, who is not the
 //! platform team: credentials go to it only if the input allows its host.
 
-use super::{ObserveError, Required, Waiting, nobody_composes, observed};
+use super::{ObserveError, Required, Waiting, nobody_composes, observed, requirements::Sought};
 use crate::{
     composed_secret::SecretData,
     endpoint::{Endpoint, Origin, Tls},
@@ -145,26 +145,25 @@ fn tls(source: &TlsSource, required: &mut Required<'_>) -> Result<Result<Tls, Wa
         None => None,
         Some(CaSource::Inline(pem)) => Some(pem.clone()),
         Some(CaSource::From { kind, name, namespace, key }) => {
-            let object = required.object(CA_REQUIREMENT, kind_of(*kind), name, namespace.as_deref());
-            match ca_from(object, *kind, key) {
+            let wanted = (kind_of(*kind), name.as_str(), namespace.as_deref());
+            let Sought { manifest, place } = required.object(CA_REQUIREMENT, wanted, field_of(*kind))?;
+            match ca_from(manifest, *kind, key) {
                 Some(pem) if is_certificate_bundle(&pem) => Some(pem),
                 Some(other) => {
                     return Err(ObserveError::Value {
                         field: "input.instance.endpoint.tls.caBundleFrom".to_owned(),
                         what: format!(
-                            "what {} {} has under key \"{key}\" {}; put certificates there, each from {BEGIN:?} on",
+                            "what {} {place} has under key \"{key}\" {}; put certificates there, each from {BEGIN:?} on",
                             kind_of(*kind),
-                            required.place(name, namespace.as_deref()),
                             is_no_bundle(&other)
                         ),
                     });
                 }
                 None => {
                     let what = format!(
-                        "the CA bundle is not there: {} {} with key \"{key}\" \
+                        "the CA bundle is not there: {} {place} with key \"{key}\" \
                          (input.instance.endpoint.tls.caBundleFrom)",
                         kind_of(*kind),
-                        required.place(name, namespace.as_deref())
                     );
                     return Ok(Err(Waiting::Endpoint(what)));
                 }
@@ -182,6 +181,13 @@ fn kind_of(kind: CaKind) -> &'static str {
     match kind {
         CaKind::ConfigMap => "ConfigMap",
         CaKind::Secret => "Secret",
+    }
+}
+
+fn field_of(kind: CaKind) -> &'static str {
+    match kind {
+        CaKind::ConfigMap => "input.instance.endpoint.tls.caBundleFrom.configMapRef",
+        CaKind::Secret => "input.instance.endpoint.tls.caBundleFrom.secretRef",
     }
 }
 

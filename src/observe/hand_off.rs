@@ -49,6 +49,7 @@ pub(super) fn observe(
             });
         }
     }
+    let secret = secrets::kept(request, IDENTITY_RESOURCE, secret);
     let manifest = observed(request, IDENTITY_RESOURCE);
     Ok(Box::new(HandOff {
         role: role.clone(),

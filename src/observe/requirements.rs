@@ -6,62 +6,85 @@
 
 use std::collections::BTreeMap;
 
+use super::{ObserveError, Xr, xr::Scope};
 use crate::{
+    input::SecretRef,
     manifest::Manifest,
     proto::v1::{ResourceSelector, RunFunctionRequest, resource_selector::Match},
 };
 
+/// An object that is required.
+pub struct Sought<'a> {
+    /// What was brought.
+    pub manifest: Option<Manifest<'a>>,
+    /// Where it is looked for, for messages: its namespace and name, in quotes.
+    pub place: String,
+}
+
 /// Collects what is required and looks up what was brought.
 pub struct Required<'a> {
     request: &'a RunFunctionRequest,
-    default_namespace: Option<String>,
+    default_namespace: Option<&'a str>,
     selectors: BTreeMap<String, ResourceSelector>,
 }
 
 impl<'a> Required<'a> {
-    /// Nothing is required yet. `default_namespace` is where a resource is
-    /// looked for whose namespace the input leaves out.
+    /// Nothing is required yet. Where the input leaves a namespace out, it is the
+    /// XR's or claim's, else that of the input's `connection_secret`. It is never one
+    /// that the XR's author wrote into its spec: what is found there is sent to the
+    /// endpoint.
     #[must_use]
-    pub fn new(request: &'a RunFunctionRequest, default_namespace: Option<&str>) -> Self {
-        Self { request, default_namespace: default_namespace.map(str::to_owned), selectors: BTreeMap::new() }
+    pub fn new(
+        request: &'a RunFunctionRequest,
+        xr: &'a Xr,
+        connection_secret: Option<&'a SecretRef>,
+    ) -> Self {
+        let own = match &xr.scope {
+            Scope::Namespaced(own) => Some(own),
+            Scope::Legacy { claim } => claim.as_ref().map(|claim| &claim.namespace),
+            Scope::Cluster => None,
+        };
+        let given = || connection_secret?.namespace.as_ref();
+        Self {
+            request,
+            default_namespace: own.or_else(given).map(String::as_str),
+            selectors: BTreeMap::new(),
+        }
     }
 
     /// Requires one object of `v1` by its name, and gives it where it was
     /// brought. What came under that name but is another object (a selector
-    /// that has changed since) does not count.
+    /// that has changed since) does not count. `field` is that of the input which
+    /// refers to it.
+    ///
+    /// # Errors
+    /// There is no namespace to look in.
     pub fn object(
         &mut self,
         requirement: &str,
-        kind: &str,
-        name: &str,
-        namespace: Option<&str>,
-    ) -> Option<Manifest<'a>> {
-        let namespace = namespace.map(str::to_owned).or_else(|| self.default_namespace.clone());
+        (kind, name, namespace): (&str, &str, Option<&str>),
+        field: &str,
+    ) -> Result<Sought<'a>, ObserveError> {
+        let namespace = namespace.or(self.default_namespace).ok_or_else(|| ObserveError::Value {
+            field: format!("{field}.namespace"),
+            what: format!("is missing, and the composite resource has none; write here that of the {kind}"),
+        })?;
         let selector = ResourceSelector {
             api_version: "v1".to_owned(),
             kind: kind.to_owned(),
-            namespace: namespace.clone(),
+            namespace: Some(namespace.to_owned()),
             r#match: Some(Match::MatchName(name.to_owned())),
         };
         self.selectors.insert(requirement.to_owned(), selector);
-        let brought = self.request.required_resources.get(requirement)?;
-        let manifests = brought.items.iter().filter_map(|item| item.resource.as_deref()).map(Manifest::new);
-        let wanted = |manifest: &Manifest<'_>| {
-            manifest.kind() == Some(kind)
-                && manifest.name() == Some(name)
-                && (namespace.is_none() || manifest.namespace() == namespace.as_deref())
-        };
-        manifests.into_iter().find(wanted)
-    }
-
-    /// Where an object is looked for, for messages: its namespace, if it has one,
-    /// and its name, in quotes.
-    #[must_use]
-    pub fn place(&self, name: &str, namespace: Option<&str>) -> String {
-        match namespace.or(self.default_namespace.as_deref()) {
-            Some(namespace) => format!("\"{namespace}/{name}\""),
-            None => format!("\"{name}\""),
-        }
+        let brought = self.request.required_resources.get(requirement);
+        let manifests = brought.into_iter().flat_map(|brought| &brought.items);
+        let manifest =
+            manifests.filter_map(|item| item.resource.as_deref()).map(Manifest::new).find(|manifest| {
+                manifest.kind() == Some(kind)
+                    && manifest.name() == Some(name)
+                    && manifest.namespace() == Some(namespace)
+            });
+        Ok(Sought { manifest, place: format!("\"{namespace}/{name}\"") })
     }
 
     /// Whether all that is required was looked for, found or not.

@@ -97,8 +97,30 @@ fn no_namespace(xr: &Xr, why: &'static str) -> ObserveError {
 }
 
 /// What the admin Secret is called: named after the XR, beside the connection.
-pub(super) fn admin_name(xr: &Xr, connection: &SecretName) -> SecretName {
-    SecretName { name: format!("{}-admin", xr.name), namespace: connection.namespace.clone() }
+pub(super) fn admin_name(xr: &Xr, connection: &SecretName) -> Result<SecretName, ObserveError> {
+    let name = format!("{}-admin", xr.name);
+    if name == connection.name {
+        return Err(ObserveError::Value {
+            field: "input.writeConnectionSecretToRef.name".to_owned(),
+            what: format!(
+                "is \"{name}\", here or in spec.writeConnectionSecretToRef of the composite resource, which is what the \
+                 Secret of the admin is called; write another name"
+            ),
+        });
+    }
+    Ok(SecretName { name, namespace: connection.namespace.clone() })
+}
+
+/// What a Secret is called that is to be called `wanted`: one that is there keeps its
+/// name and namespace, whatever is desired of it later (Crossplane v2.3.4 takes them
+/// from the observed composed resource).
+pub(super) fn kept(request: &RunFunctionRequest, resource: &str, wanted: SecretName) -> SecretName {
+    let Some(manifest) = observed(request, resource) else { return wanted };
+    let SecretName { name, namespace } = wanted;
+    SecretName {
+        name: manifest.name().map_or(name, str::to_owned),
+        namespace: namespace.map(|namespace| manifest.namespace().map_or(namespace, str::to_owned)),
+    }
 }
 
 /// The observed connection Secret. Where it is gone or has no token, a legacy

@@ -10,6 +10,7 @@
 
 mod adopt;
 mod answers;
+mod authors;
 mod client;
 #[path = "../shared/clock.rs"]
 mod clock;
