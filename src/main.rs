@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
-        Err(error) => return refuse(&first_line(&error.to_string())),
+        Err(error) => return refuse(&one_line(&error.to_string())),
     };
     match run(args) {
         Ok(Ending::Drained) => ExitCode::SUCCESS,
@@ -82,8 +82,13 @@ fn chain(error: &dyn Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// What is wrong, without the usage that clap prints below it.
-fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+/// What is wrong and which values there are, without the usage that clap prints below.
+fn one_line(text: &str) -> String {
+    let mut lines = text.lines();
+    let line = lines.next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    match lines.next().map(str::trim).filter(|line| line.starts_with("[possible values: ")) {
+        Some(values) => format!("{line} {values}"),
+        None => line.to_owned(),
+    }
 }

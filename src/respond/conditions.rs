@@ -1,5 +1,6 @@
-//! The two conditions of the connection: their types, reasons and messages, all of
-//! them here. That of handing off is in [`super::hand_off`].
+//! The two conditions of the connection: their types, reasons and messages. What a
+//! problem says is in [`crate::problem`], and what is waited for in [`crate::observe`].
+//! The condition of handing off is in [`super::hand_off`].
 //!
 //! `InfisicalBootstrapped` says whether there is a connection to the instance
 //! and, if not, what is in the way. `InfisicalTokenValid` says whether its token

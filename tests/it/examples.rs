@@ -192,9 +192,29 @@ fn every_function_of_a_pipeline_is_installed_with_it() {
         let mut installed: Vec<String> =
             functions.map(|function| string(&function["metadata"]["name"])).collect();
         installed.sort();
-        let called: BTreeSet<String> = example.steps().into_iter().map(|(function, _)| function).collect();
-        assert_eq!(installed, called.into_iter().collect::<Vec<_>>(), "{}", example.name);
+        let called = example.steps().into_iter().map(|(function, _)| function);
+        // Ours is installed before, with what its Pods get, and stays as it is.
+        let others: BTreeSet<String> = called.filter(|function| function != FUNCTION).collect();
+        assert_eq!(installed, others.into_iter().collect::<Vec<_>>(), "{}", example.name);
+        let text = std::fs::read_to_string(example.folder.join("README.md")).unwrap();
+        assert!(text.contains("is [installed](../../README.md#install)"), "{}", example.name);
     }
+}
+
+#[test]
+fn our_own_function_is_one_with_hardened_pods_and_another_for_render_only() {
+    let of = |folder: &str, file: &str| {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples").join(folder);
+        let function = Example { name: folder.display().to_string(), folder }.document(file);
+        assert_eq!(function["kind"], "Function");
+        assert_eq!(function["metadata"]["name"], FUNCTION);
+        function
+    };
+    let installed = of("runtime", "function.yaml");
+    assert_eq!(installed["spec"]["runtimeConfigRef"]["name"], FUNCTION);
+    let rendered = of("render", "function-infisical.yaml");
+    assert_eq!(rendered["metadata"]["annotations"]["render.crossplane.io/runtime"], "Development");
+    assert_eq!(rendered["spec"], json!({}), "an API server takes none without a package");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //!
 //! An example is a folder in examples/ with xr.yaml, composition.yaml and
 //! functions.yaml; observed.yaml and what is required is given where it is there.
-//! Its functions are run by the harness, and found by the annotation of the
-//! runtime Development. A fake is behind the URL of an example that has one.
+//! Its functions, and ours of examples/render/, are run by the harness, and found by
+//! the annotation of the runtime Development. A fake is behind the URL of an example
+//! that has one.
 
 use std::{
     fs,
@@ -76,8 +77,12 @@ pub(crate) const URL: &str = "https://infisical.example.org";
 
 async fn one(tools: &Tools, folders: &Folders, example: &Path, ports: &[(&str, u16)]) -> Result<(), String> {
     let functions = folders.run.join("functions.yaml");
-    let original = fs::read_to_string(example.join("functions.yaml")).map_err(|error| error.to_string())?;
-    fs::write(&functions, in_development(&original, ports)?).map_err(|error| error.to_string())?;
+    let mut documents = Vec::new();
+    for file in ["functions.yaml", "../render/function-infisical.yaml"] {
+        let original = fs::read_to_string(example.join(file)).map_err(|error| format!("{file}: {error}"))?;
+        documents.extend(in_development(&original, ports).map_err(|error| format!("{file}: {error}"))?);
+    }
+    fs::write(&functions, documents.join("\n---\n")).map_err(|error| error.to_string())?;
     let composition = folders.run.join("composition.yaml");
     let original = fs::read_to_string(example.join("composition.yaml")).map_err(|error| error.to_string())?;
     let fake = infisical(Variant::Strict).await;
@@ -103,12 +108,11 @@ async fn one(tools: &Tools, folders: &Folders, example: &Path, ports: &[(&str, u
 }
 
 /// The functions, each with the address at which the harness runs it.
-fn in_development(functions: &str, ports: &[(&str, u16)]) -> Result<String, String> {
+fn in_development(functions: &str, ports: &[(&str, u16)]) -> Result<Vec<String>, String> {
     let mut documents = Vec::new();
     // There may be a Provider beside them.
     for document in functions.split("\n---").filter(|document| document.contains("kind: Function")) {
-        let mut function: Value =
-            serde_saphyr::from_str(document).map_err(|error| format!("functions.yaml: {error}"))?;
+        let mut function: Value = serde_saphyr::from_str(document).map_err(|error| error.to_string())?;
         let name = function["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let (_, port) = ports
             .iter()
@@ -120,7 +124,7 @@ fn in_development(functions: &str, ports: &[(&str, u16)]) -> Result<String, Stri
         });
         documents.push(function.to_string());
     }
-    Ok(documents.join("\n---\n"))
+    Ok(documents)
 }
 
 /// What differs from run to run.

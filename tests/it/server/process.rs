@@ -156,6 +156,7 @@ fn a_server_that_cannot_start_says_why_in_one_line() {
         (&["--insecure", "--address=9443"], "it has no port"),
         (&["--insecure", "--network=udp"], "invalid value 'udp' for '--network"),
         (&["--insecure", "--max-recv-message-size=0"], "0 is not in 1..=2047"),
+        (&["--insecure", "--log-format=yaml"], "for '--log-format <FORMAT>' [possible values: text, json]"),
         (&["--insecure", "--made-up"], "unexpected argument '--made-up' found"),
     ];
     for (args, expected) in table {
