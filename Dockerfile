@@ -2,6 +2,9 @@
 #
 #     docker buildx build --platform linux/amd64,linux/arm64 .
 #
+# To compile for another machine, buildah 1.28, as Debian 12 has it,
+# has to be told which this is: `--build-arg BUILDPLATFORM=linux/amd64`.
+#
 # What is in it comes from `cargo xtask rootfs`; `cargo xtask image` makes an image
 # of the same files without an engine, and `cargo xtask package` the package.
 FROM --platform=$BUILDPLATFORM rust:1.95-bookworm AS build

@@ -57,5 +57,9 @@ package *flags:
 release folder:
     bash .ci/release {{folder}}
 
+# Pushes the packages of such a folder as one. Needs Go.
+publish folder reference:
+    bash .ci/publish {{folder}} {{reference}}
+
 ci:
     bash .ci/run
