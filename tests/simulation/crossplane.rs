@@ -367,6 +367,10 @@ fn cluster(setup: &Setup, index: usize, generation: usize, server_index: usize) 
 
 fn input(setup: &Setup, server_index: usize) -> Value {
     let admin = match setup.admin {
+        // A cluster-scoped XR has no namespace that it could leave out.
+        Admin::SecretRef if setup.kind == Kind::Cluster => {
+            json!({"secretRef": {"name": "platform-admin", "namespace": "team-b"}})
+        }
         Admin::Generated => json!({"email": "platform@example.org"}),
         Admin::SecretRef => json!({"secretRef": {"name": "platform-admin"}}),
         Admin::Credential => json!({"credentials": "admin"}),
