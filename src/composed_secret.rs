@@ -99,12 +99,6 @@ impl SecretData {
         self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(key, _)| key.as_str())
     }
 
-    /// Whether every key of `other` is here with the same value.
-    #[must_use]
-    pub fn contains(&self, other: &Self) -> bool {
-        other.0.iter().all(|(key, value)| self.0.get(key) == Some(value))
-    }
-
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -55,8 +55,6 @@ pub struct Observation {
     pub persisted_admin: Option<Credentials>,
     /// The connection Secret, or what a legacy XR has of it.
     pub connection: Option<ObservedConnection>,
-    /// Of a legacy XR: its own connection details.
-    pub connection_details: SecretData,
     /// What the two Secrets are called.
     pub admin_secret: SecretName,
     /// See `admin_secret`.
@@ -203,7 +201,6 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         adopted,
         persisted_admin: admin::persisted(request),
         connection: secrets::connection(request, &details, connection_details),
-        connection_details: details,
         admin_secret: admin_name,
         connection_secret: connection_name,
         wanted: Arc::clone(connection_details),

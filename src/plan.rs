@@ -28,7 +28,8 @@ pub mod hand_off;
 pub(crate) mod tests;
 pub mod timing;
 
-/// How soon the server is asked again about a token on which replicas disagree.
+/// How soon the server is asked again about what is handed out and was not seen, or on
+/// which replicas disagree.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What the names begin with of all that this function makes in an instance.

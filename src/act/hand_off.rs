@@ -6,10 +6,11 @@
 //! anew, and the lost one is revoked later. The right is given up last, in a run
 //! in which the server has let the client secret in that the cluster has.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::memory::SWEPT_AFTER;
 use crate::{
     claims::Claims,
     endpoint::{Endpoint, Origin},
@@ -24,10 +25,6 @@ use crate::{
 mod memory;
 
 pub use memory::{AcceptedIdentity, HandedOff, HeldHandOff};
-
-/// Client secrets and identities of ours that are older than this and that nobody
-/// has are ended: a replica that has just made one hands it out.
-pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
 
 /// What there is to hand off with.
 #[derive(Clone, Debug, PartialEq)]

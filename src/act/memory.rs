@@ -35,21 +35,22 @@ use crate::{
     secret::{AccessToken, Credentials, Email, Fingerprint, Password},
 };
 
-/// For how long a token is held after it was seen in observed: longer than any
-/// stale read.
-const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
+/// For how long a token or client secret is held after it was seen in observed: longer
+/// than any stale read.
+pub(super) const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
 
-/// A token that an earlier try has left alive is revoked when it is older than
-/// this, so this long after a token was minted one is sure to find them all.
+/// A token, client secret or identity of ours that an earlier try has left is ended
+/// when it is older than this: a replica that has just made one hands it out. So this
+/// long after one was made another is sure to find them all.
 pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
 
-/// When it looks for them: tokens that other replicas minted at the same time
-/// are old enough by then.
-const SWEEPS_AFTER: Duration = Duration::from_mins(11);
+/// When it looks for them: what other replicas made at the same time is old enough by
+/// then.
+pub(super) const SWEEPS_AFTER: Duration = Duration::from_mins(11);
 
-/// A token that is younger, or was in observed so short a time ago, is revoked by
-/// no other replica. The other half of [`SWEPT_AFTER`] is for what is under way.
-const SAFE: Duration = Duration::from_mins(5);
+/// One that is younger, or was in observed so short a time ago, is ended by no other
+/// replica. The other half of [`SWEPT_AFTER`] is for what is under way.
+pub(super) const SAFE: Duration = Duration::from_mins(5);
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).

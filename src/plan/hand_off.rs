@@ -4,11 +4,9 @@
 //! Pure, as the rest of the plan. Nothing is done while the connection does not
 //! stand: what was handed off already is emitted again.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use super::{Action, timing, token_name};
+use super::{ASKED_AGAIN_AFTER, Action, timing, token_name};
 use crate::{
     act::{Accepted, AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
     endpoint::Endpoint,
@@ -18,10 +16,6 @@ use crate::{
     respond::hand_off as conditions,
     secret::{AccessToken, Fingerprint, UniversalAuth},
 };
-
-/// How soon the server is asked again about a client secret that is handed out and
-/// was not seen, or on which replicas disagree.
-const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What one call does about handing off.
 #[derive(Clone, Debug, PartialEq)]

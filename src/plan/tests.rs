@@ -60,7 +60,6 @@ pub(crate) fn mk_observation() -> Observation {
         adopted: None,
         persisted_admin: None,
         connection: None,
-        connection_details: SecretData::default(),
         admin_secret: name("vault-admin"),
         connection_secret: name("vault-connection"),
         wanted: wanted().into(),

@@ -2,13 +2,13 @@
 //! connection. The same holds here: whatever is lost with the process is found
 //! again in the cluster and on the server.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{
-    super::memory::{forget, remember},
-    HandOff, HandOffAttempt, HandOffOutcome, SWEPT_AFTER,
+    super::memory::{HELD_AFTER_SEEN, SAFE, SWEEPS_AFTER, SWEPT_AFTER, forget, remember},
+    HandOff, HandOffAttempt, HandOffOutcome,
 };
 use crate::{
     claims::Claims,
@@ -20,18 +20,6 @@ use crate::{
     problem::Problem,
     secret::{Fingerprint, UniversalAuth},
 };
-
-/// For how long a client secret is held after it was seen in observed: longer than
-/// any stale read.
-const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
-
-/// When to look for what earlier tries have left: what other replicas made at the
-/// same time is old enough by then.
-const SWEEPS_AFTER: Duration = Duration::from_mins(11);
-
-/// One that is younger, or was in observed so short a time ago, is revoked by no
-/// other replica.
-const SAFE: Duration = Duration::from_mins(5);
 
 /// What is remembered of handing off.
 #[derive(Clone, Debug, Default)]
