@@ -19,6 +19,9 @@ pub struct HandOff {
     pub details: Vec<IdentityDetail>,
     /// What becomes of the bootstrap identity's right.
     pub instance_admin: InstanceAdmin,
+    /// Where in the XR's status the identity is described, if anywhere. As that of
+    /// the connection, and not around it.
+    pub status: Option<FieldPath>,
 }
 
 /// A project, and the identity's role in it.

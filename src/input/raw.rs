@@ -54,8 +54,7 @@ pub(super) struct Bootstrap {
     pub(super) token: Option<Token>,
     /// A field path of the XR, such as status.infisical, to which host,
     /// organizationId, identityId, tokenExpiresAt and connectionSecretRef are
-    /// written, and with handOff also handOff.identityId and handOff.secretRef. The
-    /// XRD must have it. Default: none.
+    /// written. The XRD must have it. Default: none.
     pub(super) status: Option<String>,
     /// Least privilege after bootstrap: makes a machine identity of the
     /// organization with Universal Auth, and writes its client ID and secret to a
@@ -82,6 +81,9 @@ pub(super) struct HandOff {
     /// What becomes of the instance admin right of the identity that bootstrap has
     /// made. Default: Keep.
     pub(super) instance_admin: Option<InstanceAdmin>,
+    /// A field path of the XR, such as status.identity, to which identityId and
+    /// secretRef are written. The XRD must have it. Default: none.
+    pub(super) status: Option<String>,
 }
 
 /// A project, and the identity's role in it.

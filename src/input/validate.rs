@@ -31,6 +31,7 @@ const DEFAULT_DETAILS: [(&str, DetailValue); 7] = [
 
 pub(super) fn bootstrap(raw: raw::Bootstrap) -> Result<Bootstrap, InputError> {
     let at = At::input();
+    let of_connection = raw.status.map(|path| status(&at.field("status"), &path)).transpose()?;
     Ok(Bootstrap {
         instance: instance::instance(&at.field("instance"), raw.instance)?,
         organization: organization(
@@ -50,11 +51,11 @@ pub(super) fn bootstrap(raw: raw::Bootstrap) -> Result<Bootstrap, InputError> {
         connection_details: connection_details(&at.field("connectionDetails"), raw.connection_details)?
             .into(),
         token: token::policy(&at.field("token"), raw.token)?,
-        status: raw.status.map(|path| status(&at.field("status"), &path)).transpose()?,
         hand_off: raw
             .hand_off
-            .map(|hand_off| hand_off::hand_off(&at.field("handOff"), hand_off))
+            .map(|hand_off| hand_off::hand_off(&at.field("handOff"), hand_off, of_connection.as_ref()))
             .transpose()?,
+        status: of_connection,
     })
 }
 

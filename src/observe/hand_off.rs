@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{ADMIN_RESOURCE, ObserveError, Xr, observed, secrets, text_of, xr::Scope};
 use crate::{
     composed_secret::{SecretData, SecretName},
+    fieldpath::FieldPath,
     identity::ObservedIdentity,
     input::{self, IdentityDetail, InstanceAdmin, Project, ProjectSlug, is_slug},
     manifest::Manifest,
@@ -24,6 +25,8 @@ pub struct HandOff {
     pub projects: Arc<[Project]>,
     /// What becomes of the bootstrap identity's right.
     pub instance_admin: InstanceAdmin,
+    /// Where in the XR's status the identity is described.
+    pub status: Option<FieldPath>,
     /// What the Secret is called.
     pub secret: SecretName,
     /// Its keys.
@@ -39,7 +42,7 @@ pub(super) fn observe(
     hand_off: &input::HandOff,
 ) -> Result<Box<HandOff>, ObserveError> {
     secrets::check_name(request, IDENTITY_RESOURCE)?;
-    let input::HandOff { role, projects, secret, details, instance_admin } = hand_off;
+    let input::HandOff { role, projects, secret, details, instance_admin, status } = hand_off;
     let secret = secret_name(xr, connection, secret.as_ref())?;
     for (taken, by) in [(connection, "connection"), (admin, ADMIN_RESOURCE)] {
         if *taken == secret {
@@ -55,6 +58,7 @@ pub(super) fn observe(
         role: role.clone(),
         projects: with_slugs(composite, projects)?,
         instance_admin: *instance_admin,
+        status: status.clone(),
         secret,
         wanted: details.clone(),
         observed: manifest.map(|manifest| ObservedIdentity::read(&SecretData::read(manifest), details)),

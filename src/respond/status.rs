@@ -15,27 +15,29 @@ use crate::{
     observe::Observation,
 };
 
-/// Writes to the field that the input names, if it names one. Of the XR's
-/// manifest nothing but that field is changed, and nothing while nothing is
-/// known. `identity` is what is in the Secret of handing off.
+/// Writes to the fields that the input names, if it names any. Of the XR's manifest
+/// nothing but those fields is changed, and nothing while nothing is known: Crossplane
+/// applies no status of the XR at all where its XRD lacks a field. `identity` is what
+/// is in the Secret of handing off.
 pub(super) fn write(
     desired: &mut Desired,
     observation: &Observation,
     remembered: &Remembered,
     identity: Option<&SecretData>,
 ) {
-    let Some(path) = &observation.status else { return };
-    let mut known = fields(observation, remembered);
+    let of_connection = observation.status.as_ref().map(|path| (path, fields(observation, remembered)));
+    let of_identity = identity.and_then(|data| handed_off(observation, data));
+    let known: Vec<_> =
+        of_connection.into_iter().chain(of_identity).filter(|(_, fields)| !fields.is_empty()).collect();
     if known.is_empty() {
         return;
-    }
-    if let Some(identity) = identity.and_then(|data| handed_off(observation, data)) {
-        known.insert("handOff".to_owned(), object(identity));
     }
     // What an earlier step wants of the status came through the decoder of the
     // request as bytes; where they are no Struct, they are left alone.
     let Ok(mut manifest) = Struct::decode(desired.composite_manifest().unwrap_or_default()) else { return };
-    set(&mut manifest, path, object(known));
+    for (path, fields) in known {
+        set(&mut manifest, path, object(fields));
+    }
     desired.set_composite_manifest(&manifest.encode_to_vec().into());
 }
 
@@ -68,14 +70,18 @@ fn fields(observation: &Observation, remembered: &Remembered) -> BTreeMap<String
     fields
 }
 
-fn handed_off(observation: &Observation, data: &SecretData) -> Option<BTreeMap<String, Value>> {
+fn handed_off<'a>(
+    observation: &'a Observation,
+    data: &SecretData,
+) -> Option<(&'a FieldPath, BTreeMap<String, Value>)> {
     let hand_off = observation.hand_off.as_deref()?;
+    let path = hand_off.status.as_ref()?;
     let is_id = |value| value == IdentityDetailValue::IdentityId;
     let id = hand_off.wanted.iter().find(|detail| is_id(detail.value));
     let id = id.and_then(|detail| data.text(&detail.name)).map(|id| text(id.to_owned()));
     let secret = Some(reference(observation, &hand_off.secret));
     let fields = [("identityId", id), ("secretRef", secret)];
-    Some(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+    Some((path, fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()))
 }
 
 fn reference(observation: &Observation, secret: &SecretName) -> Value {

@@ -75,13 +75,13 @@ fn merge(into: &mut Value, from: &Value) {
 async fn a_secret_that_is_there_goes_on_under_its_name() {
     for kind in KINDS {
         let mut world = World::start(Settings::default(), kind).await;
-        world.crossplane.input["handOff"] = json!({});
+        world.crossplane.input["handOff"] = json!({"status": "status.identity"});
         world.crossplane.input["status"] = json!("status.infisical");
         world.connect().await;
         let said = || ["InfisicalBootstrapped", "InfisicalTokenValid", "InfisicalHandedOff"];
         let before = (said().map(|it| world.message(it)), world.crossplane.xr["status"].clone());
         world.crossplane.input["writeConnectionSecretToRef"] = json!({"name": "another"});
-        world.crossplane.input["handOff"] = json!({"writeConnectionSecretToRef": {"name": "a-third"}});
+        world.crossplane.input["handOff"]["writeConnectionSecretToRef"] = json!({"name": "a-third"});
         if kind != Kind::Legacy {
             world.crossplane.xr["spec"]["writeConnectionSecretToRef"]["name"] = json!("another");
         }

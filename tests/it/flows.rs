@@ -333,10 +333,10 @@ async fn the_status_names_what_is_not_secret() {
     });
     assert_eq!(*status, expected);
 
-    world.crossplane.input["handOff"] = json!({});
+    world.crossplane.input["handOff"] = json!({"status": "status.infisical.identity"});
     world.settle().await;
     let identity = world.crossplane.secret("infisical-identity").unwrap();
     let secret = json!({"name": "vault-identity", "namespace": "team-a"});
     let handed_off = json!({"identityId": identity["identityId"], "secretRef": secret});
-    assert_eq!(world.crossplane.xr["status"]["infisical"]["handOff"], handed_off);
+    assert_eq!(world.crossplane.xr["status"]["infisical"]["identity"], handed_off);
 }

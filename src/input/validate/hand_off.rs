@@ -6,6 +6,7 @@ use super::{
     super::{HandOff, IdentityDetail, IdentityDetailValue, Project, ProjectSlug, SecretRef, is_slug, raw},
     At, InputError, names,
 };
+use crate::fieldpath::FieldPath;
 
 /// The role of an identity whose author chose none. A member of the organization
 /// can create projects, whose admin it then is, and sees none of others; with the
@@ -27,9 +28,20 @@ const DEFAULT_DETAILS: [(&str, IdentityDetailValue); 7] = [
     ("credentials", IdentityDetailValue::Credentials),
 ];
 
-pub(super) fn hand_off(at: &At, raw: raw::HandOff) -> Result<HandOff, InputError> {
-    let raw::HandOff { role, projects, write_connection_secret_to_ref, connection_details, instance_admin } =
-        raw;
+/// `of_connection` is where the XR's status describes the connection.
+pub(super) fn hand_off(
+    at: &At,
+    raw: raw::HandOff,
+    of_connection: Option<&FieldPath>,
+) -> Result<HandOff, InputError> {
+    let raw::HandOff {
+        role,
+        projects,
+        write_connection_secret_to_ref,
+        connection_details,
+        instance_admin,
+        status,
+    } = raw;
     Ok(HandOff {
         role: role_slug(&at.field("role"), role, DEFAULT_ROLE)?,
         projects: self::projects(&at.field("projects"), projects.unwrap_or_default())?,
@@ -38,7 +50,17 @@ pub(super) fn hand_off(at: &At, raw: raw::HandOff) -> Result<HandOff, InputError
             .transpose()?,
         details: details(&at.field("connectionDetails"), connection_details)?,
         instance_admin: instance_admin.unwrap_or_default(),
+        status: status.map(|path| self::status(&at.field("status"), &path, of_connection)).transpose()?,
     })
+}
+
+fn status(at: &At, path: &str, of_connection: Option<&FieldPath>) -> Result<FieldPath, InputError> {
+    let path = super::status(at, path)?;
+    // It would take the place of what is said of the connection.
+    if of_connection.is_some_and(|other| other.segments().starts_with(path.segments())) {
+        return Err(at.problem("is the field of input.status, or around it; write another"));
+    }
+    Ok(path)
 }
 
 fn role_slug(at: &At, role: Option<String>, default: &str) -> Result<String, InputError> {

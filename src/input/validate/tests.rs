@@ -683,6 +683,11 @@ fn a_mistake_in_handing_off_names_its_field() {
             "input.handOff.projects[1].slug: \"a\" is there already",
         ),
         ("handOff: {projects: [{slug: a, role: A b}]}", "input.handOff.projects[0].role: is no slug"),
+        ("handOff: {status: spec.a}", "input.handOff.status: is no field of the XR's status"),
+        (
+            "{status: status.a.b, handOff: {status: status.a}}",
+            "input.handOff.status: is the field of input.status, or around it",
+        ),
         (
             "handOff: {project: []}",
             "input.handOff.project: unknown field; did you mean \"projects\"? Write one of: role, projects, ",

@@ -66,6 +66,7 @@ pub(crate) fn asked(observation: &mut Observation, remembered: &mut Remembered) 
         role: "member".to_owned(),
         projects: Arc::default(),
         instance_admin: InstanceAdmin::Keep,
+        status: None,
         secret: SecretName { name: "vault-identity".to_owned(), namespace: None },
         wanted: wanted(),
         observed: None,

@@ -217,6 +217,9 @@ pub(crate) async fn consumers_are_composed(world: &mut World) {
             world.until_condition(&xr, "InfisicalHandedOff", "HandedOff").await;
             let (client_id, client_secret) = world.identity(&xr).await.expect("a Secret with both");
             assert!(fake.client_secret_works(&client_id, &client_secret));
+            let names_the_secret =
+                |xr: &DynamicObject| xr.data["status"]["identity"]["secretRef"]["name"] == "acme-identity";
+            watch("the status names the Secret", SOON, &world.xrs(&xr), &xr.name, names_the_secret).await;
         }
         consume(world, example, &xr).await;
         world.ends_well(&xr, &fake).await;
