@@ -76,7 +76,7 @@ impl Act {
     fn spawn(
         &self,
         origin: &Origin,
-        under_way: watch::Sender<()>,
+        under_way: watch::Sender<bool>,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
         let instance = self.instance(origin);
@@ -84,6 +84,7 @@ impl Act {
             // Requests to one instance come from one task at a time, whichever
             // XRs they are for: its bootstrap has no lock.
             let _turn = instance.lock().await;
+            under_way.send_replace(true);
             work.await;
             drop(under_way);
         };
@@ -93,7 +94,7 @@ impl Act {
     /// Waits until work for an XR ends, or at once if none is under way.
     pub async fn settled(&self, key: &XrKey) {
         // The sender is dropped when the work ends, even by a panic.
-        let ended = async |mut under_way: watch::Receiver<()>| while under_way.changed().await.is_ok() {};
+        let ended = async |mut under_way: watch::Receiver<bool>| while under_way.changed().await.is_ok() {};
         match self.memory.under_way(key) {
             (None, None) => {}
             (Some(one), None) | (None, Some(one)) => ended(one).await,

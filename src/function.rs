@@ -143,6 +143,11 @@ impl Function {
                     started = Some(remembered.revision);
                     span.in_scope(|| self.act.start(key, remembered.revision, work.as_ref().clone()));
                 }
+                // What follows a failed attempt stands in the queue of an instance that
+                // hangs, and so would Crossplane's workers.
+                Action::Await if started.is_none() && remembered.queued && remembered.held.is_some() => {
+                    return (plan, remembered);
+                }
                 Action::Await => {}
                 Action::Wait(_) | Action::Hold { .. } | Action::HandOut | Action::Keep { .. } => {
                     if !self.hands_off(key, &plan, &remembered, &mut handing_off, span) {
@@ -171,7 +176,8 @@ impl Function {
         span: &impl Deref<Target = Span>,
     ) -> bool {
         let Some(plan) = &plan.hand_off else { return false };
-        let revision = remembered.hand_off.as_ref().map_or(0, |state| state.revision);
+        let state = remembered.hand_off.as_ref();
+        let revision = state.map_or(0, |state| state.revision);
         match &plan.action {
             HandOffAction::Start(_) if *started == Some(revision) => false,
             HandOffAction::Start(work) => {
@@ -179,7 +185,9 @@ impl Function {
                 span.in_scope(|| self.act.start_hand_off(key, revision, work.as_ref().clone()));
                 true
             }
-            HandOffAction::Await => true,
+            HandOffAction::Await => {
+                started.is_some() || !state.is_some_and(|state| state.queued && state.held.is_some())
+            }
             HandOffAction::Wait
             | HandOffAction::Hold { .. }
             | HandOffAction::HandOut

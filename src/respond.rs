@@ -13,7 +13,11 @@ use crate::{
     act::Remembered,
     composed_secret::{self, SecretData, SecretKind},
     observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, Observation, Waiting},
-    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, hand_off::HandOffAction, timing},
+    plan::{
+        Action, AdminSecret, ConnectionSecret, Plan, Wait,
+        hand_off::{HandOffAction, HandOffPlan},
+        timing,
+    },
     proto::v1::{
         Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
         RunFunctionResponse, Severity, Target,
@@ -48,6 +52,10 @@ const TTL_REQUIRED: i64 = 10;
 /// Seconds until the next call while work is under way.
 const TTL_WORK: i64 = 1;
 
+/// The same where it waits for its turn after an attempt that failed: that of other XRs
+/// comes first, at an instance that may hang.
+const TTL_QUEUED: i64 = 10;
+
 /// Seconds until the next call while something that was handed out has not been
 /// observed. Its change brings the call; this is for when it was lost.
 const TTL_PERSISTING: i64 = 5;
@@ -66,7 +74,8 @@ pub fn respond(
     now: Timestamp,
 ) -> RunFunctionResponse {
     let ttl = ttl(observation, remembered, &plan.action, now);
-    let ttl = plan.hand_off.as_ref().map_or(ttl, |plan| ttl.min(hand_off_ttl(&plan.action, now)));
+    let of_hand_off = |plan: &HandOffPlan| ttl.min(hand_off_ttl(&plan.action, remembered, now));
+    let ttl = plan.hand_off.as_ref().map_or(ttl, of_hand_off);
     let mut response = pass_through(request, ttl);
     let mut verdict = conditions::judge(observation, remembered, plan);
     let handed_off = hand_off::judge(observation, remembered, plan);
@@ -144,6 +153,7 @@ fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now:
         }
         Action::Wait(Wait::Requirements | Wait::For(_)) => TTL_CLUSTER,
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
+        Action::Await if remembered.queued && remembered.held.is_some() => TTL_QUEUED,
         Action::Await | Action::Start(_) => TTL_WORK,
         Action::Hold { retry_at, .. } => until(*retry_at).min(TTL_PROBLEM_LONGEST),
         Action::Keep { check_at } => {
@@ -154,10 +164,12 @@ fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now:
 }
 
 /// The same for handing off.
-fn hand_off_ttl(action: &HandOffAction, now: Timestamp) -> i64 {
+fn hand_off_ttl(action: &HandOffAction, remembered: &Remembered, now: Timestamp) -> i64 {
     let until = |at: Timestamp| at.duration_since(now).as_secs().saturating_add(1).max(1);
+    let state = remembered.hand_off.as_ref();
     match action {
         HandOffAction::Wait => i64::MAX,
+        HandOffAction::Await if state.is_some_and(|it| it.queued && it.held.is_some()) => TTL_QUEUED,
         HandOffAction::Await | HandOffAction::Start(_) => TTL_WORK,
         HandOffAction::Hold { retry_at, .. } => until(*retry_at).min(TTL_PROBLEM_LONGEST),
         HandOffAction::HandOut => TTL_PERSISTING,

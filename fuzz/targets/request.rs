@@ -53,7 +53,8 @@ fuzz_target!(|bytes: &[u8]| {
     let response = runtime.block_on(function.call(request, None)).encode_to_vec();
     let response = RunFunctionResponse::decode(response.as_slice()).unwrap();
     let is_fatal = response.results.iter().any(|result| result.severity() == Severity::Fatal);
-    assert!(is_fatal || response.conditions.len() == 2);
+    // Three with handOff.
+    assert!(is_fatal || (2..=3).contains(&response.conditions.len()));
     assert!(response.meta.unwrap().ttl.unwrap().seconds > 0);
     assert!(response.results.iter().all(|result| result.message.len() <= 1024));
 });

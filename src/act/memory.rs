@@ -85,8 +85,9 @@ pub struct Memory {
 struct Entry {
     /// Shared with the calls that plan with it, and copied when it changes meanwhile.
     remembered: Arc<Remembered>,
-    under_way: Option<watch::Receiver<()>>,
-    handing_off: Option<watch::Receiver<()>>,
+    /// Work for it: whether its turn at the instance has come. Ends with the work.
+    under_way: Option<watch::Receiver<bool>>,
+    handing_off: Option<watch::Receiver<bool>>,
     last_called: Option<Timestamp>,
     /// What was answered last: the reason of each condition, by its type.
     said: Box<[(&'static str, &'static str)]>,
@@ -126,6 +127,8 @@ pub struct Remembered {
     pub hand_off: Option<Box<HandedOff>>,
     /// Whether work is under way.
     pub working: bool,
+    /// Whether that waits for its turn at the instance.
+    pub queued: bool,
     /// Counts what has happened, so that a plan made on an older state is not
     /// carried out.
     pub revision: u64,
@@ -251,9 +254,9 @@ impl Memory {
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
-        let working = entry.is_working();
+        let (working, queued) = (entry.is_working(), is_queued(entry.under_way.as_ref()));
         let remembered = entry.remembered();
-        remembered.working = working;
+        (remembered.working, remembered.queued) = (working, queued);
         if let Some(accepted) = &mut remembered.accepted {
             accepted.notice(observed, wanted, now);
         }
@@ -315,23 +318,23 @@ impl Memory {
 
     /// Marks work as under way until what is returned is dropped. `None` when
     /// there is some already, or something has happened since `revision`.
-    pub fn begin(&self, key: &XrKey, revision: u64) -> Option<watch::Sender<()>> {
+    pub fn begin(&self, key: &XrKey, revision: u64) -> Option<watch::Sender<bool>> {
         let mut entries = self.lock();
         let entry = entries.get_mut(key)?;
         if entry.is_working() || entry.remembered.revision != revision {
             return None;
         }
-        let (sender, receiver) = watch::channel(());
+        let (sender, receiver) = watch::channel(false);
         entry.under_way = Some(receiver);
         Some(sender)
     }
 
     /// Tells when the work that is under way ends, and when handing off does.
-    pub fn under_way(&self, key: &XrKey) -> (Option<watch::Receiver<()>>, Option<watch::Receiver<()>>) {
+    pub fn under_way(&self, key: &XrKey) -> (Option<watch::Receiver<bool>>, Option<watch::Receiver<bool>>) {
         let entries = self.lock();
         let Some(entry) = entries.get(key) else { return (None, None) };
         let alive =
-            |under_way: &Option<watch::Receiver<()>>| under_way.clone().filter(|it| is_alive(Some(it)));
+            |under_way: &Option<watch::Receiver<bool>>| under_way.clone().filter(|it| is_alive(Some(it)));
         (alive(&entry.under_way), alive(&entry.handing_off))
     }
 
@@ -346,21 +349,22 @@ impl Memory {
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
-        let working = is_alive(entry.handing_off.as_ref());
+        let under_way = entry.handing_off.as_ref();
+        let (working, queued) = (is_alive(under_way), is_queued(under_way));
         let state = entry.remembered().hand_off.get_or_insert_default();
-        state.working = working;
+        (state.working, state.queued) = (working, queued);
         state.notice(observed, wanted, now);
     }
 
     /// As [`Self::begin`], of handing off.
-    pub fn begin_hand_off(&self, key: &XrKey, revision: u64) -> Option<watch::Sender<()>> {
+    pub fn begin_hand_off(&self, key: &XrKey, revision: u64) -> Option<watch::Sender<bool>> {
         let mut entries = self.lock();
         let entry = entries.get_mut(key)?;
         let state = entry.remembered.hand_off.as_ref()?;
         if is_alive(entry.handing_off.as_ref()) || state.revision != revision {
             return None;
         }
-        let (sender, receiver) = watch::channel(());
+        let (sender, receiver) = watch::channel(false);
         entry.handing_off = Some(receiver);
         Some(sender)
     }
@@ -435,7 +439,11 @@ impl Entry {
     }
 }
 
-fn is_alive(under_way: Option<&watch::Receiver<()>>) -> bool {
+fn is_queued(under_way: Option<&watch::Receiver<bool>>) -> bool {
+    is_alive(under_way) && under_way.is_some_and(|under_way| !*under_way.borrow())
+}
+
+fn is_alive(under_way: Option<&watch::Receiver<bool>>) -> bool {
     under_way.is_some_and(|under_way| under_way.has_changed().is_ok())
 }
 

@@ -340,8 +340,8 @@ pub(super) struct AdminSecretRef {
 pub(super) struct SecretRef {
     /// Its name. Default: the XR's name, followed by -connection.
     pub(super) name: Option<String>,
-    /// Its namespace. Default: that of the XR or claim, else that of
-    /// writeConnectionSecretToRef in this input.
+    /// Its namespace. Default: that of the XR or claim. A cluster-scoped XR needs one,
+    /// here or in its spec.
     pub(super) namespace: Option<String>,
 }
 

@@ -40,6 +40,8 @@ pub struct HandedOff {
     pub asked_at: Option<Timestamp>,
     /// Whether work is under way.
     pub working: bool,
+    /// Whether that waits for its turn at the instance.
+    pub queued: bool,
     /// Counts what has happened, so that a plan made on an older state is not
     /// carried out.
     pub revision: u64,
