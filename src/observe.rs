@@ -27,12 +27,15 @@ mod instance;
 mod organization;
 mod requirements;
 mod secrets;
+mod status;
 mod xr;
 
 pub use admin::AdminSource;
 pub use hand_off::{HandOff, IDENTITY_RESOURCE};
 pub use requirements::Required;
 pub use secrets::{ADMIN_RESOURCE, CONNECTION_RESOURCE};
+use status::CONNECTION_STATUS;
+pub use status::{Described, IDENTITY_ID};
 pub use xr::{Claim, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
 
 /// What a call is about, in values of its own.
@@ -64,7 +67,7 @@ pub struct Observation {
     /// When tokens are verified and renewed.
     pub token_policy: TokenPolicy,
     /// Where on the XR to write what is not secret.
-    pub status: Option<FieldPath>,
+    pub status: Option<Described>,
     /// What is asked for after bootstrap, if anything.
     pub hand_off: Option<Box<HandOff>>,
     /// What must be in the request before the answer counts.
@@ -205,7 +208,7 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         connection_secret: connection_name,
         wanted: Arc::clone(connection_details),
         token_policy: *token,
-        status: status.clone(),
+        status: status.as_ref().map(|path| Described::observe(manifest, path, &CONNECTION_STATUS)),
         hand_off,
         requirements_met: required.met(),
         requirements: required.into_selectors(),

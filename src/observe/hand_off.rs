@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{ADMIN_RESOURCE, ObserveError, Xr, observed, secrets, text_of, xr::Scope};
+use super::{
+    ADMIN_RESOURCE, Described, IDENTITY_ID, ObserveError, Xr, observed, secrets, text_of, xr::Scope,
+};
 use crate::{
     composed_secret::{SecretData, SecretName},
-    fieldpath::FieldPath,
     identity::ObservedIdentity,
     input::{self, IdentityDetail, InstanceAdmin, Project, ProjectSlug, is_slug},
     manifest::Manifest,
@@ -26,7 +27,7 @@ pub struct HandOff {
     /// What becomes of the bootstrap identity's right.
     pub instance_admin: InstanceAdmin,
     /// Where in the XR's status the identity is described.
-    pub status: Option<FieldPath>,
+    pub status: Option<Described>,
     /// What the Secret is called.
     pub secret: SecretName,
     /// Its keys.
@@ -58,7 +59,7 @@ pub(super) fn observe(
         role: role.clone(),
         projects: with_slugs(composite, projects)?,
         instance_admin: *instance_admin,
-        status: status.clone(),
+        status: status.as_ref().map(|path| Described::observe(composite, path, &[IDENTITY_ID])),
         secret,
         wanted: details.clone(),
         observed: manifest.map(|manifest| ObservedIdentity::read(&SecretData::read(manifest), details)),

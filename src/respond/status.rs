@@ -11,8 +11,8 @@ use crate::{
     composed_secret::{SecretData, SecretName},
     desired::Desired,
     fieldpath::{FieldPath, Segment},
-    input::{DetailValue, IdentityDetailValue},
-    observe::Observation,
+    input::{DetailValue, IdentityDetail, IdentityDetailValue},
+    observe::{Described, IDENTITY_ID, Observation},
 };
 
 /// Writes to the fields that the input names, if it names any. Of the XR's manifest
@@ -25,8 +25,9 @@ pub(super) fn write(
     remembered: &Remembered,
     identity: Option<&SecretData>,
 ) {
-    let of_connection = observation.status.as_ref().map(|path| (path, fields(observation, remembered)));
-    let of_identity = identity.and_then(|data| handed_off(observation, data));
+    let of_connection =
+        observation.status.as_ref().map(|status| (&status.path, fields(observation, remembered, status)));
+    let of_identity = handed_off(observation, remembered, identity);
     let known: Vec<_> =
         of_connection.into_iter().chain(of_identity).filter(|(_, fields)| !fields.is_empty()).collect();
     if known.is_empty() {
@@ -41,7 +42,10 @@ pub(super) fn write(
     desired.set_composite_manifest(&manifest.encode_to_vec().into());
 }
 
-fn fields(observation: &Observation, remembered: &Remembered) -> BTreeMap<String, Value> {
+/// What the server has said, else what the Secret has, else what the status says
+/// already: a process does not know for long what is not in the Secret, and the API
+/// server removes a field that is not applied again.
+fn fields(observation: &Observation, remembered: &Remembered, status: &Described) -> BTreeMap<String, Value> {
     let accepted = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
     let observed = |value: DetailValue| {
         let detail = observation.wanted.iter().find(|detail| detail.value == value)?;
@@ -50,7 +54,7 @@ fn fields(observation: &Observation, remembered: &Remembered) -> BTreeMap<String
     let known = [
         ("host", accepted.map(|it| it.origin.to_string()), DetailValue::Host),
         ("organizationId", accepted.map(|it| it.organization_id.clone()), DetailValue::OrganizationId),
-        ("identityId", accepted.and_then(|it| it.identity_id.clone()), DetailValue::IdentityId),
+        (IDENTITY_ID, accepted.and_then(|it| it.identity_id.clone()), DetailValue::IdentityId),
         (
             "tokenExpiresAt",
             accepted.and_then(|it| it.expires_at).map(|at| at.to_string()),
@@ -60,7 +64,8 @@ fn fields(observation: &Observation, remembered: &Remembered) -> BTreeMap<String
     let mut fields: BTreeMap<String, Value> = known
         .into_iter()
         .filter_map(|(name, value, detail)| {
-            Some((name.to_owned(), text(value.or_else(|| observed(detail))?)))
+            let said = || status.said.get(name).cloned();
+            Some((name.to_owned(), text(value.or_else(|| observed(detail)).or_else(said)?)))
         })
         .collect();
     if !fields.is_empty() {
@@ -72,16 +77,26 @@ fn fields(observation: &Observation, remembered: &Remembered) -> BTreeMap<String
 
 fn handed_off<'a>(
     observation: &'a Observation,
-    data: &SecretData,
+    remembered: &Remembered,
+    identity: Option<&SecretData>,
 ) -> Option<(&'a FieldPath, BTreeMap<String, Value>)> {
     let hand_off = observation.hand_off.as_deref()?;
-    let path = hand_off.status.as_ref()?;
-    let is_id = |value| value == IdentityDetailValue::IdentityId;
-    let id = hand_off.wanted.iter().find(|detail| is_id(detail.value));
-    let id = id.and_then(|detail| data.text(&detail.name)).map(|id| text(id.to_owned()));
+    let status = hand_off.status.as_ref()?;
+    let accepted = remembered.hand_off.as_ref().and_then(|state| state.accepted.as_ref());
+    let in_secret = || {
+        let is_id = |detail: &&IdentityDetail| detail.value == IdentityDetailValue::IdentityId;
+        let detail = hand_off.wanted.iter().find(is_id)?;
+        identity?.text(&detail.name).map(str::to_owned)
+    };
+    let said = || status.said.get(IDENTITY_ID).cloned();
+    let id = accepted.and_then(|accepted| accepted.identity_id.clone()).or_else(in_secret).or_else(said);
+    if id.is_none() && identity.is_none() {
+        return None;
+    }
     let secret = Some(reference(observation, &hand_off.secret));
-    let fields = [("identityId", id), ("secretRef", secret)];
-    Some((path, fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()))
+    let fields = [(IDENTITY_ID, id.map(text)), ("secretRef", secret)];
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Some((&status.path, fields.collect()))
 }
 
 fn reference(observation: &Observation, secret: &SecretName) -> Value {

@@ -359,6 +359,14 @@ async fn every_example_ends_with_a_ready_xr_and_a_token_that_works() {
         let name = secret["metadata"]["name"].as_str().unwrap();
         assert!(said.ends_with(name), "{}: {said}", example.name);
         assert_eq!(secret["metadata"]["namespace"], "team-a", "{}", example.name);
+        // Where a field is not in the XRD, nothing of the status is applied.
+        let mut status = world.crossplane.xr["status"].clone();
+        status.as_object_mut().unwrap().remove("conditions");
+        if status != json!({}) {
+            let version = &example.document("xrd.yaml")["spec"]["versions"][0];
+            let schema = &version["schema"]["openAPIV3Schema"]["properties"]["status"];
+            assert_fits(&format!("{}: status", example.name), &status, schema);
+        }
         let details: Vec<&str> = world.crossplane.connection_details.keys().map(String::as_str).collect();
         let is_legacy = example.name == "legacy-claim";
         assert_eq!(details, if is_legacy { vec!["host", "token"] } else { vec![] }, "{}", example.name);

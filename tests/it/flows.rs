@@ -6,7 +6,7 @@ use fake_crossplane::Reconciled;
 use fake_infisical::{Fault, On, Route, Settings, Times};
 use function_infisical::proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse, State};
 use prost::Message as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::world::{KINDS, Kind, VARIANTS, World, variant};
@@ -339,4 +339,32 @@ async fn the_status_names_what_is_not_secret() {
     let secret = json!({"name": "vault-identity", "namespace": "team-a"});
     let handed_off = json!({"identityId": identity["identityId"], "secretRef": secret});
     assert_eq!(world.crossplane.xr["status"]["infisical"]["identity"], handed_off);
+}
+
+#[tokio::test]
+async fn the_status_stays_whatever_the_secret_has_and_whoever_is_asked() {
+    for details in [json!([{"name": "token", "value": "Token"}]), Value::Null] {
+        let mut world = World::start(Settings::default(), Kind::Namespaced).await;
+        world.crossplane.input["status"] = json!("status.infisical");
+        world.crossplane.input["handOff"] = json!({"status": "status.identity"});
+        if details.is_array() {
+            world.crossplane.input["connectionDetails"] = details;
+            world.crossplane.input["handOff"]["connectionDetails"] =
+                json!([{"name": "id", "value": "ClientId"}, {"name": "secret", "value": "ClientSecret"}]);
+        }
+        world.connect().await;
+        let before = world.crossplane.xr["status"].clone();
+        assert_eq!(before["infisical"].as_object().unwrap().len(), 5, "{before}");
+        assert_eq!(before["identity"].as_object().unwrap().len(), 2, "{before}");
+        // What is seen in the Secret is not held for ever.
+        world.live(Duration::from_hours(1)).await;
+        assert_eq!(world.xr_status(), before.to_string());
+        // A new process that cannot ask.
+        world.fake.inject(On::Any, Times::Always, Fault::FailBefore(503));
+        world.restart();
+        world.settle().await;
+        for field in ["infisical", "identity"] {
+            assert_eq!(world.crossplane.xr["status"][field], before[field]);
+        }
+    }
 }

@@ -56,6 +56,8 @@ pub struct Crossplane {
     pub ttl: Option<i64>,
     /// What time it is, as a condition's `lastTransitionTime` says it.
     pub now: Option<String>,
+    /// What was applied last: of the XR's status, and of composed resources by name.
+    applied: (Value, BTreeMap<String, Value>),
     uids: u32,
 }
 
@@ -112,6 +114,7 @@ impl Crossplane {
             events: Vec::new(),
             ttl: None,
             now: None,
+            applied: (Value::Null, BTreeMap::new()),
             uids: 0,
         }
     }
@@ -230,7 +233,8 @@ impl Crossplane {
                 self.connection_details.insert(key.clone(), value.to_vec());
             }
             let status = composite.resource.as_deref().map(decode).unwrap_or_default();
-            merge(&mut self.xr["status"], &status["status"]);
+            apply(&mut self.xr["status"], &self.applied.0, &status["status"]);
+            self.applied.0 = status["status"].clone();
         }
         let after = (&self.xr, &self.composed, &self.connection_details);
         Reconciled::Applied { changed: after != (&before.0, &before.1, &before.2) }
@@ -288,6 +292,7 @@ impl Crossplane {
         if manifest["metadata"]["namespace"].is_null() {
             manifest["metadata"]["namespace"] = self.xr["metadata"]["namespace"].clone();
         }
+        let applied = self.applied.1.get(name).unwrap_or(&Value::Null);
         match self.composed.get_mut(name) {
             // The API server refuses to change the data of an immutable Secret.
             Some(object) if object["immutable"] == true && object["data"] != manifest["data"] => {
@@ -297,8 +302,12 @@ impl Crossplane {
                     message: format!("cannot apply composed resource \"{name}\": data is immutable"),
                 });
             }
-            Some(object) => merge(object, &manifest),
+            Some(object) => {
+                apply(object, applied, &manifest);
+                self.applied.1.insert(name.to_owned(), manifest);
+            }
             None => {
+                self.applied.1.insert(name.to_owned(), manifest.clone());
                 self.uids += 1;
                 manifest["metadata"]["uid"] = json!(format!("composed-{}", self.uids));
                 manifest["metadata"]["generation"] = json!(1);
@@ -394,8 +403,25 @@ fn selects(selector: &ResourceSelector, object: &Value) -> bool {
         && selector.namespace.as_ref().is_none_or(|it| object["metadata"]["namespace"] == it.as_str())
 }
 
-/// Server-side apply, as far as it matters here: what is given is set, and what
-/// is not given stays.
+/// Server-side apply, as far as it matters here: what is given is set, what was given
+/// the last time and is not any more is removed, and all else stays.
+fn apply(object: &mut Value, last: &Value, fields: &Value) {
+    remove(object, last, fields);
+    merge(object, fields);
+}
+
+fn remove(object: &mut Value, last: &Value, fields: &Value) {
+    let (Value::Object(object), Value::Object(last)) = (object, last) else { return };
+    for (name, last) in last {
+        match (fields.get(name).unwrap_or(&Value::Null), object.get_mut(name)) {
+            (Value::Null, _) => drop(object.remove(name)),
+            (field, Some(value)) => remove(value, last, field),
+            (_, None) => {}
+        }
+    }
+}
+
+/// Sets what is given, and leaves the rest.
 fn merge(object: &mut Value, fields: &Value) {
     match (object, fields) {
         (_, Value::Null) => {}
