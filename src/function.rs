@@ -143,9 +143,8 @@ impl Function {
                     started = Some(remembered.revision);
                     span.in_scope(|| self.act.start(key, remembered.revision, work.as_ref().clone()));
                 }
-                // What follows a failed attempt stands in the queue of an instance that
-                // hangs, and so would Crossplane's workers.
-                Action::Await if started.is_none() && remembered.queued && remembered.held.is_some() => {
+                // None of Crossplane's workers is to stand in it.
+                Action::Await if started.is_none() && remembered.stands_in_a_queue() => {
                     return (plan, remembered);
                 }
                 Action::Await => {}
@@ -186,7 +185,7 @@ impl Function {
                 true
             }
             HandOffAction::Await => {
-                started.is_some() || !state.is_some_and(|state| state.queued && state.held.is_some())
+                started.is_some() || !state.is_some_and(|state| state.stands_in_a_queue())
             }
             HandOffAction::Wait
             | HandOffAction::Hold { .. }

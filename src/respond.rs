@@ -153,7 +153,7 @@ fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now:
         }
         Action::Wait(Wait::Requirements | Wait::For(_)) => TTL_CLUSTER,
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
-        Action::Await if remembered.queued && remembered.held.is_some() => TTL_QUEUED,
+        Action::Await if remembered.stands_in_a_queue() => TTL_QUEUED,
         Action::Await | Action::Start(_) => TTL_WORK,
         Action::Hold { retry_at, .. } => until(*retry_at).min(TTL_PROBLEM_LONGEST),
         Action::Keep { check_at } => {
@@ -169,7 +169,7 @@ fn hand_off_ttl(action: &HandOffAction, remembered: &Remembered, now: Timestamp)
     let state = remembered.hand_off.as_ref();
     match action {
         HandOffAction::Wait => i64::MAX,
-        HandOffAction::Await if state.is_some_and(|it| it.queued && it.held.is_some()) => TTL_QUEUED,
+        HandOffAction::Await if state.is_some_and(|state| state.stands_in_a_queue()) => TTL_QUEUED,
         HandOffAction::Await | HandOffAction::Start(_) => TTL_WORK,
         HandOffAction::Hold { retry_at, .. } => until(*retry_at).min(TTL_PROBLEM_LONGEST),
         HandOffAction::HandOut => TTL_PERSISTING,

@@ -81,10 +81,12 @@ impl MintedFor {
             // whoever gave it the right.
             let is_other = identity.is_instance_admin && !identity.name.starts_with(OURS);
             let may = identity.is_instance_admin || self.may_be_no_admin;
-            match (is_own, is_of_bootstrap) {
-                (true, _) if may => Some(0),
-                (_, true) if may => Some(if identity.is_instance_admin { 1 } else { 2 }),
-                _ => is_other.then_some(3),
+            if may && is_own {
+                Some(0)
+            } else if may && is_of_bootstrap {
+                Some(if identity.is_instance_admin { 1 } else { 2 })
+            } else {
+                is_other.then_some(3)
             }
         };
         let mut ranked: Vec<_> = listed.iter().filter_map(|it| Some((rank(it)?, it))).collect();

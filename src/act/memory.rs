@@ -214,6 +214,13 @@ impl Remembered {
         self.accepted.as_ref().is_some_and(|accepted| accepted.token == token) || self.known.contains(&token)
     }
 
+    /// Whether work that follows a failed attempt waits for its turn: at an instance that
+    /// hangs others come first, and no call is to wait with them.
+    #[must_use]
+    pub fn stands_in_a_queue(&self) -> bool {
+        self.queued && self.held.is_some()
+    }
+
     /// Whether what the XR says may be newer than what this process was told: a
     /// replica that was told otherwise since has said so. In doubt it is this
     /// process that knows better.

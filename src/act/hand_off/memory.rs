@@ -116,6 +116,12 @@ impl HandedOff {
         self.accepted.as_ref().is_some_and(|accepted| accepted.login == login) || self.known.contains(&login)
     }
 
+    /// As [`Remembered::stands_in_a_queue`](crate::act::Remembered::stands_in_a_queue).
+    #[must_use]
+    pub fn stands_in_a_queue(&self) -> bool {
+        self.queued && self.held.is_some()
+    }
+
     /// Whether what the XR says may be newer than what this process was told.
     #[must_use]
     pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
