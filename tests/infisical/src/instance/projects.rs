@@ -67,9 +67,7 @@ impl Instance {
         slug: &str,
     ) -> Result<Response, Response> {
         let actor = self.actor_in_organization(now, request)?;
-        let found = self.database.projects.iter().find(|project| project.slug == slug);
-        let missing = || Response::refusal(404, "NotFound", &format!("Project with slug '{slug}' not found"));
-        let project = found.ok_or_else(missing)?;
+        let project = self.project_of_slug(slug)?;
         project.of_member(&actor)?;
         Ok(Response::ok(&json!({ "id": project.id, "slug": project.slug })))
     }
@@ -118,6 +116,13 @@ impl Instance {
         let projects = self.database.projects.iter_mut().filter(|project| project.id == project_id);
         projects.for_each(|project| project.members.push((id.clone(), role.clone())));
         Ok(Response::ok(&body))
+    }
+
+    pub(super) fn project_of_slug(&self, slug: &str) -> Result<&Project, Response> {
+        let found = self.database.projects.iter().find(|project| project.slug == slug);
+        found.ok_or_else(|| {
+            Response::refusal(404, "NotFound", &format!("Project with slug '{slug}' not found"))
+        })
     }
 
     fn project_of_id(&self, id: &str) -> Result<&Project, Response> {

@@ -34,9 +34,7 @@ impl Instance {
     fn readable_project(&self, now: Timestamp, request: &Request) -> Result<&Project, Response> {
         let actor = self.actor_in_organization(now, request)?;
         let slug = request.text_query("workspaceSlug").unwrap_or_default();
-        let found = self.database.projects.iter().find(|project| project.slug == slug);
-        let missing = || Response::refusal(404, "NotFound", &format!("Project with slug '{slug}' not found"));
-        let project = found.ok_or_else(missing)?;
+        let project = self.project_of_slug(slug)?;
         if project.of_member(&actor)? == "no-access" {
             return Err(Response::refusal(403, "PermissionDenied", "You are not allowed to read secrets"));
         }

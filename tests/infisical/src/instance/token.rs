@@ -132,10 +132,7 @@ impl Instance {
         let not_found = || Response::refusal(404, "NotFound", &format!("Token with ID {id} not found"));
         let identity_id = found.ok_or_else(not_found)?.identity_id.clone();
         self.may_touch(&actor, &identity_id)?;
-        for token in self.database.tokens.iter_mut().filter(|token| token.id == id) {
-            token.revoked = true;
-        }
-        Ok(Response::ok(&json!({ "message": "Successfully revoked access token" })))
+        Ok(self.revoke(id))
     }
 
     /// A token ends itself, whoever has it (not recorded).
@@ -146,11 +143,14 @@ impl Instance {
     ) -> Result<Response, Response> {
         let [given] = validate::texts(request, ["accessToken"])?;
         let claims = self.verify_identity_token(now, &given)?;
-        let id = text(&claims, "identityAccessTokenId");
+        Ok(self.revoke(text(&claims, "identityAccessTokenId")))
+    }
+
+    fn revoke(&mut self, id: &str) -> Response {
         for token in self.database.tokens.iter_mut().filter(|token| token.id == id) {
             token.revoked = true;
         }
-        Ok(Response::ok(&json!({ "message": "Successfully revoked access token" })))
+        Response::ok(&json!({ "message": "Successfully revoked access token" }))
     }
 
     pub(super) fn renew_token(&mut self, now: Timestamp, request: &Request) -> Result<Response, Response> {
