@@ -1,4 +1,4 @@
-//! Turns `proto/` into Rust.
+//! Turns `proto/` into Rust, for the crate of the function.
 //!
 //! The file is compiled once, by protox, so that no `protoc` is needed. Two
 //! things come out of it: the descriptors as they stand, for gRPC reflection,
@@ -12,14 +12,16 @@ use std::{env, error::Error, fs, path::PathBuf};
 use prost::Message as _;
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet, field_descriptor_proto::Type};
 
+/// From the folder of the crate, in which Cargo runs this.
+const PROTO: &str = "../../proto";
 const FILE: &str = "apiextensions/fn/v1/run_function.proto";
 const PACKAGE: &str = "apiextensions.fn.proto.v1";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=proto");
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed={PROTO}");
+    println!("cargo:rerun-if-changed=../../build.rs");
 
-    let mut descriptors = protox::compile([FILE], ["proto"])?;
+    let mut descriptors = protox::compile([FILE], [PROTO])?;
     let older: Vec<_> = descriptors.file.iter().filter(|file| file.package() == PACKAGE).map(older).collect();
     descriptors.file.extend(older);
     let out = PathBuf::from(env::var("OUT_DIR")?);

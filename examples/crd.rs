@@ -1,6 +1,6 @@
 //! Prints the CRD of the input, or with `--write` writes it into the package.
 //!
-//! `cargo run --example crd -- --write` after a change of `src/input/raw.rs`; a
+//! `cargo run --example crd -- --write` after a change of `src/function/input/raw.rs`; a
 //! test fails until it was run.
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         serde_saphyr::to_string(&custom_resource_definition())?
     );
     if std::env::args().any(|argument| argument == "--write") {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("package/input");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../package/input");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(FILE_NAME), yaml)?;
     } else {

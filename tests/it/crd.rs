@@ -8,7 +8,7 @@ use serde_json::Value;
 
 #[test]
 fn the_crd_in_the_package_is_the_one_that_the_types_make() {
-    let path = format!("{}/package/input/{FILE_NAME}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../package/input/{FILE_NAME}", env!("CARGO_MANIFEST_DIR"));
     let file: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(file, custom_resource_definition(), "{path}: run `cargo run --example crd -- --write`");
 }

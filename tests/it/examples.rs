@@ -105,7 +105,7 @@ impl Example {
 }
 
 fn examples() -> Vec<Example> {
-    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples");
     let folders = std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> =
         folders.filter(|folder| folder.join("composition.yaml").is_file()).collect();
@@ -204,7 +204,7 @@ fn every_function_of_a_pipeline_is_installed_with_it() {
 #[test]
 fn our_own_function_is_one_with_hardened_pods_and_another_for_render_only() {
     let of = |folder: &str, file: &str| {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples").join(folder);
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(folder);
         let function = Example { name: folder.display().to_string(), folder }.document(file);
         assert_eq!(function["kind"], "Function");
         assert_eq!(function["metadata"]["name"], FUNCTION);
@@ -383,7 +383,7 @@ fn observed(world: &World) -> Value {
 
 /// The kinds of other projects, as far as the examples use them.
 fn kinds() -> Vec<Value> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/crds");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/crds");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files.flat_map(|path| documents(&std::fs::read_to_string(path).unwrap()).unwrap()).collect()
 }

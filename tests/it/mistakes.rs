@@ -26,7 +26,7 @@ fn fatal(step: &str, message: &str) -> String {
 }
 
 fn page() -> Vec<Mistake> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mistakes.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mistakes.md");
     mistakes(&std::fs::read_to_string(path).unwrap())
 }
 

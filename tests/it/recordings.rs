@@ -13,7 +13,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
 pub(crate) fn recordings() -> BTreeMap<String, Vec<u8>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/requests");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/requests");
     let read = |entry: std::io::Result<std::fs::DirEntry>| {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().strip_suffix(".binpb")?.to_owned();

@@ -249,7 +249,7 @@ async fn the_binary_answers_absurd_requests_and_goes_on() {
 
 /// Recorded requests, and what is done to their bytes.
 fn recorded() -> Vec<(String, Vec<u8>)> {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/requests");
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/requests");
     let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|it| it == "binpb")).collect();
     paths.sort();

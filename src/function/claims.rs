@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn recorded(file: &str, name: &str, pointer: &str) -> AccessToken {
-        let path = format!("{}/tests/fixtures/exchanges/{file}.json", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../../tests/fixtures/exchanges/{file}.json", env!("CARGO_MANIFEST_DIR"));
         let exchanges: Vec<serde_json::Value> =
             serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let exchange = exchanges.iter().find(|exchange| exchange["name"] == name).unwrap();

@@ -632,7 +632,7 @@ mod tests {
 
     #[test]
     fn every_recorded_manifest_reads_as_the_decoded_one() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/requests");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/requests");
         let mut read = 0;
         for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
             if file.extension().is_some_and(|extension| extension == "binpb") {

@@ -230,7 +230,7 @@ fn a_check_passes_when_its_field_or_condition_is_what_it_says() {
 
 #[test]
 fn the_recorded_deployment_is_ready_when_it_reports_available() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/requests");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/requests");
     for control_plane in ["v2-namespaced", "legacy-claim"] {
         for (step, is_ready) in
             [("1-instance-not-ready", false), ("2-instance-ready", true), ("3-connected", true)]

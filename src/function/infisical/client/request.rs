@@ -431,7 +431,7 @@ mod tests {
     #[test]
     fn requests_are_those_that_were_recorded() {
         let recordings: Vec<serde_json::Value> =
-            serde_json::from_str(include_str!("../../../tests/fixtures/exchanges/strict.json")).unwrap();
+            serde_json::from_str(include_str!("../../../../tests/fixtures/exchanges/strict.json")).unwrap();
         let admin = Credentials {
             email: Email::parse("admin@example.com").unwrap(),
             password: Password::new("correct horse battery"),

@@ -16,8 +16,8 @@ use crate::{
     secret::{AccessToken, ClientSecret, UserToken},
 };
 
-const STRICT: &str = include_str!("../../../../tests/fixtures/exchanges/strict.json");
-const LENIENT: &str = include_str!("../../../../tests/fixtures/exchanges/lenient.json");
+const STRICT: &str = include_str!("../../../../../tests/fixtures/exchanges/strict.json");
+const LENIENT: &str = include_str!("../../../../../tests/fixtures/exchanges/lenient.json");
 
 /// Recorded exchanges of routes that this client does not have.
 const NOT_OURS: [&str; 4] = [
