@@ -1,10 +1,6 @@
 //! The machines that there is an image for.
 
-use std::path::Path;
-
 use clap::ValueEnum;
-
-use crate::{Failure, binary};
 
 /// As images call them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,29 +63,11 @@ impl Arch {
         }
     }
 
-    const fn cross_packages(self) -> &'static str {
+    /// What brings that compiler.
+    pub(crate) const fn cross_packages(self) -> &'static str {
         match self {
             Self::Amd64 => "gcc-x86-64-linux-gnu libc6-dev-amd64-cross",
             Self::Arm64 => "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
         }
-    }
-
-    /// What this machine has not that building for it needs, and how to get it.
-    ///
-    /// # Errors
-    ///
-    /// Where there is no rustc.
-    pub fn missing(self) -> Result<Vec<String>, Failure> {
-        let target = self.target();
-        let libraries = Path::new(&binary::sysroot()?).join("lib/rustlib").join(target).join("lib");
-        let mut missing = Vec::new();
-        if !libraries.is_dir() {
-            missing.push(format!("Rust for {target} is missing: rustup target add {target}"));
-        }
-        if self != Self::host() && !binary::on_path(self.cross_compiler()) {
-            let (compiler, packages) = (self.cross_compiler(), self.cross_packages());
-            missing.push(format!("{compiler} is missing: apt-get install {packages}"));
-        }
-        Ok(missing)
     }
 }

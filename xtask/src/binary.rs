@@ -40,13 +40,32 @@ pub fn command(root: &Path, arch: Arch) -> Command {
     cargo
 }
 
+/// What this machine lacks to build for `arch`, and how to get it.
+///
+/// # Errors
+///
+/// Where there is no rustc.
+pub fn missing(arch: Arch) -> Result<Vec<String>, Failure> {
+    let target = arch.target();
+    let libraries = Path::new(&sysroot()?).join("lib/rustlib").join(target).join("lib");
+    let mut missing = Vec::new();
+    if !libraries.is_dir() {
+        missing.push(format!("Rust for {target} is missing: rustup target add {target}"));
+    }
+    if arch != Arch::host() && !on_path(arch.cross_compiler()) {
+        let (compiler, packages) = (arch.cross_compiler(), arch.cross_packages());
+        missing.push(format!("{compiler} is missing: apt-get install {packages}"));
+    }
+    Ok(missing)
+}
+
 /// Builds the binary.
 ///
 /// # Errors
 ///
 /// Where it cannot be built, or is not what it should be.
 pub fn build(root: &Path, arch: Arch) -> Result<PathBuf, Failure> {
-    let missing = arch.missing()?;
+    let missing = missing(arch)?;
     if !missing.is_empty() {
         return Err(missing.join("; ").into());
     }

@@ -153,7 +153,7 @@ fn megabytes(bytes: usize) -> String {
 
 fn smoke(root: &Path, arches: &[Arch]) -> Result<ExitCode, Failure> {
     for arch in arches {
-        let mut missing = arch.missing()?;
+        let mut missing = binary::missing(*arch)?;
         missing.extend(smoke::missing(*arch));
         if !missing.is_empty() {
             println!("{}", missing.join("; "));
