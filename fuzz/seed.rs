@@ -3,10 +3,11 @@
 
 use std::{error::Error, fs, path::Path};
 
-use function_infisical::{infisical::client::Operation, proto::v1::RunFunctionRequest};
+use function_infisical::proto::v1::RunFunctionRequest;
 use operations::OPERATIONS;
 use prost::Message as _;
 use serde_json::Value;
+use infisical::client::Operation;
 
 #[expect(dead_code, reason = "nothing is carried out here")]
 #[path = "../tests/shared/operations.rs"]

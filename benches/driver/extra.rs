@@ -11,11 +11,11 @@ use std::{
     time::Duration,
 };
 
+use daemon::clock::Clock;
 use fake_crossplane::Crossplane;
 use fake_infisical::{FakeInfisical, Options};
-use function_infisical::{
-    clock::Clock, function::Function, infisical::client::Connector, proto::v1::RunFunctionRequest,
-};
+use function_infisical::{function::Function, proto::v1::RunFunctionRequest};
+use infisical::client::Connector;
 use jiff::Timestamp;
 use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};

@@ -4,10 +4,7 @@
 use std::{collections::BTreeMap, error::Error, time::Duration};
 
 use fake_crossplane::{Crossplane, Reconciled};
-use function_infisical::{
-    infisical::{Connect as _, client::Connector},
-    secret::AccessToken,
-};
+use infisical::{Connect as _, client::Connector, secret::AccessToken};
 use serde_json::json;
 
 use crate::{report::Timeline, stage::Stage};

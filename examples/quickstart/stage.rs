@@ -2,14 +2,16 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
+use daemon::clock::SystemClock;
 use fake_infisical::{FakeInfisical, Fault, On, Options, Settings, Times};
 use function_infisical::{
-    clock::SystemClock,
-    endpoint::{Endpoint, Origin, Tls},
     function::Function,
-    infisical::client::Connector,
     proto::v1::function_runner_service_client::FunctionRunnerServiceClient,
     server::{Security, ServeError, Server, ServerConfig},
+};
+use infisical::{
+    client::Connector,
+    endpoint::{Endpoint, Origin, Tls},
 };
 use prometheus_client::registry::Registry;
 use rand::{

@@ -13,12 +13,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use function_infisical::infisical::{
-    ErrorKind,
-    client::{Client, Exchange, Request, Response},
-};
 use libfuzzer_sys::fuzz_target;
 use operations::{OPERATIONS, carry_out};
+use infisical::{client::{Client, Exchange, Request, Response}, ErrorKind};
 
 #[path = "../../tests/shared/operations.rs"]
 mod operations;

@@ -6,21 +6,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use function_infisical::{
-    clock::Clock,
-    endpoint::Endpoint,
-    function::Function,
-    infisical::{
-        Connect, Error, ErrorKind, Infisical,
-        client::{Client, Exchange, Request, Response},
-        error::Transport,
-    },
-    proto::v1::{RunFunctionRequest, RunFunctionResponse, Severity},
-};
+use function_infisical::{function::Function, proto::v1::{RunFunctionRequest, RunFunctionResponse, Severity}};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
+use daemon::clock::Clock;
+use infisical::{client::{Client, Exchange, Request, Response}, endpoint::Endpoint, error::Transport, Connect, Error, ErrorKind, Infisical};
 
 struct Nobody;
 

@@ -10,11 +10,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+use daemon::clock::Clock;
+use infisical::{Connect, endpoint::Origin};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::{clock::Clock, endpoint::Origin, infisical::Connect, metrics::Tokens, observe::XrKey};
+use crate::{metrics::Tokens, observe::XrKey};
 
 mod establish;
 mod hand_off;

@@ -9,14 +9,12 @@ use clap::{
     Parser,
     builder::{OsStringValueParser, TypedValueParser},
 };
-
-use crate::{
-    server::{
-        CERTIFICATE_RELOAD, Security, ServerConfig,
-        listen::{AddressError, ListenAddress},
-    },
+use daemon::{
+    listen::{AddressError, ListenAddress},
     telemetry::LogFormat,
 };
+
+use crate::server::{CERTIFICATE_RELOAD, Security, ServerConfig};
 
 const MEGABYTE: usize = 1 << 20;
 

@@ -3,16 +3,13 @@
 //! A [`Connection`] exists only for a token that the server accepted; the one
 //! place that makes it is `act`.
 
+use infisical::{Organization, claims::Claims, endpoint::Origin, secret::AccessToken};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::{
-    claims::Claims,
     composed_secret::SecretData,
-    endpoint::Origin,
-    infisical::Organization,
     input::{ConnectionDetail, DetailValue},
-    secret::AccessToken,
 };
 
 /// A working connection to an instance.

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use daemon::clock::Clock;
+use infisical::Connect;
 use prometheus_client::registry::Registry;
 use rand::rngs::StdRng;
 use tokio::time::Instant;
@@ -18,8 +20,6 @@ use tracing::Span;
 
 use crate::{
     act::{Act, Memory, Remembered},
-    clock::Clock,
-    infisical::Connect,
     input::Inputs,
     metrics::{CallOutcome, Metrics},
     observe::{Observation, ObserveError, Xr, XrKey, observe},

@@ -4,14 +4,16 @@
 //! An [`Identity`] exists only for a client secret that the server accepted; the
 //! one place that makes it is `act`.
 
+use infisical::{
+    Organization,
+    endpoint::Origin,
+    secret::{ClientSecret, UniversalAuth},
+};
 use zeroize::Zeroizing;
 
 use crate::{
     composed_secret::SecretData,
-    endpoint::Origin,
-    infisical::Organization,
     input::{IdentityDetail, IdentityDetailValue},
-    secret::{ClientSecret, UniversalAuth},
 };
 
 /// A machine identity whose client secret the server accepted.

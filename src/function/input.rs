@@ -12,7 +12,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{endpoint::Origin, fieldpath::FieldPath, manifest::Manifest, secret::Email};
+use infisical::{endpoint::Origin, secret::Email};
+
+use crate::{fieldpath::FieldPath, manifest::Manifest};
 
 pub mod crd;
 mod decode;

@@ -9,20 +9,18 @@
 //! - [`respond`] lays the outcome over the desired state that came in. Pure.
 //!
 //! Around them are the [`server`], the [`input`] that a Composition gives, and
-//! the types that keep manifests encoded and secrets unprintable.
+//! the types that keep manifests encoded. What a server of Infisical answers is in the
+//! crate [`infisical`], which also has the types that keep secrets unprintable; what
+//! any long-running program has is in [`daemon`].
 
 pub mod act;
 pub mod args;
-pub mod claims;
-pub mod clock;
 pub mod composed_secret;
 pub mod connection;
 pub mod desired;
-pub mod endpoint;
 pub mod fieldpath;
 pub mod function;
 pub mod identity;
-pub mod infisical;
 pub mod input;
 pub mod manifest;
 pub mod metrics;
@@ -33,7 +31,5 @@ pub mod problem;
 pub mod proto;
 pub mod readiness;
 pub mod respond;
-pub mod secret;
 pub mod server;
-pub mod telemetry;
 mod wire;

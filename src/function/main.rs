@@ -3,14 +3,14 @@
 use std::{error::Error, io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser as _;
+use daemon::{clock::SystemClock, signals::signals, telemetry};
 use function_infisical::{
     args::{Args, Parts},
-    clock::SystemClock,
     function::Function,
-    infisical::client::Connector,
-    server::{Ending, Server, signals::signals},
-    telemetry,
+    metrics,
+    server::{Ending, Server},
 };
+use infisical::client::Connector;
 use mimalloc::MiMalloc;
 use prometheus_client::registry::Registry;
 use rand::{
@@ -27,6 +27,12 @@ static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 /// `EX_USAGE` of sysexits: starting again without a change will not help.
 const BAD_CONFIGURATION: u8 = 64;
+
+/// What requests to Infisical say that they come from.
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// The crates of which `--debug` logs debug messages.
+const DEBUGGED: [&str; 3] = ["function_infisical", "infisical", "daemon"];
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -47,7 +53,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<Ending, Box<dyn Error>> {
     let Parts { server, log_format, debug } = args.parts()?;
-    telemetry::init(log_format, debug);
+    telemetry::init(log_format, if debug { &DEBUGGED } else { &[] });
     // Fails only where one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 
@@ -57,8 +63,8 @@ fn run(args: Args) -> Result<Ending, Box<dyn Error>> {
     let ended = runtime.block_on(async {
         let stop = signals()?;
         let mut registry = Registry::default();
-        let connector = Connector::default();
-        connector.register_metrics(&mut registry);
+        let connector = Connector::default().with_user_agent(USER_AGENT);
+        connector.register_metrics(registry.sub_registry_with_prefix(metrics::PREFIX));
         let rng = StdRng::try_from_rng(&mut SysRng)?;
         let function = Function::new(Arc::new(connector), Arc::new(SystemClock), rng);
         function.register_metrics(&mut registry);

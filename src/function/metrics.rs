@@ -1,13 +1,13 @@
 //! What the function counts of its own work, for Prometheus.
 //!
-//! Calls by what came of them, requests to Infisical by route and status, tokens
-//! by how they were had, and what is remembered of XRs: the reasons of their
-//! conditions, and which token ends first. Calls as gRPC sees them are counted in
-//! `server`. A label is one of a few words of this program or an HTTP status: never
+//! Calls by what came of them, tokens by how they were had, and what is remembered of
+//! XRs: the reasons of their conditions, and which token ends first. Calls as gRPC
+//! sees them are counted in `server`, requests to Infisical by its client. A label is one of a few words of this program or an HTTP status: never
 //! a name, an address or anything that a server or an author wrote.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+use daemon::clock::Clock;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
@@ -19,17 +19,15 @@ use prometheus_client::{
 
 use crate::{
     act::{How, Memory},
-    clock::Clock,
-    infisical::client::Operation,
     plan::{Action, Plan, hand_off::HandOffAction},
 };
+
+/// What the names begin with of all that this program counts, but for gRPC's.
+pub const PREFIX: &str = "function_infisical";
 
 /// Upper bounds in seconds of a call. A steady one takes tens of microseconds, one
 /// that waits for work two seconds.
 const CALL_BUCKETS: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.0, 3.0];
-
-/// Upper bounds in seconds of a request. The longest may take a minute.
-const REQUEST_BUCKETS: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
@@ -160,48 +158,6 @@ impl Tokens {
             "function_infisical_bootstraps",
             "Instances that were bootstrapped",
             self.bootstraps.clone(),
-        );
-    }
-}
-
-/// Requests to Infisical by route and status. `status` is `none` where there was no
-/// answer.
-#[derive(Clone)]
-pub struct Requests {
-    answered: Family<[(&'static str, String); 3], Counter>,
-    seconds: Family<Labels<2>, Histogram>,
-}
-
-impl Default for Requests {
-    fn default() -> Self {
-        Self {
-            answered: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
-        }
-    }
-}
-
-impl Requests {
-    /// Counts a request that was answered with a status, or was not.
-    pub fn observe(&self, operation: Operation, status: Option<u16>, took: Duration) {
-        let (method, route) = (operation.method_name(), operation.template());
-        let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status)];
-        self.answered.get_or_create_owned(&labels).inc();
-        self.seconds.get_or_create_owned(&[("method", method), ("route", route)]).observe(took.as_secs_f64());
-    }
-
-    /// Adds them to a registry.
-    pub fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "function_infisical_requests",
-            "Requests to Infisical, by route and status",
-            self.answered.clone(),
-        );
-        registry.register(
-            "function_infisical_request_seconds",
-            "Time until Infisical answered, by route",
-            self.seconds.clone(),
         );
     }
 }

@@ -6,18 +6,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use infisical::{
+    endpoint::Endpoint,
+    secret::{AccessToken, Credentials},
+};
+
 use crate::{
     composed_secret::{SecretData, SecretName},
     connection::ObservedConnection,
     desired::Desired,
-    endpoint::Endpoint,
     fieldpath::FieldPath,
     input::{Bootstrap, ConnectionDetail, InputError, InstanceAdmin, TokenPolicy},
     manifest::Manifest,
     nearest::nearest,
     proto::v1::{ResourceSelector, RunFunctionRequest},
     readiness::Readiness,
-    secret::{AccessToken, Credentials},
 };
 
 mod admin;

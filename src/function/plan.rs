@@ -8,19 +8,21 @@
 
 use std::{sync::Arc, time::Duration};
 
+use infisical::{
+    claims::Claims,
+    endpoint::Endpoint,
+    secret::{AccessToken, Credentials, Email},
+};
 use jiff::Timestamp;
 
 use self::hand_off::HandOffPlan;
 use crate::{
     act::{Accepted, Establish, Login, MintedFor, Remembered},
-    claims::Claims,
     connection::Connection,
-    endpoint::Endpoint,
     observe::{AdminSource, Observation, Waiting},
     problem::{Problem, ProblemKind},
     readiness::Readiness,
     respond::conditions::{self, BOOTSTRAPPED, TOKEN_VALID},
-    secret::{AccessToken, Credentials, Email},
 };
 
 pub mod hand_off;

@@ -6,15 +6,14 @@
 
 use std::time::Duration;
 
-use crate::{
+use infisical::{
+    Error, ErrorKind,
     endpoint::Origin,
-    infisical::{
-        Error, ErrorKind,
-        error::{TokenRefusal, Transport},
-    },
-    input::ProjectSlug,
+    error::{TokenRefusal, Transport},
     secret::Email,
 };
+
+use crate::input::ProjectSlug;
 
 /// The reasons that a problem gives to a condition. `docs/conditions.md` has an
 /// entry for each.

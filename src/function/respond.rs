@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use infisical::secret::Credentials;
 use jiff::Timestamp;
 use prost_types::Duration;
 
@@ -22,7 +23,6 @@ use crate::{
         Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
         RunFunctionResponse, Severity, Target,
     },
-    secret::Credentials,
 };
 
 pub mod conditions;

@@ -4,18 +4,15 @@
 //! of the service, mutual TLS, health, reflection, metrics, a limit on received
 //! messages, and an end on SIGTERM that lets work under way finish (Rule 4).
 //! Whatever arrives on the port gets an answer or is dropped; the server goes
-//! on. What the function does lives behind [`RunFunction`]; how certificates,
-//! calls and counters work lives in the modules below this one.
+//! on. What the function does lives behind [`RunFunction`]; how calls and
+//! their counters work lives in the modules below this one, and what every daemon
+//! needs, such as certificates, in [`daemon`].
 
 mod call;
 mod deadline;
 mod health;
-pub mod listen;
 mod metrics;
-mod scrape;
 mod services;
-pub mod signals;
-pub mod tls;
 
 use std::{
     convert::Infallible,
@@ -29,6 +26,11 @@ use std::{
     time::Duration,
 };
 
+use daemon::{
+    listen::{self, ListenAddress},
+    scrape,
+    tls::{self, Certificates, TlsError},
+};
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use prometheus_client::registry::Registry;
@@ -43,21 +45,17 @@ use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
-use self::{
-    call::Calls,
-    health::Health,
-    listen::ListenAddress,
-    metrics::CallMetrics,
-    services::Services,
-    tls::{Certificates, TlsError},
-};
-use crate::proto::{
-    DESCRIPTORS,
-    v1::{
-        RunFunctionRequest, RunFunctionResponse,
-        function_runner_service_server::FunctionRunnerServiceServer as ServiceV1,
+use self::{call::Calls, health::Health, metrics::CallMetrics, services::Services};
+use crate::{
+    metrics::PREFIX,
+    proto::{
+        DESCRIPTORS,
+        v1::{
+            RunFunctionRequest, RunFunctionResponse,
+            function_runner_service_server::FunctionRunnerServiceServer as ServiceV1,
+        },
+        v1beta1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1Beta1,
     },
-    v1beta1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1Beta1,
 };
 
 /// How often the certificates on disk are compared. The kubelet takes about a
@@ -204,7 +202,8 @@ impl Server {
         let certificates = match &config.security {
             Security::Insecure => None,
             Security::MutualTls { dir, reload } => {
-                let opened = Certificates::open(dir.clone(), *reload, &mut registry).await;
+                let registry = registry.sub_registry_with_prefix(PREFIX);
+                let opened = Certificates::open(dir.clone(), *reload, registry).await;
                 Some(opened.map_err(|source| ServeError::Certificates { dir: dir.clone(), source })?)
             }
         };

@@ -17,14 +17,14 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use allocation_counter::AllocationInfo;
 use bounds::{BOUNDS, Bound};
 use bytes::Bytes;
+use daemon::clock::SystemClock;
 use fake_crossplane::{Crossplane, Reconciled};
 use fake_infisical::{FakeInfisical, Options};
 use function_infisical::{
-    clock::SystemClock,
     function::Function,
-    infisical::client::Connector,
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
 };
+use infisical::client::Connector;
 use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use function_infisical::infisical::{
+use infisical::{
     ErrorKind,
     client::{Client, Exchange, Operation, Request, Response},
 };

@@ -11,13 +11,11 @@ use std::{
 use fake_infisical::{
     FakeInfisical, Fault, On, Options, Request, Route, Settings, Times, Transaction, Variant,
 };
-use function_infisical::{
+use infisical::{
+    AdminIdentity, Connect as _, ErrorKind, Infisical, Organization,
+    client::{Connector, Limits},
     endpoint::{Endpoint, Origin, Tls},
-    infisical::{
-        AdminIdentity, Connect as _, ErrorKind, Infisical, Organization,
-        client::{Connector, Limits},
-        error::{TokenRefusal, Transport},
-    },
+    error::{TokenRefusal, Transport},
     secret::{AccessToken, Credentials, Email, Password, UserToken},
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -279,13 +277,13 @@ async fn lists_are_read_to_their_last_page() {
 #[tokio::test]
 async fn every_request_says_who_asks_and_only_a_body_has_a_content_type() {
     let fake = strict().await;
-    let client = client(&fake.url());
+    let connector = Connector::default().with_user_agent("program/1.2.3");
+    let client = connector.connect(&endpoint(&fake.url(), Tls::default())).unwrap();
     client.bootstrap(&admin(), "Acme").await.unwrap();
     let token = minted(&*client).await;
     client.identity_details(&token).await.unwrap();
     for entry in fake.log() {
-        let user_agent = entry.user_agent.unwrap();
-        assert!(user_agent.starts_with("function-infisical/"), "{user_agent}");
+        assert_eq!(entry.user_agent.as_deref(), Some("program/1.2.3"));
         let has_body =
             !matches!(entry.route, Route::Organizations | Route::AdminIdentities | Route::IdentityDetails);
         assert_eq!(entry.content_type.is_some(), has_body, "{:?}", entry.route);

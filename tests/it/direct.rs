@@ -4,11 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fake_infisical::{Instance, Settings};
-use function_infisical::{
-    infisical::{
-        ErrorKind, Infisical as _,
-        client::{Client, Exchange, Request, Response},
-    },
+use infisical::{
+    ErrorKind, Infisical as _,
+    client::{Client, Exchange, Request, Response},
     secret::{Credentials, Email, Password},
 };
 use jiff::Timestamp;

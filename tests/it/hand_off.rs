@@ -7,6 +7,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use daemon::clock::Clock as _;
 use fake_crossplane::Reconciled;
 use fake_infisical::{
     Fault, On, Request,
@@ -16,7 +17,6 @@ use fake_infisical::{
     },
     Settings, Times,
 };
-use function_infisical::clock::Clock as _;
 use serde_json::{Value, json};
 
 use crate::world::{Kind, VARIANTS, World, variant};

@@ -17,18 +17,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use daemon::telemetry;
 use fake_infisical::{FakeInfisical, Fault, On, Options, Route, Settings, Times, Transaction};
 use function_infisical::{
+    input::parse, observe::observe, proto::v1::function_runner_service_client::FunctionRunnerServiceClient,
+};
+use infisical::{
+    Connect as _,
+    client::{Connector, Limits},
     endpoint::{Endpoint, Origin, Tls},
-    infisical::{
-        Connect as _,
-        client::{Connector, Limits},
-    },
-    input::parse,
-    observe::observe,
-    proto::v1::function_runner_service_client::FunctionRunnerServiceClient,
     secret::{AccessToken, Credentials, Email, Password, UserToken},
-    telemetry,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -142,7 +140,7 @@ fn a_secret_that_is_logged_is_found() {
 #[tokio::test]
 #[ignore = "changes the process that it runs in: the tests above run it alone"]
 async fn flows_with_logging() {
-    telemetry::init(telemetry::LogFormat::Json, false);
+    telemetry::init(telemetry::LogFormat::Json, &[]);
     let plant = std::env::var(PLANT).unwrap_or_default();
     let mut heard = Heard::default();
     heard.flow(World::connected(Settings::default(), Kind::Namespaced).await).await;
@@ -479,6 +477,8 @@ async fn the_binary_says_no_secret_at_the_most_verbose_level() {
             false
         })
         .await;
+        let program = concat!("function-infisical/", env!("CARGO_PKG_VERSION"));
+        assert!(fake.log().iter().all(|entry| entry.user_agent.as_deref() == Some(program)));
         said += &[format!("{:?}", world.crossplane.events), world.xr_status()].concat();
     }
     said.push_str(&get(metrics_address, "/metrics").await.1);

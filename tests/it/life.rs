@@ -3,8 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use daemon::clock::Clock as _;
 use fake_infisical::{Fault, On, Request, Route, Settings, Times, Variant};
-use function_infisical::clock::Clock as _;
 use jiff::Timestamp;
 use serde_json::json;
 

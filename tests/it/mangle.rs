@@ -3,7 +3,7 @@
 //! Values that proptest draws and shrinks. Every text that is made up here and
 //! long enough to be told from a word of ours has [`MARKER`] in it.
 
-use function_infisical::infisical::{ErrorKind, client::Response, error::Transport};
+use infisical::{ErrorKind, client::Response, error::Transport};
 use proptest::{
     prelude::{Just, Strategy, any, prop},
     prop_oneof,

@@ -15,14 +15,11 @@ use std::{
 use async_trait::async_trait;
 use fake_crossplane::{Crossplane, Reconciled};
 use fake_infisical::{Instance, Settings, Variant};
-use function_infisical::{
+use function_infisical::{function::Function, proto::v1::RunFunctionResponse};
+use infisical::{
+    Connect, Error, ErrorKind, Infisical,
+    client::{Client, Exchange, Operation, Request, Response},
     endpoint::Endpoint,
-    function::Function,
-    infisical::{
-        Connect, Error, ErrorKind, Infisical,
-        client::{Client, Exchange, Operation, Request, Response},
-    },
-    proto::v1::RunFunctionResponse,
 };
 use proptest::{
     prelude::{Just, Strategy, prop},

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use daemon::clock::SystemClock;
 use function_infisical::{
-    clock::SystemClock,
     function::Function,
-    infisical::client::Connector,
     proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse, Severity, State, Status},
 };
+use infisical::client::Connector;
 use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};

@@ -333,7 +333,7 @@ async fn an_instance_that_moved_and_left_its_database_behind_is_bootstrapped() {
 /// The same server at another place, empty.
 async fn moved(world: &World) -> FakeInfisical {
     let time = std::sync::Arc::clone(&world.clock);
-    let now = move || function_infisical::clock::Clock::now(&*time);
+    let now = move || daemon::clock::Clock::now(&*time);
     FakeInfisical::start(Options { time: std::sync::Arc::new(now), ..Options::default() }).await.unwrap()
 }
 

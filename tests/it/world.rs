@@ -14,14 +14,15 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use daemon::clock::Clock;
 use fake_crossplane::{Crossplane, Reconciled};
 use fake_infisical::{FakeInfisical, Options, Request, Route, Settings, Variant};
 use function_infisical::{
-    clock::Clock,
     function::Function,
-    infisical::client::{Connector, Limits},
+    metrics::PREFIX,
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
 };
+use infisical::client::{Connector, Limits};
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
@@ -242,7 +243,7 @@ impl World {
 fn function(clock: &Arc<TestClock>, limits: &Limits, seed: u64) -> (Function, Registry) {
     let mut registry = Registry::default();
     let connector = Connector::new(*limits);
-    connector.register_metrics(&mut registry);
+    connector.register_metrics(registry.sub_registry_with_prefix(PREFIX));
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let function = Function::new(Arc::new(connector), clock, StdRng::seed_from_u64(seed));
     function.register_metrics(&mut registry);

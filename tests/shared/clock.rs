@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use function_infisical::clock::Clock;
+use daemon::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 

@@ -1,7 +1,8 @@
 //! Every operation of a server, for tests that try them all.
 
-use function_infisical::{
-    infisical::{Error, Infisical, client::Operation},
+use infisical::{
+    Error, Infisical,
+    client::Operation,
     secret::{AccessToken, ClientSecret, Credentials, Email, Password, UniversalAuth, UserToken},
 };
 

@@ -1,7 +1,7 @@
 //! Between the client's requests and responses and those of the fake's core, for
 //! tests that put nothing in between or everything.
 
-use function_infisical::infisical::client::{Request, Response};
+use infisical::client::{Request, Response};
 
 /// What the client sends, as the fake takes it.
 pub(crate) fn to_fake(request: &Request) -> fake_infisical::Request {

@@ -11,11 +11,8 @@ use std::{
 };
 
 use fake_crossplane::{Crossplane, Reconciled, structs::decode};
-use function_infisical::{
-    claims::Claims,
-    proto::v1::{RunFunctionResponse, State},
-    secret::AccessToken,
-};
+use function_infisical::proto::v1::{RunFunctionResponse, State};
+use infisical::{claims::Claims, secret::AccessToken};
 use prost::Message as _;
 use serde_json::{Value, json};
 

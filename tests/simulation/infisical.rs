@@ -17,12 +17,10 @@ use std::{
 
 use async_trait::async_trait;
 use fake_infisical::{Instance, Response as Answer, Settings, Snapshot, Transaction};
-use function_infisical::{
-    infisical::{
-        ErrorKind,
-        client::{Exchange, Operation, Request, Response},
-        error::Transport,
-    },
+use infisical::{
+    ErrorKind,
+    client::{Exchange, Operation, Request, Response},
+    error::Transport,
     secret::{Credentials, Email, Password},
 };
 use serde_json::{Value, json};

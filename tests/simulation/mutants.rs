@@ -9,14 +9,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use fake_crossplane::{Crossplane, structs};
 use function_infisical::{
-    claims::Claims,
     function::Function,
-    infisical::{
-        ErrorKind,
-        client::{Exchange, Operation, Request, Response},
-        error::Transport,
-    },
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
+};
+use infisical::{
+    ErrorKind,
+    claims::Claims,
+    client::{Exchange, Operation, Request, Response},
+    error::Transport,
     secret::AccessToken,
 };
 use serde_json::{Value, json};

@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fake_crossplane::{Crossplane, Reconciled};
 use function_infisical::{
-    claims::Claims,
-    endpoint::Endpoint,
     function::Function,
-    infisical::{Connect, Error, Infisical, client::Client},
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
-    secret::AccessToken,
+};
+use infisical::{
+    Connect, Error, Infisical, claims::Claims, client::Client, endpoint::Endpoint, secret::AccessToken,
 };
 use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};

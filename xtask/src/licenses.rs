@@ -124,7 +124,8 @@ fn linked<'a>(metadata: &'a Value, packages: &BTreeMap<&'a str, &'a Value>) -> B
                 .filter(|id| packages.get(id).is_some_and(|package| !is_macro(package))),
         );
     }
-    seen.retain(|id| packages.get(id).is_some_and(|package| package["name"] != NAME));
+    // A crate of this repository comes from nowhere else.
+    seen.retain(|id| packages.get(id).is_some_and(|package| !package["source"].is_null()));
     seen
 }
 
@@ -179,7 +180,7 @@ mod tests {
         for name in ["tonic", "tonic-prost", "ring", "libmimalloc-sys", AUTHORITIES] {
             assert!(has(name), "{name} is linked");
         }
-        for name in ["proptest", "protox", "serde_derive", NAME] {
+        for name in ["proptest", "protox", "serde_derive", NAME, "infisical", "daemon"] {
             assert!(!has(name), "{name} is not linked");
         }
         assert!(crates.values().all(|texts| !texts.is_empty()));

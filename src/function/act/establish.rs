@@ -7,18 +7,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use infisical::{
+    AdminIdentity, Connect, Error, ErrorKind, Infisical, Organization,
+    claims::Claims,
+    endpoint::Endpoint,
+    secret::{AccessToken, Credentials, Fingerprint, UserToken},
+};
 use jiff::Timestamp;
 
 use super::{Attempt, memory::SWEPT_AFTER};
 use crate::{
-    claims::Claims,
     connection::Connection,
-    endpoint::Endpoint,
-    infisical::{AdminIdentity, Connect, Error, ErrorKind, Infisical, Organization},
     input::TokenPolicy,
     plan::{OURS, timing},
     problem::{Problem, ProblemKind},
-    secret::{AccessToken, Credentials, Fingerprint, UserToken},
 };
 
 /// What there is to get a token with.

@@ -8,18 +8,20 @@
 
 use std::sync::Arc;
 
+use infisical::{
+    Connect, Error, ErrorKind, Infisical,
+    claims::Claims,
+    endpoint::{Endpoint, Origin},
+    secret::{AccessToken, Fingerprint, UniversalAuth},
+};
 use jiff::Timestamp;
 
 use super::memory::SWEPT_AFTER;
 use crate::{
-    claims::Claims,
-    endpoint::{Endpoint, Origin},
     identity::Identity,
-    infisical::{Connect, Error, ErrorKind, Infisical},
     input::{Project, ProjectSlug},
     plan::timing,
     problem::{Problem, ProblemKind},
-    secret::{AccessToken, Fingerprint, UniversalAuth},
 };
 
 mod memory;

@@ -15,15 +15,18 @@ use std::{
     time::Duration,
 };
 
+use infisical::{
+    claims::Claims,
+    endpoint::Origin,
+    secret::{AccessToken, Credentials, Email, Fingerprint, Password},
+};
 use jiff::Timestamp;
 use rand::CryptoRng;
 use tokio::sync::watch;
 
 use super::{Establish, HandOff, HandOffOutcome, HandedOff, Outcome};
 use crate::{
-    claims::Claims,
     connection::{Connection, ObservedConnection},
-    endpoint::Origin,
     identity::ObservedIdentity,
     input::{ConnectionDetail, IdentityDetail},
     metrics::Census,
@@ -32,7 +35,6 @@ use crate::{
     problem::{Problem, ProblemKind},
     proto::v1::RunFunctionResponse,
     respond::conditions,
-    secret::{AccessToken, Credentials, Email, Fingerprint, Password},
 };
 
 /// For how long a token or client secret is held after it was seen in observed: longer
@@ -595,14 +597,14 @@ impl Accepted {
 
 #[cfg(test)]
 mod tests {
+    use infisical::{
+        Organization,
+        endpoint::{Endpoint, Tls},
+    };
     use rand::{SeedableRng as _, rngs::StdRng};
 
     use super::*;
-    use crate::{
-        endpoint::{Endpoint, Tls},
-        infisical::Organization,
-        input::{DetailValue, TokenPolicy},
-    };
+    use crate::input::{DetailValue, TokenPolicy};
 
     #[test]
     fn an_xr_that_is_called_no_more_is_forgotten_after_a_day() {

@@ -1,6 +1,8 @@
 //! The admin's email and password: supplied by the platform team, or generated
 //! and persisted by this function; and a token that is there already.
 
+use infisical::secret::{AccessToken, Credentials, Email, Password};
+
 use super::{
     ADMIN_RESOURCE, ObserveError, Required, Waiting, no_value_yet, observed, requirements::Sought, text_of,
 };
@@ -9,7 +11,6 @@ use crate::{
     input::{Admin, Adopt, EmailSource, NameSource},
     manifest::Manifest,
     proto::v1::{RunFunctionRequest, credentials::Source},
-    secret::{AccessToken, Credentials, Email, Password},
 };
 
 /// The requirement that brings the Secret of `admin.secretRef`.

@@ -3,10 +3,11 @@
 //! An address that comes from the XR was written by its author, who is not the
 //! platform team: credentials go to it only if the input allows its host.
 
+use infisical::endpoint::{Endpoint, Origin, Tls};
+
 use super::{ObserveError, Required, Waiting, nobody_composes, observed, requirements::Sought};
 use crate::{
     composed_secret::SecretData,
-    endpoint::{Endpoint, Origin, Tls},
     fieldpath::FieldPath,
     input::{
         BEGIN, CaKind, CaSource, EndpointSource, HostPattern, Instance, TlsSource, is_certificate_bundle,

@@ -4,17 +4,19 @@
 //! Pure, as the rest of the plan. Nothing is done while the connection does not
 //! stand: what was handed off already is emitted again.
 
+use infisical::{
+    endpoint::Endpoint,
+    secret::{AccessToken, Fingerprint, UniversalAuth},
+};
 use jiff::Timestamp;
 
 use super::{ASKED_AGAIN_AFTER, Action, timing, token_name};
 use crate::{
     act::{Accepted, AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
-    endpoint::Endpoint,
     identity::ObservedIdentity,
     observe::{HandOff, Observation},
     problem::Problem,
     respond::hand_off as conditions,
-    secret::{AccessToken, Fingerprint, UniversalAuth},
 };
 
 /// What one call does about handing off.

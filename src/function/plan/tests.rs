@@ -3,16 +3,19 @@
 
 use std::collections::BTreeSet;
 
+use infisical::{
+    Organization,
+    endpoint::{Origin, Tls},
+    secret::Password,
+};
+
 use super::*;
 use crate::{
     act::{Accepted, Held, LoginRefused},
     composed_secret::{SecretData, SecretName},
     connection::{Connection, ObservedConnection},
-    endpoint::{Origin, Tls},
-    infisical::Organization,
     input::{ConnectionDetail, DetailValue, TokenPolicy},
     observe::{PreviousConditions, Scope, Xr, XrKey},
-    secret::Password,
 };
 
 const NOW: i64 = 1_800_000_000;

@@ -119,8 +119,9 @@ pub fn later(at: Timestamp, by: Duration) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use infisical::{endpoint::Origin, secret::AccessToken};
+
     use super::*;
-    use crate::{endpoint::Origin, secret::AccessToken};
 
     const MINUTE: i64 = 60;
     const DAY: i64 = 24 * 60 * 60;

@@ -7,6 +7,8 @@
 //! works, `Unknown` when the server could not be asked. Both go to the XR and
 //! its claim. Events are made of the transitions between them.
 
+use infisical::secret::AccessToken;
+
 use super::hand_off;
 use crate::{
     act::{Accepted, Held, Remembered},
@@ -14,7 +16,6 @@ use crate::{
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_once_worked},
     problem::{self, Problem, ProblemKind},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
-    secret::AccessToken,
 };
 
 /// Whether there is a connection to the instance.
@@ -202,9 +203,9 @@ fn was_refused_since(observation: &Observation, remembered: &Remembered) -> bool
 fn is_accepted(
     observation: &Observation,
     remembered: &Remembered,
-    token: crate::secret::Fingerprint,
+    token: infisical::secret::Fingerprint,
 ) -> bool {
-    let origin = observation.endpoint.as_ref().ok().map(crate::endpoint::Endpoint::origin);
+    let origin = observation.endpoint.as_ref().ok().map(infisical::endpoint::Endpoint::origin);
     remembered.accepted.as_ref().is_some_and(|accepted| {
         accepted.token == token && origin.is_none_or(|origin| *origin == accepted.origin)
     })
@@ -500,11 +501,11 @@ fn event(condition: &Condition) -> Option<Event> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use infisical::{Error, ErrorKind, endpoint::Origin};
+
     use super::*;
     use crate::{
         act::{Attempt, Held},
-        endpoint::Origin,
-        infisical::{Error, ErrorKind},
         plan::tests::{at, mk_accepted, mk_admin, mk_observation, mk_observed, origin},
         problem::ProblemKind,
     };

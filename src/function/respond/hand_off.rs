@@ -5,6 +5,7 @@
 //! and, where that is asked for, the instance admin right is revoked. It is there
 //! only if handing off is asked for.
 
+use infisical::secret::UniversalAuth;
 use jiff::Timestamp;
 
 use super::conditions::{self, Says};
@@ -18,7 +19,6 @@ use crate::{
     },
     problem::{self, Problem, ProblemKind},
     proto::v1::{Condition, Status},
-    secret::UniversalAuth,
 };
 
 /// Whether an identity with fewer rights was made and handed out.

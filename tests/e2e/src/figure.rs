@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use fake_infisical::Variant;
-use function_infisical::{
+use infisical::{
+    Connect as _,
+    client::Connector,
     endpoint::{Endpoint, Origin, Tls},
-    infisical::{Connect as _, client::Connector},
     secret::{Credentials, Email, Password},
 };
 

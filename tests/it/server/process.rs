@@ -7,11 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use daemon::{listen::ListenAddress, telemetry};
 use function_infisical::{
     desired::Desired,
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
-    server::listen::ListenAddress,
-    telemetry,
 };
 use http::uri::PathAndQuery;
 use prost::Message as _;
@@ -204,7 +203,7 @@ fn the_log_tells_where_a_panic_was_and_not_what_it_said() {
 #[test]
 #[ignore = "changes the process that it runs in: the test above runs it alone"]
 fn panics_with_logging() {
-    telemetry::init(telemetry::LogFormat::Json, false);
+    telemetry::init(telemetry::LogFormat::Json, &[]);
     assert!(std::panic::catch_unwind(|| panic!("{PANIC_TEXT}")).is_err());
 }
 

@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use daemon::tls::TlsError;
 use function_infisical::{
     proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1,
-    server::{Security, ServeError, Server, tls::TlsError},
+    server::{Security, ServeError, Server},
 };
 use prometheus_client::registry::Registry;
 use rustls::{

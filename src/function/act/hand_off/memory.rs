@@ -4,6 +4,11 @@
 
 use std::sync::Arc;
 
+use infisical::{
+    claims::Claims,
+    endpoint::Origin,
+    secret::{Fingerprint, UniversalAuth},
+};
 use jiff::Timestamp;
 
 use super::{
@@ -11,14 +16,11 @@ use super::{
     HandOff, HandOffAttempt, HandOffOutcome,
 };
 use crate::{
-    claims::Claims,
-    endpoint::Origin,
     identity::{Identity, ObservedIdentity},
     input::{IdentityDetail, Project},
     observe::{PreviousCondition, XrKey},
     plan::timing,
     problem::Problem,
-    secret::{Fingerprint, UniversalAuth},
 };
 
 /// What is remembered of handing off.

@@ -1,10 +1,11 @@
 //! The instance admin, and the token of one. Of the values here only an email is repeated in an error.
 
+use infisical::secret::Email;
+
 use super::{
     super::{Admin, Adopt, EmailSource, NameSource, raw},
     At, InputError, names,
 };
-use crate::secret::Email;
 
 pub(super) fn admin(at: &At, raw: raw::Admin) -> Result<Admin, InputError> {
     let email = email(at, raw.email.as_deref(), raw.email_from_composite_field_path.as_deref())?;

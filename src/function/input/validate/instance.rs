@@ -1,6 +1,7 @@
 //! The instance: its readiness, its URL, its certificate.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use infisical::endpoint::Origin;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use url::Host;
 
@@ -11,7 +12,7 @@ use super::{
     },
     At, InputError, names,
 };
-use crate::{endpoint::Origin, fieldpath::FieldPath};
+use crate::fieldpath::FieldPath;
 
 /// The line that a certificate begins with.
 pub const BEGIN: &str = "-----BEGIN CERTIFICATE-----";

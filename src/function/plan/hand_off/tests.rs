@@ -3,18 +3,17 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use infisical::{Organization, endpoint::Origin, secret::ClientSecret};
+
 use super::*;
 use crate::{
     act::HeldHandOff,
     composed_secret::{SecretData, SecretName},
-    endpoint::Origin,
     identity::Identity,
-    infisical::Organization,
     input::{IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug},
     observe::PreviousConditions,
     plan::tests::{at, connected, mk_observation, origin},
     problem::ProblemKind,
-    secret::ClientSecret,
 };
 
 fn wanted() -> Vec<IdentityDetail> {

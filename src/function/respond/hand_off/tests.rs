@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
+use infisical::{Error, ErrorKind};
+
 use super::*;
 use crate::{
     act::HeldHandOff,
-    infisical::{Error, ErrorKind},
     input::InstanceAdmin,
     observe::PreviousConditions,
     plan::{

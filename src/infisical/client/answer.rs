@@ -11,7 +11,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::request::Operation;
-use crate::infisical::{ErrorKind, error::TokenRefusal};
+use crate::{ErrorKind, error::TokenRefusal};
 
 /// An answer, as far as it was read.
 #[derive(Default)]

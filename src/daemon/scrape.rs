@@ -19,7 +19,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::listen;
+use crate::listen;
 
 /// Connections at once: a few Prometheus replicas and probes, with room.
 const CONNECTIONS: usize = 64;
@@ -31,7 +31,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers until it is dropped.
-pub(super) async fn serve(listener: TcpListener, registry: Arc<Registry>) {
+pub async fn serve(listener: TcpListener, registry: Arc<Registry>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

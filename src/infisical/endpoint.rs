@@ -8,6 +8,8 @@ use std::{fmt, sync::Arc};
 
 use url::Url;
 
+use crate::address;
+
 /// The base URL of a server plus how its certificate is checked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
@@ -101,8 +103,8 @@ impl fmt::Display for Origin {
 
 fn host_is_forbidden(url: &Url) -> bool {
     match url.host() {
-        Some(url::Host::Ipv4(address)) => crate::infisical::is_forbidden(address.into()),
-        Some(url::Host::Ipv6(address)) => crate::infisical::is_forbidden(address.into()),
+        Some(url::Host::Ipv4(address)) => address::is_forbidden(address.into()),
+        Some(url::Host::Ipv6(address)) => address::is_forbidden(address.into()),
         Some(url::Host::Domain(name)) => {
             // Google's metadata server, which has a name instead of a known address.
             name.trim_end_matches('.').eq_ignore_ascii_case("metadata.google.internal")

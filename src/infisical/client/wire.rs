@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::request::is_id;
 use crate::{
-    infisical as domain,
+    self as domain,
     secret::{AccessToken, ClientSecret, UserToken},
 };
 

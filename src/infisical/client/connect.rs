@@ -17,8 +17,9 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::{Client, HttpExchange, tls};
 use crate::{
+    Connect, Error, ErrorKind, Infisical,
+    address::is_forbidden,
     endpoint::{Endpoint, Origin, Tls},
-    infisical::{Connect, Error, ErrorKind, Infisical, is_forbidden},
     metrics::Requests,
 };
 
@@ -68,6 +69,8 @@ struct Settings {
 /// Makes [`HttpClient`](super::HttpClient)s.
 pub struct Connector {
     limits: Limits,
+    /// What its clients call themselves.
+    user_agent: &'static str,
     counted: Requests,
     /// The oldest at the front.
     kept: Mutex<VecDeque<(Settings, reqwest::Client)>>,
@@ -89,7 +92,14 @@ impl Connector {
     /// A connector whose clients keep to `limits`.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, counted: Requests::default(), kept: Mutex::default() }
+        let user_agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+        Self { limits, user_agent, counted: Requests::default(), kept: Mutex::default() }
+    }
+
+    /// The same, whose clients name the program that they are part of.
+    #[must_use]
+    pub fn with_user_agent(self, user_agent: &'static str) -> Self {
+        Self { user_agent, ..self }
     }
 
     /// Adds what its clients count to a registry.
@@ -118,7 +128,7 @@ impl Connector {
         if let Some((_, client)) = kept.iter().find(|(of, _)| of == settings) {
             return Ok(client.clone());
         }
-        let client = build(settings, self.limits)?;
+        let client = build(settings, self.limits, self.user_agent)?;
         if kept.len() >= KEPT_CLIENTS {
             kept.pop_front();
         }
@@ -133,9 +143,9 @@ impl Connect for Connector {
     }
 }
 
-fn build(settings: &Settings, limits: Limits) -> Result<reqwest::Client, &'static str> {
+fn build(settings: &Settings, limits: Limits, user_agent: &str) -> Result<reqwest::Client, &'static str> {
     let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("function-infisical/", env!("CARGO_PKG_VERSION")))
+        .user_agent(user_agent)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())

@@ -9,15 +9,13 @@ use super::{
     *,
 };
 use crate::{
-    infisical::{
-        AdminIdentity, Bootstrapped, Config, ListedToken, MintedToken, Organization, SelectedOrganization,
-        Status,
-    },
+    AdminIdentity, Bootstrapped, Config, ListedToken, MintedToken, Organization, SelectedOrganization,
+    Status,
     secret::{AccessToken, ClientSecret, UserToken},
 };
 
-const STRICT: &str = include_str!("../../../../../tests/fixtures/exchanges/strict.json");
-const LENIENT: &str = include_str!("../../../../../tests/fixtures/exchanges/lenient.json");
+const STRICT: &str = include_str!("../../../../tests/fixtures/exchanges/strict.json");
+const LENIENT: &str = include_str!("../../../../tests/fixtures/exchanges/lenient.json");
 
 /// Recorded exchanges of routes that this client does not have.
 const NOT_OURS: [&str; 4] = [

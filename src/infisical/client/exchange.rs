@@ -12,11 +12,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{Exchange, Limits, Operation, Request, Response, connect::ResolveError, tls};
-use crate::{
-    endpoint::Origin,
-    infisical::{ErrorKind, error::Transport},
-    metrics::Requests,
-};
+use crate::{ErrorKind, endpoint::Origin, error::Transport, metrics::Requests};
 
 /// Sends requests to one server.
 #[derive(Clone)]

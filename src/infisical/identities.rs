@@ -8,8 +8,10 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::Error;
-use crate::secret::{AccessToken, ClientSecret, UniversalAuth};
+use crate::{
+    Error,
+    secret::{AccessToken, ClientSecret, UniversalAuth},
+};
 
 /// One machine identity of an organization, as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,7 +34,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use zeroize::Zeroizing;
 
-use super::listen;
+use crate::listen;
 
 /// The file of the server's certificate and its chain.
 const CERTIFICATE: &str = "tls.crt";
@@ -175,7 +175,7 @@ fn certificates(bytes: &[u8], file: &'static str) -> Result<Vec<CertificateDer<'
 }
 
 /// The certificates of a directory, kept current.
-pub(super) struct Certificates {
+pub struct Certificates {
     dir: PathBuf,
     reload: Duration,
     /// What the last look at the directory found.
@@ -185,12 +185,12 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Reads the directory for the first time, to compare it every `reload`.
-    pub(super) async fn open(
-        dir: PathBuf,
-        reload: Duration,
-        registry: &mut Registry,
-    ) -> Result<Self, TlsError> {
+    /// Reads the directory for the first time, to compare it every `reload`. The
+    /// registry puts the program's name before what is counted.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub async fn open(dir: PathBuf, reload: Duration, registry: &mut Registry) -> Result<Self, TlsError> {
         let files = Files::read(&dir).await?;
         let current = watch::Sender::new(Arc::new(files.config()?));
         let reloads = Family::default();
@@ -199,7 +199,7 @@ impl Certificates {
             drop(reloads.get_or_create(&[("outcome", outcome)]));
         }
         registry.register(
-            "function_infisical_certificate_reloads",
+            "certificate_reloads",
             "Certificates that changed on disk, by what became of them",
             reloads.clone(),
         );
@@ -207,12 +207,13 @@ impl Certificates {
     }
 
     /// What new connections are made with.
-    pub(super) fn current(&self) -> watch::Receiver<Arc<ServerConfig>> {
+    #[must_use]
+    pub fn current(&self) -> watch::Receiver<Arc<ServerConfig>> {
         self.current.subscribe()
     }
 
     /// Looks at the directory again and again, until it is dropped.
-    pub(super) async fn keep_current(mut self) {
+    pub async fn keep_current(mut self) {
         let mut ticks = time::interval(self.reload);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -253,7 +254,7 @@ impl Certificates {
 }
 
 /// Accepts connections and shakes hands, until nobody wants them any more.
-pub(super) async fn accept(
+pub async fn accept(
     listener: TcpListener,
     config: watch::Receiver<Arc<ServerConfig>>,
     connections: mpsc::Sender<TlsStream<TcpStream>>,

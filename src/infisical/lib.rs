@@ -1,15 +1,14 @@
-//! What this function needs of an Infisical server, as a trait.
+//! What a server of Infisical answers, and how it is asked.
 //!
-//! The rest of the crate knows these operations and their answers only; HTTP is
-//! in [`client`], and a simulation can stand in its place. An implementation
-//! must never retry on its own, never follow a redirect with credentials, and
-//! never put a response body into an error.
+//! Knows neither Crossplane nor Kubernetes: both programs of this repository build on
+//! it. [`secret`], [`endpoint`] and [`claims`] are values: what must never be printed,
+//! where a server is and which addresses credentials go to, what a token says of
+//! itself. [`Infisical`] is the operations of one server as a trait; HTTP is in
+//! [`client`], and a simulation can stand in its place. An implementation must never
+//! retry on its own, never follow a redirect with credentials, and never put a
+//! response body into an error.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -19,9 +18,14 @@ use crate::{
     secret::{AccessToken, Credentials, UserToken},
 };
 
+pub mod address;
+pub mod claims;
 pub mod client;
+pub mod endpoint;
 pub mod error;
 pub mod identities;
+pub mod metrics;
+pub mod secret;
 
 pub use error::{Error, ErrorKind};
 pub use identities::Identities;
@@ -187,32 +191,4 @@ pub trait Connect: Send + Sync + 'static {
     /// # Errors
     /// The endpoint's TLS settings cannot be used.
     fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Infisical>, Error>;
-}
-
-/// Where clouds serve instance metadata outside of link-local addresses: Alibaba's and
-/// Oracle's.
-const METADATA: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
-
-/// The IPv4 address that an IPv6 address stands for: a mapped one, or one that a
-/// NAT64 gateway translates (RFC 6052, the well-known prefix).
-fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [0x0064, 0xff9b, 0, 0, 0, 0, high, low] = v6.segments() else { return v6.to_ipv4_mapped() };
-    Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
-}
-
-/// Whether an address is one that credentials are never sent to: link-local,
-/// where clouds serve instance metadata.
-#[must_use]
-pub fn is_forbidden(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            v4.is_link_local() || v4.is_broadcast() || v4.is_unspecified() || METADATA.contains(&v4)
-        }
-        IpAddr::V6(v6) => {
-            v6.is_unicast_link_local()
-                || v6.is_unspecified()
-                || v6.segments().starts_with(&[0xfd00, 0x0ec2])
-                || embedded(v6).is_some_and(|v4| is_forbidden(IpAddr::V4(v4)))
-        }
-    }
 }

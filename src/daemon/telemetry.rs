@@ -1,6 +1,6 @@
 //! Logs: to stderr, as JSON unless told otherwise.
 //!
-//! `RUST_LOG` decides what is logged when it is set, `--debug` when it is not.
+//! `RUST_LOG` decides what is logged when it is set, the program when it is not.
 //! A panic is logged as the place that it came from and nothing more: its
 //! message may hold what must not be printed (Rule 11).
 
@@ -17,8 +17,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging. Only the first call of a process has an effect.
-pub fn init(format: LogFormat, debug: bool) {
+/// Starts logging, with the debug messages of the crates that are named. Only the
+/// first call of a process has an effect.
+pub fn init(format: LogFormat, debug: &[&str]) {
     let lines = tracing_subscriber::fmt().with_env_filter(filter(debug)).with_writer(io::stderr);
     // The only failure is that somebody else has started it.
     let _ = match format {
@@ -31,10 +32,11 @@ pub fn init(format: LogFormat, debug: bool) {
     }));
 }
 
-/// The libraries stay at info under `--debug`: what they say below that is about
-/// frames and handshakes, and drowns what the function says.
-fn filter(debug: bool) -> EnvFilter {
-    let default = if debug { "info,function_infisical=debug" } else { "info" };
+/// All others stay at info: what libraries say below that is about frames and
+/// handshakes, and drowns what the program says.
+fn filter(debug: &[&str]) -> EnvFilter {
+    let default = ["info".to_owned()].into_iter().chain(debug.iter().map(|name| format!("{name}=debug")));
+    let default = default.collect::<Vec<_>>().join(",");
     // An empty variable is what a manifest leaves behind that unsets it.
     match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(directives) if !directives.is_empty() => EnvFilter::new(directives),

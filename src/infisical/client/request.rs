@@ -11,7 +11,8 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
-    infisical::{ErrorKind, error::TokenRefusal},
+    ErrorKind,
+    error::TokenRefusal,
     secret::{AccessToken, Credentials, UserToken},
 };
 
@@ -390,7 +391,7 @@ fn as_user(operation: Operation, session: &UserToken) -> Result<Request, ErrorKi
 mod tests {
     use super::*;
     use crate::{
-        infisical::client::identities,
+        client::identities,
         secret::{ClientSecret, Email, Password, UniversalAuth},
     };
 
@@ -431,7 +432,7 @@ mod tests {
     #[test]
     fn requests_are_those_that_were_recorded() {
         let recordings: Vec<serde_json::Value> =
-            serde_json::from_str(include_str!("../../../../tests/fixtures/exchanges/strict.json")).unwrap();
+            serde_json::from_str(include_str!("../../../tests/fixtures/exchanges/strict.json")).unwrap();
         let admin = Credentials {
             email: Email::parse("admin@example.com").unwrap(),
             password: Password::new("correct horse battery"),

@@ -2,8 +2,7 @@
 //!
 //! The spelling is Go's, because every other function has it: `:9443` is every
 //! interface, IPv6 and IPv4 through one socket where the machine has IPv6. What
-//! is done with an accepted connection lives in [`super::tls`] and
-//! `server::scrape`.
+//! is done with an accepted connection lives elsewhere.
 
 use std::{
     fmt, io,
@@ -113,7 +112,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// The next connection, however often accepting fails in between.
-pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
+pub async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _peer)) => {

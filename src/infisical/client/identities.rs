@@ -10,10 +10,8 @@ use super::{
     wire::{Done, access_token, client_secret, id, timestamp},
 };
 use crate::{
-    infisical::{
-        Error, ErrorKind,
-        identities::{Identities, ListedClientSecret, ListedIdentity, MadeClientSecret},
-    },
+    Error, ErrorKind,
+    identities::{Identities, ListedClientSecret, ListedIdentity, MadeClientSecret},
     secret::{AccessToken, ClientSecret, UniversalAuth},
 };
 

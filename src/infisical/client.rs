@@ -13,11 +13,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{
+use crate::{
     AdminIdentity, Bootstrapped, Config, Error, ErrorKind, Infisical, ListedToken, MintedToken, Organization,
     SelectedOrganization, Status,
+    secret::{AccessToken, Credentials, UserToken},
 };
-use crate::secret::{AccessToken, Credentials, UserToken};
 
 mod answer;
 mod connect;
