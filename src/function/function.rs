@@ -103,7 +103,11 @@ impl Function {
         }
         let (plan, remembered) = self.decide(observation, patience(deadline), span).await;
         let response = respond::respond(request, observation, &remembered, &plan, self.clock.now());
-        self.memory.note(&observation.xr.key, &response, self.clock.now());
+        // Crossplane throws away what answers a call before that, and with several
+        // replicas one may get no other calls.
+        if observation.requirements_met {
+            self.memory.note(&observation.xr.key, &response, self.clock.now());
+        }
         let reason =
             response.conditions.first().map(|condition| condition.reason.as_str()).unwrap_or_default();
         let action = plan.action.name();

@@ -110,11 +110,17 @@ pub fn respond(
     }
     status::write(desired, observation, remembered, identity.as_ref());
 
-    response.requirements =
-        Some(Requirements { resources: observation.requirements.clone(), ..Requirements::default() });
+    response.requirements = requirements(observation);
     response.results = conditions::events(&verdict, &observation.xr.previous);
     response.conditions = verdict.conditions;
     response
+}
+
+/// What Crossplane is asked for, and no message at all where that is nothing: one that
+/// is there and empty has it call twice, and throw the first response away.
+fn requirements(observation: &Observation) -> Option<Requirements> {
+    let resources = observation.requirements.clone();
+    (!resources.is_empty()).then(|| Requirements { resources, ..Requirements::default() })
 }
 
 /// Answers a call that only a person can mend.

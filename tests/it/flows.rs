@@ -214,6 +214,32 @@ async fn work_waits_for_required_resources() {
 }
 
 #[tokio::test]
+async fn a_reconcile_is_one_call_and_two_where_something_is_required() {
+    let admin = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "admin-of-vault", "namespace": "team-a"},
+        "data": {"email": "cm9vdEBleGFtcGxlLm9yZw==", "password": "bWFya2VyLXN1cHBsaWVk"},
+    });
+    for (admin, calls) in [(None, 1), (Some(admin), 2)] {
+        let mut world = World::start(Settings::default(), Kind::Namespaced).await;
+        if let Some(admin) = admin {
+            world.crossplane.input["admin"] = json!({"secretRef": {"name": "admin-of-vault"}});
+            world.crossplane.others.push(admin);
+        }
+        world.reconcile().await;
+        assert_eq!(world.crossplane.called, calls, "before the instance is ready");
+        world.crossplane.make_available("infisical");
+        world.reconcile().await;
+        assert_eq!(world.crossplane.called, calls, "the one that bootstraps");
+        world.settle().await;
+        assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+        assert_eq!(world.crossplane.called, calls, "a steady one");
+        let response = world.call(world.crossplane.request()).await;
+        assert_eq!(response.requirements.is_some(), calls == 2, "none is no message at all");
+    }
+}
+
+#[tokio::test]
 async fn step_credentials_are_used_and_not_copied() {
     let mut world = World::start(Settings::default(), Kind::Namespaced).await;
     world.crossplane.input["admin"] = json!({"credentials": "admin"});

@@ -45,7 +45,7 @@ pub(crate) struct Place {
     pub(crate) persisted_identities: BTreeSet<String>,
     /// Passwords that a person's doing took out of it.
     pub(crate) destroyed: BTreeSet<String>,
-    /// Responses that may be used again, by request.
+    /// Responses that may be used again, by the request of a reconcile's first call.
     pub(crate) cache: BTreeMap<Vec<u8>, (Duration, RunFunctionResponse)>,
     /// How often something was applied, wholly or in part.
     pub(crate) applies: u32,

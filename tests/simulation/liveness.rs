@@ -72,8 +72,8 @@ async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
     let until = world.clock.passed() + CONVERGES_WITHIN;
     let hands_off = world.setup.hand_off != HandOff::None;
     let calls = if hands_off { CONVERGES_WITH_HAND_OFF_IN } else { CONVERGES_IN };
-    for call in 0..calls {
-        let reconciled = world.reconcile(at, call, View::Fresh, Fate::Applied).await?;
+    for _ in 0..calls {
+        let reconciled = world.reconcile(at, View::Fresh, Fate::Applied).await?;
         let is_at_rest = reconciled == Some(Reconciled::Applied { changed: false });
         // What was asked before may still come to nothing.
         let is_settled = is_at_rest && !world.is_busy();
@@ -144,17 +144,17 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             return Err(Broken::new("a token that stands works at every moment", "it died before the call"));
         }
         let mut said = place.reason("InfisicalTokenValid").1;
-        let mut replica = call;
-        while world.reconcile(at, replica, View::Fresh, Fate::Applied).await?
+        let mut changes = 0;
+        while world.reconcile(at, View::Fresh, Fate::Applied).await?
             == Some(Reconciled::Applied { changed: true })
         {
-            replica += 1;
+            changes += 1;
             sleep(BOUNCE).await;
             let place = &world.places[at];
             let is_news = is_news(place, &said);
             said = place.reason("InfisicalTokenValid").1;
             let is_replaced = place.crossplane.secret(CONNECTION) != secret;
-            if !(is_replaced || is_news) || replica > call + 20 {
+            if !(is_replaced || is_news) || changes > 20 {
                 let how = format!("{:?}", place.crossplane.xr["status"]["conditions"]);
                 return Err(Broken::new("what stands does not change without need", how));
             }

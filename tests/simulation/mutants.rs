@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use fake_crossplane::{Crossplane, structs};
+use fake_crossplane::{Crossplane, calls::Calls, structs};
 use function_infisical::{
     function::Function,
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
@@ -35,6 +35,8 @@ pub(crate) enum Mutant {
     /// Rule 2: it acts on a call whose response still asks for resources. The
     /// mutant looks them up itself, and carries on with them in that call.
     ActsOnOpenRequirements,
+    /// Its requirements are there and empty where it has none.
+    RequiresNothing,
     /// Rule 1: it draws a new password whenever the admin Secret is not
     /// observed, and writes it over the one that is there. The mutant forgets
     /// everything at such a call, and its Secret is not immutable.
@@ -86,17 +88,21 @@ impl Mutant {
         fresh: impl FnOnce() -> Function,
         leash: &Leash,
         cluster: &Crossplane,
-        mut request: RunFunctionRequest,
+        request: RunFunctionRequest,
         deadline: Option<Duration>,
     ) -> RunFunctionResponse {
         let _running = Running::new(leash);
         match self {
             Self::ActsOnOpenRequirements => {
                 let response = function.call(request.clone(), Some(Duration::ZERO)).await;
-                if cluster.bring(&response, &mut request) {
-                    return function.call(request, deadline).await;
-                }
-                function.call(request, deadline).await
+                let mut calls = Calls::new(request);
+                calls.take(&response, cluster);
+                function.call(calls.request, deadline).await
+            }
+            Self::RequiresNothing => {
+                let mut response = function.call(request, deadline).await;
+                response.requirements.get_or_insert_default();
+                response
             }
             Self::NewPasswordOnStaleRead => {
                 let is_observed =
@@ -205,7 +211,9 @@ impl MutantLine {
 impl Exchange for MutantLine {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
         match self.mutant {
-            Mutant::ActsOnOpenRequirements | Mutant::NewPasswordOnStaleRead => self.line.send(request).await,
+            Mutant::ActsOnOpenRequirements | Mutant::RequiresNothing | Mutant::NewPasswordOnStaleRead => {
+                self.line.send(request).await
+            }
             Mutant::AnotherEmailPerTry => self.line.send(self.with_another_email(request)).await,
             Mutant::RevokesBeforeObserved => {
                 let answer = self.line.send(request.clone()).await?;
@@ -243,6 +251,14 @@ fn is_caught(mutant: Mutant, promises: &[&str]) {
 #[test]
 fn a_function_that_acts_on_a_call_whose_requirements_are_open_is_caught() {
     is_caught(Mutant::ActsOnOpenRequirements, &["only a call that counts acts"]);
+}
+
+#[test]
+fn a_function_whose_requirements_are_there_and_empty_is_caught() {
+    is_caught(
+        Mutant::RequiresNothing,
+        &["a reconcile makes no call too many", "only a call that counts acts"],
+    );
 }
 
 #[test]

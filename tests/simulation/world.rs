@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use fake_crossplane::{Crossplane, Reconciled};
+use fake_crossplane::{
+    Crossplane, Reconciled,
+    calls::{Calls, Next},
+};
 use function_infisical::{
     function::Function,
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
@@ -24,10 +27,6 @@ use crate::{
     mutants::{Leash, Mutant, MutantLine},
     schedule::{Fate, Schedule, Setup, Step, View, Xrs},
 };
-
-/// How often Crossplane calls a step in one reconcile until its requirements
-/// are stable.
-const ROUNDS: usize = 5;
 
 /// How long it takes until a change brings the next reconcile (measured).
 pub(crate) const BOUNCE: Duration = Duration::from_millis(100);
@@ -87,6 +86,9 @@ pub(crate) struct World {
     pub(crate) replicas: Vec<Replica>,
     pub(crate) facts: Facts,
     pub(crate) mutant: Option<Mutant>,
+    /// Whose turn it is: the client of Crossplane goes from replica to replica, call
+    /// by call.
+    turn: usize,
     about: usize,
     lives: u32,
     calls: u32,
@@ -154,6 +156,7 @@ impl World {
             replicas: Vec::new(),
             facts: Facts::default(),
             mutant,
+            turn: 0,
             about: 0,
             lives: 0,
             calls: 0,
@@ -215,10 +218,14 @@ impl World {
         match step {
             Step::About { xr } => self.about = usize::from(*xr) % self.places.len(),
             Step::Reconcile { replica, view, fate } => {
-                self.reconcile(about, usize::from(*replica), *view, *fate).await?;
+                self.turn = usize::from(*replica);
+                self.reconcile(about, *view, *fate).await?;
             }
             Step::Together { replicas, kept } => self.together(about, *replicas, *kept).await?,
-            Step::Live { replica, calls } => self.live(about, usize::from(*replica), *calls).await?,
+            Step::Live { replica, calls } => {
+                self.turn = usize::from(*replica);
+                self.live(about, *calls).await?;
+            }
             Step::Pass { seconds } => sleep(Duration::from_secs(u64::from(*seconds))).await,
             Step::Ready { is } => place.set_ready(*is, now),
             Step::Restart { replica } => self.restart(usize::from(*replica) % self.replicas.len()),
@@ -236,24 +243,16 @@ impl World {
         Ok(())
     }
 
-    /// One reconcile. Its rounds go from replica to replica.
+    /// One reconcile.
     pub(crate) async fn reconcile(
         &mut self,
         at: usize,
-        first: usize,
         view: View,
         fate: Fate,
     ) -> Result<Option<Reconciled>, Broken> {
         let seen = self.places[at].seen(view, self.clock.passed());
-        let mut request = seen.request();
-        for round in 0..ROUNDS {
-            let replica = (first + round) % self.replicas.len();
-            let Some(response) = self.answer(at, replica, &request, fate).await? else { return Ok(None) };
-            if !seen.bring(&response, &mut request) {
-                return Ok(self.apply(at, &response, fate));
-            }
-        }
-        Err(Broken::new("the requirements come to rest", format!("not in {ROUNDS} rounds")))
+        let Some(response) = self.answer(at, &seen, fate).await? else { return Ok(None) };
+        Ok(self.apply(at, &response, fate))
     }
 
     /// What a run that is run alone prints.
@@ -294,22 +293,23 @@ impl World {
         }
     }
 
-    /// A response: out of Crossplane's cache, or from a replica.
+    /// What is applied: out of Crossplane's cache, which is in front of all calls of a
+    /// reconcile, or what the last of them is answered with.
     async fn answer(
         &mut self,
         at: usize,
-        replica: usize,
-        request: &RunFunctionRequest,
+        seen: &Crossplane,
         fate: Fate,
     ) -> Result<Option<RunFunctionResponse>, Broken> {
-        let encoded = request.encode_to_vec();
+        let calls = Calls::new(seen.request());
+        let encoded = calls.request.encode_to_vec();
         if self.setup.cache
             && let Some((until, response)) = self.places[at].cache.get(&encoded)
             && self.clock.passed() < *until
         {
             return Ok(Some(response.clone()));
         }
-        let response = self.call(at, replica, &encoded, fate).await?;
+        let response = self.calls(at, seen, calls, fate).await?;
         if let Some(response) = &response {
             let ttl = response.meta.as_ref().and_then(|meta| meta.ttl).map_or(0, |ttl| ttl.seconds);
             let until = self.clock.passed() + Duration::from_secs(u64::try_from(ttl).unwrap());
@@ -318,14 +318,43 @@ impl World {
         Ok(response)
     }
 
+    /// Calls until what is asked for is there.
+    async fn calls(
+        &mut self,
+        at: usize,
+        seen: &Crossplane,
+        mut calls: Calls,
+        fate: Fate,
+    ) -> Result<Option<RunFunctionResponse>, Broken> {
+        loop {
+            let Some(response) = self.call(at, &calls, fate).await? else { return Ok(None) };
+            match calls.take(&response, seen) {
+                Next::Again => {}
+                Next::Used => {
+                    invariants::invariant_a_reconcile_makes_no_call_too_many(self, calls.made)?;
+                    return Ok(Some(response));
+                }
+                Next::Unstable => {
+                    return Err(Broken::new(
+                        "the requirements come to rest",
+                        format!("{} calls", calls.made),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// One call, of the replica whose turn it is.
     async fn call(
         &mut self,
         at: usize,
-        replica: usize,
-        encoded: &[u8],
+        calls: &Calls,
         fate: Fate,
     ) -> Result<Option<RunFunctionResponse>, Broken> {
         self.calls += 1;
+        let replica = self.turn % self.replicas.len();
+        self.turn += 1;
+        let encoded = &*calls.request.encode_to_vec();
         let life = Arc::clone(&self.replicas[replica].life);
         let before = self.traffic(life.id);
         let millis = |after: u16| Duration::from_millis(u64::from(after));
@@ -344,7 +373,8 @@ impl World {
         let result = match response {
             Some(response) if !life.is_over() => {
                 let request = RunFunctionRequest::decode(encoded).unwrap();
-                let called = Called { at, life: life.id, request, response, before };
+                let is_used = calls.uses(&response);
+                let called = Called { at, life: life.id, request, response, is_used, before };
                 self.trace(at, replica, &called.response);
                 invariants::after_a_call(self, &called)?;
                 if self.calls.is_multiple_of(2) {
@@ -433,24 +463,24 @@ impl World {
     /// balancer that tries again.
     async fn together(&mut self, at: usize, replicas: u8, kept: u8) -> Result<(), Broken> {
         let seen: Crossplane = self.places[at].crossplane.clone();
-        let mut request = seen.request();
+        let mut calls = Calls::new(seen.request());
         // What is required is there, so that all of the calls count.
-        let Some(response) = self.answer(at, 0, &request, Fate::Applied).await? else { return Ok(()) };
-        seen.bring(&response, &mut request);
-        let encoded = request.encode_to_vec();
+        let Some(response) = self.call(at, &calls, Fate::Applied).await? else { return Ok(()) };
+        calls.take(&response, &seen);
+        let encoded = calls.request.encode_to_vec();
         let lives: Vec<_> = self.replicas.iter().map(|replica| Arc::clone(&replica.life)).collect();
         let before: Vec<_> = lives.iter().map(|life| self.traffic(life.id)).collect();
         let count = usize::from(replicas).min(self.replicas.len());
         let this = &*self;
-        let calls = (0..count).map(|replica| this.call_on(at, replica, &encoded, None));
-        let responses = join_all(calls).await;
+        let together = (0..count).map(|replica| this.call_on(at, replica, &encoded, None));
+        let responses = join_all(together).await;
         for (nth, response) in responses.into_iter().enumerate() {
             if lives[nth].is_over() {
                 self.replicas[nth] = self.start();
                 continue;
             }
-            let request = request.clone();
-            let called = Called { at, life: lives[nth].id, request, response, before: before[nth] };
+            let (request, is_used) = (calls.request.clone(), calls.uses(&response));
+            let called = Called { at, life: lives[nth].id, request, response, is_used, before: before[nth] };
             invariants::after_a_call(self, &called)?;
             if nth == usize::from(kept) {
                 self.apply(at, &called.response, Fate::Applied);
@@ -460,20 +490,19 @@ impl World {
     }
 
     /// Reconciles as Crossplane does: at once after a change, else when `ttl` says.
-    async fn live(&mut self, at: usize, first: usize, calls: u8) -> Result<(), Broken> {
-        for nth in 0..usize::from(calls) {
-            self.settle(at, first + nth).await?;
+    async fn live(&mut self, at: usize, calls: u8) -> Result<(), Broken> {
+        for _ in 0..calls {
+            self.settle(at).await?;
             self.wait(at).await;
         }
         Ok(())
     }
 
     /// Reconciles until nothing changes.
-    pub(crate) async fn settle(&mut self, at: usize, first: usize) -> Result<(), Broken> {
+    pub(crate) async fn settle(&mut self, at: usize) -> Result<(), Broken> {
         let until = self.clock.passed() + RESTLESS_FOR;
         for nth in 0.. {
-            let replica = (first + nth) % self.replicas.len();
-            let reconciled = self.reconcile(at, replica, View::Fresh, Fate::Applied).await?;
+            let reconciled = self.reconcile(at, View::Fresh, Fate::Applied).await?;
             if reconciled != Some(Reconciled::Applied { changed: true }) {
                 return Ok(());
             }

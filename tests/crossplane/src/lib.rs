@@ -6,32 +6,33 @@
 //! a response to open requirements is thrown away, a composed resource that is
 //! not in the response is deleted, `desired.composite.ready` decides over the
 //! composed resources, a namespaced XR fills in its namespace, a legacy XR's
-//! connection details come back with the next request.
+//! connection details come back with the next request. How often it calls in one
+//! reconcile is in [`calls`].
 //!
 //! It has no I/O and no clock. Who calls the function, when, and what is lost on
 //! the way is up to the caller, so that a test can play every order of events.
 
 #![expect(clippy::indexing_slicing, reason = "what is missing in a JSON value is null")]
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use function_infisical::proto::v1::{
-    Capability, CredentialData, Credentials, Ready, RequestMeta, Resource, ResourceSelector, Resources,
-    RunFunctionRequest, RunFunctionResponse, Severity, State, Status, credentials::Source,
-    resource_selector::Match,
+    Capability, CredentialData, Credentials, Ready, RequestMeta, Resource, RunFunctionRequest,
+    RunFunctionResponse, Severity, State, Status, credentials::Source,
 };
 use prost::Message as _;
 use serde_json::{Value, json};
 
+pub mod calls;
 pub mod structs;
 pub mod templates;
 
+use calls::{Calls, Next};
 use structs::{decode, encode};
-
-/// How often Crossplane calls a step in one reconcile until its requirements
-/// are stable (`maxRequirementsIterations` of its function runner).
-const REQUIREMENT_ROUNDS: usize = 5;
 
 /// A control plane with one XR.
 #[derive(Clone)]
@@ -56,6 +57,8 @@ pub struct Crossplane {
     pub ttl: Option<i64>,
     /// What time it is, as a condition's `lastTransitionTime` says it.
     pub now: Option<String>,
+    /// How often the step was called in the last reconcile.
+    pub called: usize,
     /// What was applied last: of the XR's status, and of composed resources by name.
     applied: (Value, BTreeMap<String, Value>),
     uids: u32,
@@ -114,6 +117,7 @@ impl Crossplane {
             events: Vec::new(),
             ttl: None,
             now: None,
+            called: 0,
             applied: (Value::Null, BTreeMap::new()),
             uids: 0,
         }
@@ -147,16 +151,7 @@ impl Crossplane {
             let data = CredentialData { data: bytes_of(data) };
             (name.clone(), Credentials { source: Some(Source::CredentialData(data)) })
         });
-        RunFunctionRequest {
-            meta: Some(RequestMeta {
-                tag: "tag".to_owned(),
-                capabilities: vec![
-                    Capability::Capabilities.into(),
-                    Capability::RequiredResources.into(),
-                    Capability::Credentials.into(),
-                    Capability::Conditions.into(),
-                ],
-            }),
+        let request = RunFunctionRequest {
             observed: Some(State {
                 composite: Some(composite),
                 resources: self.composed.iter().map(observed).collect(),
@@ -170,24 +165,8 @@ impl Crossplane {
             input: Some(encode(&self.input)),
             credentials: credentials.collect(),
             ..RunFunctionRequest::default()
-        }
-    }
-
-    /// Brings what a response requires into the next request of the reconcile.
-    /// `false` when it was all there, and the response counts.
-    pub fn bring(&self, response: &RunFunctionResponse, request: &mut RunFunctionRequest) -> bool {
-        let Some(requirements) = &response.requirements else { return false };
-        let mut brought = false;
-        for (name, selector) in &requirements.resources {
-            if !request.required_resources.contains_key(name) {
-                brought = true;
-                let found = self.others.iter().filter(|object| selects(selector, object));
-                let items =
-                    found.map(|object| Resource { resource: Some(encode(object)), ..Resource::default() });
-                request.required_resources.insert(name.clone(), Resources { items: items.collect() });
-            }
-        }
-        brought
+        };
+        RunFunctionRequest { meta: Some(meta(&request)), ..request }
     }
 
     /// One reconcile: calls the step until its requirements are stable, and
@@ -199,14 +178,17 @@ impl Crossplane {
         &mut self,
         mut call: impl AsyncFnMut(RunFunctionRequest) -> Result<RunFunctionResponse, E>,
     ) -> Result<Reconciled, E> {
-        let mut request = self.request();
-        for _ in 0..REQUIREMENT_ROUNDS {
-            let response = call(request.clone()).await?;
-            if !self.bring(&response, &mut request) {
-                return Ok(self.apply(&response));
+        let mut calls = Calls::new(self.request());
+        loop {
+            let response = call(calls.request.clone()).await?;
+            let next = calls.take(&response, self);
+            self.called = calls.made;
+            match next {
+                Next::Used => return Ok(self.apply(&response)),
+                Next::Again => {}
+                Next::Unstable => return Ok(Reconciled::Unstable),
             }
         }
-        Ok(Reconciled::Unstable)
     }
 
     /// Applies a response as Crossplane does.
@@ -374,6 +356,22 @@ impl Crossplane {
     }
 }
 
+/// Made once for all calls of a reconcile, of what the first is called with.
+/// Crossplane's tag is a SHA-256 of the same, and no step reads it.
+fn meta(request: &RunFunctionRequest) -> RequestMeta {
+    let mut hasher = DefaultHasher::new();
+    request.encode_to_vec().hash(&mut hasher);
+    RequestMeta {
+        tag: format!("{:016x}", hasher.finish()),
+        capabilities: vec![
+            Capability::Capabilities.into(),
+            Capability::RequiredResources.into(),
+            Capability::Credentials.into(),
+            Capability::Conditions.into(),
+        ],
+    }
+}
+
 /// The part of a request that is desired state, with all of it decoded.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(skip_debug)]
@@ -387,20 +385,6 @@ fn bytes_of<V: AsRef<[u8]>>(
 ) -> BTreeMap<String, function_infisical::proto::Bytes> {
     let copied = |value: &V| function_infisical::proto::Bytes::copy_from_slice(value.as_ref());
     data.iter().map(|(key, value)| (key.clone(), copied(value))).collect()
-}
-
-fn selects(selector: &ResourceSelector, object: &Value) -> bool {
-    let name_matches = match &selector.r#match {
-        Some(Match::MatchName(name)) => object["metadata"]["name"] == name.as_str(),
-        Some(Match::MatchLabels(labels)) => {
-            labels.labels.iter().all(|(key, value)| object["metadata"]["labels"][key] == value.as_str())
-        }
-        None => false,
-    };
-    name_matches
-        && object["apiVersion"] == selector.api_version.as_str()
-        && object["kind"] == selector.kind.as_str()
-        && selector.namespace.as_ref().is_none_or(|it| object["metadata"]["namespace"] == it.as_str())
 }
 
 /// Server-side apply, as far as it matters here: what is given is set, what was given
