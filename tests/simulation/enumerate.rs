@@ -153,7 +153,7 @@ impl Course {
 
 /// How many requests a schedule makes, without what comes after it.
 fn requests(schedule: &Schedule) -> u32 {
-    world::run_steps(schedule, 1).unwrap().requests
+    world::run_steps(schedule, 1, None).unwrap().requests
 }
 
 /// Every kind with every variant in a long run, else every one with the default

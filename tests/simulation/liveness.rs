@@ -13,6 +13,9 @@ use crate::{
     world::{BOUNCE, Broken, World},
 };
 
+/// The promise of all this.
+pub(crate) const ALL_WELL: &str = "all becomes well, or a person is told what to do";
+
 /// In this time a token is had. A dead one is noticed at its verification, after
 /// a day at most; a login that was refused is tried again after an hour at most,
 /// and a fifth of that is spread.
@@ -91,7 +94,7 @@ async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
     }
     let place = &world.places[at];
     let how = format!("XR {at} says {:?}", place.crossplane.xr["status"]["conditions"]);
-    Err(Broken::new("all becomes well, or a person is told what to do", how))
+    Err(Broken::new(ALL_WELL, how))
 }
 
 /// How it is with an XR that is at rest; `None` is not well.

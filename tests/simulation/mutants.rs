@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use crate::{
     crossplane::{ADMIN, desired},
     infisical::Line,
+    liveness::ALL_WELL,
     schedule::Schedule,
     seeds, world,
 };
@@ -238,11 +239,14 @@ impl Exchange for MutantLine {
     }
 }
 
-/// Runs the mutant until one of the promises that its rule is for is broken.
-fn is_caught(mutant: Mutant, promises: &[&str]) {
+/// Runs the mutant until the promise that its rule is for is broken. A mutant never
+/// becomes well, which takes thousands of calls to find out: only where that is the
+/// promise is it waited for.
+fn is_caught(mutant: Mutant, promise: &str) {
+    let run = if promise == ALL_WELL { world::run } else { world::run_steps };
     let caught = seeds::all().find_map(|seed| {
-        let broken = world::run(&Schedule::of(seed), seed, Some(mutant)).err()?;
-        promises.contains(&broken.promise).then_some((seed, broken))
+        let broken = run(&Schedule::of(seed), seed, Some(mutant)).err()?;
+        (promise == broken.promise).then_some((seed, broken))
     });
     let (seed, broken) = caught.unwrap_or_else(|| panic!("{mutant:?} is not caught"));
     println!("{mutant:?} is caught by seed {seed}: {}", broken.promise);
@@ -250,38 +254,35 @@ fn is_caught(mutant: Mutant, promises: &[&str]) {
 
 #[test]
 fn a_function_that_acts_on_a_call_whose_requirements_are_open_is_caught() {
-    is_caught(Mutant::ActsOnOpenRequirements, &["only a call that counts acts"]);
+    is_caught(Mutant::ActsOnOpenRequirements, "only a call that counts acts");
 }
 
 #[test]
 fn a_function_whose_requirements_are_there_and_empty_is_caught() {
-    is_caught(
-        Mutant::RequiresNothing,
-        &["a reconcile makes no call too many", "only a call that counts acts"],
-    );
+    is_caught(Mutant::RequiresNothing, "a reconcile makes no call too many");
 }
 
 #[test]
 fn a_function_that_draws_a_new_password_on_a_stale_read_is_caught() {
-    is_caught(Mutant::NewPasswordOnStaleRead, &["a password in use is in the cluster"]);
+    is_caught(Mutant::NewPasswordOnStaleRead, "a password in use is in the cluster");
 }
 
 #[test]
 fn a_function_that_revokes_before_the_new_token_was_observed_is_caught() {
-    is_caught(Mutant::RevokesBeforeObserved, &["make before break"]);
+    is_caught(Mutant::RevokesBeforeObserved, "make before break");
 }
 
 #[test]
 fn a_function_that_uses_another_email_per_try_is_caught() {
-    is_caught(Mutant::AnotherEmailPerTry, &["one bootstrap per database"]);
+    is_caught(Mutant::AnotherEmailPerTry, "one bootstrap per database");
 }
 
 #[test]
 fn a_function_that_gives_up_the_right_before_the_client_secret_was_seen_is_caught() {
-    is_caught(Mutant::GivesUpTheRightFirst, &["the right is given up last"]);
+    is_caught(Mutant::GivesUpTheRightFirst, "the right is given up last");
 }
 
 #[test]
 fn a_function_whose_work_dies_with_the_call_is_caught() {
-    is_caught(Mutant::NoDetaching, &["all becomes well, or a person is told what to do"]);
+    is_caught(Mutant::NoDetaching, ALL_WELL);
 }

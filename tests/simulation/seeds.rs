@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How many `cargo test` runs.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 500;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
@@ -32,7 +32,7 @@ pub(crate) fn all() -> std::ops::Range<u64> {
 
 /// Whether more is run than `cargo test` does.
 pub(crate) fn is_long() -> bool {
-    number("SIMULATION_SEEDS").is_some()
+    all().end > SEEDS
 }
 
 /// Runs a schedule; a panic is a promise that was not kept either.

@@ -125,9 +125,9 @@ pub(crate) fn run(schedule: &Schedule, seed: u64, mutant: Option<Mutant>) -> Res
 }
 
 /// Runs a schedule to its end only.
-pub(crate) fn run_steps(schedule: &Schedule, seed: u64) -> Result<Counts, Broken> {
+pub(crate) fn run_steps(schedule: &Schedule, seed: u64, mutant: Option<Mutant>) -> Result<Counts, Broken> {
     in_paused_time(async {
-        let mut world = World::new(&schedule.setup, seed, None);
+        let mut world = World::new(&schedule.setup, seed, mutant);
         world.steps(&schedule.steps).await?;
         Ok(world.counts())
     })

@@ -18,8 +18,8 @@ const NAMES: [&str; 6] = ["license", "licence", "copying", "copyright", "notice"
 const NOT_LINKED: [&str; 5] = ["tests", "test", "examples", "benches", "fuzz"];
 /// Whose data is in the image beside the binary.
 const AUTHORITIES: &str = "webpki-root-certs";
-/// Where Debian keeps the license of glibc.
-const GLIBC: &str = "/usr/share/common-licenses/LGPL-2.1";
+/// The license of glibc.
+const GLIBC: &str = include_str!("../licenses/LGPL-2.1.txt");
 
 /// A crate, by name and version.
 type Crate = (String, String);
@@ -38,7 +38,6 @@ pub fn third_party(root: &Path, arch: Arch) -> Result<String, Failure> {
             crates_of.entry(text).or_default().insert(label.clone());
         }
     }
-    let glibc = fs::read_to_string(GLIBC).map_err(about(Path::new(GLIBC)))?;
     let mut by_crates: Vec<_> = crates_of.into_iter().map(|(text, crates)| (crates, text)).collect();
     by_crates.sort();
     let mut all = format!(
@@ -52,7 +51,7 @@ pub fn third_party(root: &Path, arch: Arch) -> Result<String, Failure> {
         &mut all,
         "The GNU C Library, linked statically; whoever wants to link another one builds the binary \
          with the commands in CONTRIBUTING.md (LGPL-2.1-or-later)",
-        &glibc,
+        GLIBC,
     );
     Ok(all)
 }
@@ -124,8 +123,9 @@ fn linked<'a>(metadata: &'a Value, packages: &BTreeMap<&'a str, &'a Value>) -> B
                 .filter(|id| packages.get(id).is_some_and(|package| !is_macro(package))),
         );
     }
-    // A crate of this repository comes from nowhere else.
-    seen.retain(|id| packages.get(id).is_some_and(|package| !package["source"].is_null()));
+    for member in list(&metadata["workspace_members"]).filter_map(Value::as_str) {
+        seen.remove(member);
+    }
     seen
 }
 
@@ -165,31 +165,113 @@ fn text<'a>(package: &'a Value, field: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn of_this_repository() -> BTreeMap<String, BTreeSet<String>> {
-        let metadata =
-            binary::metadata(&crate::root(), &["--offline", "--filter-platform", Arch::host().target()]);
-        crates(&metadata.unwrap()).unwrap()
+    /// The sources of made-up crates, for as long as a test runs.
+    struct Sources(PathBuf);
+
+    impl Sources {
+        /// A folder of this name, with these files.
+        fn new(name: &str, files: &[(&str, &str)]) -> Self {
+            let folder = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
+            for (path, text) in files {
+                let file = folder.join(path);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, text).unwrap();
+            }
+            Self(folder)
+        }
+
+        /// What `cargo metadata` says of these crates; the function depends on all of
+        /// them, as it says beside each.
+        fn metadata(&self, crates: &[(&str, Value)]) -> Value {
+            let package = |name: &str, kind: &str| {
+                fs::create_dir_all(self.0.join(name)).unwrap();
+                json!({
+                    "id": name, "name": name, "version": "1.0.0", "license": "MIT",
+                    "repository": "https://example.org/all", "targets": [{ "kind": [kind] }],
+                    "manifest_path": self.0.join(name).join("Cargo.toml"),
+                })
+            };
+            let kind_of = |name: &str| if name.ends_with("-derive") { "proc-macro" } else { "lib" };
+            let own = package(NAME, "lib");
+            let others = crates.iter().map(|(name, _)| package(name, kind_of(name)));
+            let deps =
+                crates.iter().map(|(name, kind)| json!({ "pkg": name, "dep_kinds": [{ "kind": kind }] }));
+            json!({
+                "packages": others.chain([own]).collect::<Vec<_>>(),
+                "workspace_members": [NAME, "of-this-repository"],
+                "resolve": { "nodes": [{ "id": NAME, "deps": deps.collect::<Vec<_>>() }] },
+            })
+        }
+    }
+
+    impl Drop for Sources {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn texts<'a>(crates: &'a BTreeMap<String, BTreeSet<String>>, label: &str) -> Vec<&'a str> {
+        crates[label].iter().map(String::as_str).collect()
     }
 
     #[test]
-    fn every_crate_that_is_linked_has_a_license() {
-        let crates = of_this_repository();
-        let has = |name: &str| crates.keys().any(|label| label.starts_with(&format!("{name} ")));
-        for name in ["tonic", "tonic-prost", "ring", "libmimalloc-sys", AUTHORITIES] {
-            assert!(has(name), "{name} is linked");
-        }
-        for name in ["proptest", "protox", "serde_derive", NAME, "infisical", "daemon"] {
-            assert!(!has(name), "{name} is not linked");
-        }
-        assert!(crates.values().all(|texts| !texts.is_empty()));
+    fn what_only_builds_or_tests_is_not_linked() {
+        let names = ["linked", "builds", "tests", "some-derive", "of-this-repository"];
+        let files = names.map(|name| format!("{name}/LICENSE"));
+        let sources = Sources::new("linked", &files.each_ref().map(|file| (file.as_str(), "its license")));
+        let kinds = [Value::Null, json!("build"), json!("dev"), Value::Null, Value::Null];
+        let metadata = sources.metadata(&names.into_iter().zip(kinds).collect::<Vec<_>>());
+        let crates = crates(&metadata).unwrap();
+        assert_eq!(crates.keys().collect::<Vec<_>>(), ["linked 1.0.0 (MIT)"]);
     }
 
     #[test]
     fn the_sources_that_a_crate_brings_along_count() {
-        let crates = of_this_repository();
-        let (_, texts) = crates.iter().find(|(label, _)| label.starts_with("libmimalloc-sys ")).unwrap();
-        assert!(texts.iter().any(|text| text.contains("Microsoft")), "mimalloc is Microsoft's");
+        let files = [
+            ("wrapper/LICENSE-MIT", "the wrapper's"),
+            ("wrapper/c_src/inner/COPYING", "of what it wraps\r\n"),
+            ("wrapper/src/license.rs", "no license but a module"),
+            ("wrapper/tests/data/LICENSE", "of what only its tests need"),
+        ];
+        let sources = Sources::new("brought", &files);
+        let crates = crates(&sources.metadata(&[("wrapper", Value::Null)])).unwrap();
+        assert_eq!(texts(&crates, "wrapper 1.0.0 (MIT)"), ["of what it wraps\n", "the wrapper's"]);
+    }
+
+    #[test]
+    fn a_crate_may_leave_its_license_to_the_one_beside_it() {
+        let sources = Sources::new("beside", &[("main/LICENSE", "of both")]);
+        let metadata = sources.metadata(&[("main", Value::Null), ("main-core", Value::Null)]);
+        assert_eq!(texts(&crates(&metadata).unwrap(), "main-core 1.0.0 (MIT)"), ["of both"]);
+    }
+
+    #[test]
+    fn a_crate_without_a_license_is_refused() {
+        let sources = Sources::new("without", &[("bare/README.md", "no license")]);
+        let refused = crates(&sources.metadata(&[("bare", Value::Null)])).unwrap_err().to_string();
+        assert_eq!(refused, "bare 1.0.0 comes without a license");
+    }
+
+    #[test]
+    #[ignore = "needs the sources of the whole workspace, which building the tests does not fetch; .ci/run runs it"]
+    fn every_crate_that_is_linked_has_a_license() {
+        for arch in Arch::ALL {
+            let metadata = binary::metadata(&crate::root(), &["--filter-platform", arch.target()]).unwrap();
+            let crates = crates(&metadata).unwrap();
+            let of = |name: &str| crates.iter().find(|(label, _)| label.starts_with(&format!("{name} ")));
+            for name in ["tonic", "tonic-prost", "ring", "libmimalloc-sys", AUTHORITIES] {
+                assert!(of(name).is_some(), "{name} is linked");
+            }
+            for name in ["proptest", "protox", "serde_derive", NAME, "infisical", "daemon"] {
+                assert!(of(name).is_none(), "{name} is not linked");
+            }
+            assert!(crates.values().all(|texts| !texts.is_empty()));
+            let (_, texts) = of("libmimalloc-sys").unwrap();
+            assert!(texts.iter().any(|text| text.contains("Microsoft")), "mimalloc is Microsoft's");
+        }
     }
 }

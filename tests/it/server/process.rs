@@ -14,6 +14,7 @@ use function_infisical::{
 };
 use http::uri::PathAndQuery;
 use prost::Message as _;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{net::TcpStream, sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, client::Grpc};
@@ -50,9 +51,8 @@ impl Process {
         Self { addr: addr("address"), metrics_addr: addr("metrics_address"), child, log }
     }
 
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(status.unwrap().success());
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     async fn exit_code(&mut self) -> Option<i32> {
@@ -104,7 +104,7 @@ async fn call_under_way(process: &Process) -> (JoinSet<bool>, mpsc::Sender<Bytes
 async fn sigterm_lets_the_call_under_way_finish_and_exits_with_0() {
     let mut process = Process::start();
     let (mut call, message) = call_under_way(&process).await;
-    process.signal("TERM");
+    process.signal(Signal::TERM);
     until("the port is closed", async || TcpStream::connect(process.addr).await.is_err()).await;
 
     message.send(Bytes::from(mk_request("late").encode_to_vec())).await.unwrap();
@@ -119,9 +119,9 @@ async fn sigterm_lets_the_call_under_way_finish_and_exits_with_0() {
 async fn a_second_signal_ends_the_process_at_once() {
     let mut process = Process::start();
     let (_call, _message) = call_under_way(&process).await;
-    process.signal("INT");
+    process.signal(Signal::INT);
     until("the port is closed", async || TcpStream::connect(process.addr).await.is_err()).await;
-    process.signal("TERM");
+    process.signal(Signal::TERM);
     assert_eq!(process.exit_code().await, Some(1));
     let log = process.rest_of_log();
     assert!(log.contains("SIGINT") && log.contains("a second time"), "{log}");
