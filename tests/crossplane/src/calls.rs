@@ -157,9 +157,9 @@ mod tests {
     }
 
     /// What a step asks for that asks for one Secret under one name.
-    fn asks(requirement: &str) -> Option<Requirements> {
+    fn asks(requirement: &str) -> Requirements {
         let resources = BTreeMap::from([(requirement.to_owned(), named("Secret", Some("team-a"), "one"))]);
-        Some(Requirements { resources, ..Requirements::default() })
+        Requirements { resources, ..Requirements::default() }
     }
 
     /// The requests of a reconcile in which a step asks for this, call by call, and
@@ -182,14 +182,14 @@ mod tests {
     async fn a_step_is_called_until_it_asks_for_the_same_twice() {
         let (none, empty) = (None, Some(Requirements::default()));
         let applied = Reconciled::Applied { changed: false };
-        let changing: Vec<_> = (0..9).map(|number| asks(&number.to_string())).collect();
+        let changing: Vec<_> = (0..9).map(|number| Some(asks(&number.to_string()))).collect();
         let table = [
             ("nothing is asked for", vec![none.clone()], 1, applied.clone()),
             ("an empty message is not none", vec![empty.clone()], 2, applied.clone()),
-            ("something", vec![asks("a")], 2, applied.clone()),
-            ("then something else", vec![asks("a"), asks("b")], 3, applied.clone()),
-            ("then nothing", vec![asks("a"), none.clone()], 3, applied.clone()),
-            ("then an empty message", vec![asks("a"), empty], 3, applied),
+            ("something", vec![Some(asks("a"))], 2, applied.clone()),
+            ("then something else", vec![Some(asks("a")), Some(asks("b"))], 3, applied.clone()),
+            ("then nothing", vec![Some(asks("a")), none.clone()], 3, applied.clone()),
+            ("then an empty message", vec![Some(asks("a")), empty], 3, applied),
             ("always something else", changing, 6, Reconciled::Unstable),
         ];
         for (what, asked, calls, expected) in table {
@@ -208,7 +208,7 @@ mod tests {
         let answer = async |_| {
             calls += 1;
             let fatal = Event { severity: Severity::Fatal.into(), ..Event::default() };
-            let (results, requirements) = (vec![fatal], asks("a"));
+            let (results, requirements) = (vec![fatal], Some(asks("a")));
             Ok::<_, Infallible>(RunFunctionResponse {
                 results,
                 requirements,
@@ -221,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_asked_for_any_more_is_not_brought_any_more() {
-        let (requests, _) = requests(&mut cluster(), &[asks("a"), asks("b")]).await;
+        let (requests, _) = requests(&mut cluster(), &[Some(asks("a")), Some(asks("b"))]).await;
         let brought =
             |request: &RunFunctionRequest| request.required_resources.keys().cloned().collect::<Vec<_>>();
         assert_eq!(
@@ -236,7 +236,8 @@ mod tests {
         let mut request = cluster.request();
         request.required_resources.insert("given".to_owned(), Resources::default());
         let mut calls = Calls::new(request);
-        let response = RunFunctionResponse { requirements: asks("a"), ..RunFunctionResponse::default() };
+        let response =
+            RunFunctionResponse { requirements: Some(asks("a")), ..RunFunctionResponse::default() };
         assert_eq!(calls.take(&response, &cluster), Next::Again);
         let brought: Vec<_> = calls.request.required_resources.keys().collect();
         assert_eq!(brought, ["a", "given"]);
@@ -250,7 +251,7 @@ mod tests {
         let response = RunFunctionResponse {
             meta: Some(ResponseMeta { tag: "another".to_owned(), ttl: None }),
             context: Some(encode(&json!({"a": 1}))),
-            requirements: asks("a"),
+            requirements: Some(asks("a")),
             ..RunFunctionResponse::default()
         };
         calls.take(&response, &cluster);
