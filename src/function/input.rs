@@ -73,9 +73,9 @@ pub struct Instance {
     pub endpoint: EndpointSource,
     /// How its certificate is checked. Only ever set where https is possible.
     pub tls: TlsSource,
-    /// The hosts that a URL read from the cluster may name. Never empty for one
-    /// that the XR's author chooses; empty elsewhere means any host.
-    pub allowed_hosts: Vec<HostPattern>,
+    /// The servers that a URL read from the cluster may name. Never empty for one
+    /// that the XR's author chooses; empty elsewhere means any.
+    pub allowed_hosts: Vec<AllowedHost>,
 }
 
 /// The name of a composed resource in the pipeline, which is not its
@@ -199,27 +199,44 @@ impl Scheme {
             Self::Https => "https",
         }
     }
-}
 
-/// A host, or all hosts below a domain: `*.example.org`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostPattern(String);
-
-impl HostPattern {
-    /// Whether a host, as [`Origin::host`] has it, is meant.
-    #[must_use]
-    pub fn matches(&self, host: &str) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host);
-        match self.0.strip_prefix('*') {
-            Some(domain) => host.len() > domain.len() && host.ends_with(domain),
-            None => host == self.0,
+    /// The port that a URL of it means when it names none.
+    fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
         }
     }
 }
 
-impl fmt::Display for HostPattern {
+/// A server that a URL may name. Scheme and port belong to it: what listens on
+/// another port of the same host is another's, and without TLS anybody's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedHost {
+    scheme: Scheme,
+    /// A host, or all hosts below a domain: `*.example.org`.
+    host: String,
+    port: u16,
+}
+
+impl AllowedHost {
+    /// Whether a server is meant.
+    #[must_use]
+    pub fn matches(&self, origin: &Origin) -> bool {
+        let host = origin.host();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        let is_host = match self.host.strip_prefix('*') {
+            Some(domain) => host.len() > domain.len() && host.ends_with(domain),
+            None => host == self.host,
+        };
+        is_host && origin.scheme() == self.scheme.as_str() && origin.port() == self.port
+    }
+}
+
+impl fmt::Display for AllowedHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "{}://{}", self.scheme.as_str(), self.host)?;
+        if self.port == self.scheme.port() { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 

@@ -88,10 +88,22 @@ impl Origin {
         &self.0
     }
 
-    /// The host alone, for a comparison with `allowedHosts`.
+    /// `http` or `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.0.split_once(':').map_or("", |(scheme, _)| scheme)
+    }
+
+    /// The host alone.
     #[must_use]
     pub fn host(&self) -> String {
         Url::parse(&self.0).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    /// The port, whether it is written or its scheme's own.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        Url::parse(&self.0).ok().and_then(|url| url.port_or_known_default()).unwrap_or_default()
     }
 }
 

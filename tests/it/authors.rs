@@ -72,6 +72,37 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 #[tokio::test]
+async fn no_credentials_go_to_another_port_or_scheme_of_an_allowed_host() {
+    for from in ["fromCompositeFieldPath", "fromComposedResource"] {
+        let mut world = World::start(Settings::default(), Kind::Namespaced).await;
+        let url = world.fake.url();
+        let (source, whose) = match from {
+            "fromCompositeFieldPath" => (json!("spec.url"), "the composite resource"),
+            _ => {
+                (json!({"resource": "infisical", "fieldPath": "spec.url"}), "composed resource \"infisical\"")
+            }
+        };
+        world.settle().await;
+        world.crossplane.make_available("infisical");
+        world.crossplane.xr["spec"]["url"] = json!(url);
+        world.crossplane.composed.get_mut("infisical").unwrap()["spec"]["url"] = json!(url);
+        let port = world.fake.address().port();
+        for allowed in ["127.0.0.1".to_owned(), "http://127.0.0.1".to_owned(), format!("127.0.0.1:{port}")] {
+            world.crossplane.input["instance"]["endpoint"] = json!({from: source, "allowedHosts": [allowed]});
+            let Reconciled::Fatal(message) = world.reconcile().await else { panic!("{}", world.story()) };
+            let begin = format!(
+                "input.instance.endpoint.allowedHosts: spec.url of {whose} names {url}, which is not"
+            );
+            assert!(message.starts_with(&begin), "{message}");
+        }
+        assert!(world.fake.log().is_empty());
+        world.crossplane.input["instance"]["endpoint"] = json!({from: source, "allowedHosts": [url]});
+        world.reconcile().await;
+        assert!(!world.fake.log().is_empty(), "{}", world.story());
+    }
+}
+
+#[tokio::test]
 async fn a_secret_that_is_there_goes_on_under_its_name() {
     for kind in KINDS {
         let mut world = World::start(Settings::default(), kind).await;

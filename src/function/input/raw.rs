@@ -211,9 +211,11 @@ pub(super) struct Endpoint {
     /// How the instance's certificate is checked. Default: it must be for the
     /// URL's host, and from a public authority.
     pub(super) tls: Option<Tls>,
-    /// The hosts that a URL read from the XR or a composed resource may name:
-    /// infisical.example.org is that host, and *.example.org all hosts below it.
-    /// The admin's password and the token are sent to no other host.
+    /// The servers that a URL read from the XR or a composed resource may name:
+    /// infisical.example.org is that host with https on its default port, and
+    /// *.example.org all hosts below it. Another port or scheme is written with it:
+    /// infisical.example.org:8443, http://infisical.tools.svc:8080. The admin's
+    /// password and the token are sent to no other server.
     pub(super) allowed_hosts: Option<Vec<String>>,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     composed_secret::SecretData,
     fieldpath::FieldPath,
     input::{
-        BEGIN, CaKind, CaSource, EndpointSource, HostPattern, Instance, TlsSource, is_certificate_bundle,
+        AllowedHost, BEGIN, CaKind, CaSource, EndpointSource, Instance, TlsSource, is_certificate_bundle,
         is_no_bundle,
     },
     manifest::{Manifest, PathError},
@@ -54,7 +54,7 @@ fn origin(
             let field = "input.instance.endpoint.fromCompositeFieldPath";
             let origin = read(composite, path, field, "the composite resource")?;
             if let Ok(origin) = &origin {
-                check_allowed(origin, &instance.allowed_hosts, path)?;
+                check_allowed(origin, &instance.allowed_hosts, path, "the composite resource")?;
             }
             Ok(origin)
         }
@@ -62,7 +62,16 @@ fn origin(
             let field = "input.instance.endpoint.fromComposedResource.fieldPath";
             let whose = format!("composed resource \"{}\"", resource.as_str());
             match observed(request, resource.as_str()) {
-                Some(manifest) => read(manifest, field_path, field, &whose),
+                Some(manifest) => {
+                    let origin = read(manifest, field_path, field, &whose)?;
+                    // Without a list any is allowed: the Composition made that resource.
+                    if let Ok(origin) = &origin
+                        && !instance.allowed_hosts.is_empty()
+                    {
+                        check_allowed(origin, &instance.allowed_hosts, field_path, &whose)?;
+                    }
+                    Ok(origin)
+                }
                 None => {
                     let field = "input.instance.endpoint.fromComposedResource.resource";
                     Ok(Err(Waiting::Endpoint(not_observed(request, resource.as_str(), field))))
@@ -112,17 +121,21 @@ fn read(
     }
 }
 
-fn check_allowed(origin: &Origin, allowed: &[HostPattern], path: &FieldPath) -> Result<(), ObserveError> {
-    let host = origin.host();
-    if allowed.iter().any(|pattern| pattern.matches(&host)) {
+fn check_allowed(
+    origin: &Origin,
+    allowed: &[AllowedHost],
+    path: &FieldPath,
+    whose: &str,
+) -> Result<(), ObserveError> {
+    if allowed.iter().any(|allowed| allowed.matches(origin)) {
         return Ok(());
     }
     let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
     Err(ObserveError::Value {
         field: "input.instance.endpoint.allowedHosts".to_owned(),
         what: format!(
-            "{path} of the composite resource names host \"{host}\", which is not among the allowed hosts ({}); \
-             credentials are not sent there",
+            "{path} of {whose} names {origin}, which is not among what is allowed ({}); credentials are not \
+             sent there",
             allowed.join(", ")
         ),
     })

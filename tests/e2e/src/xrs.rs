@@ -66,7 +66,7 @@ impl Xr {
     pub(crate) async fn create_at(&self, world: &World, url: &str, pipeline: &Pipeline) {
         let client = &world.client;
         cluster::namespace(client, &self.namespace).await;
-        cluster::apply(client, &pipeline.composition(self)).await;
+        cluster::apply(client, &pipeline.composition(self, url)).await;
         let composition = json!({ "compositionRef": { "name": self.name } });
         let mut spec = json!({ "url": url });
         match self.kind {
@@ -115,13 +115,13 @@ impl Pipeline {
         Self { input, ..Self::default() }
     }
 
-    fn composition(&self, xr: &Xr) -> Value {
+    fn composition(&self, xr: &Xr, url: &str) -> Value {
         let mut input = json!({
             "apiVersion": "infisical.fn.crossplane.io/v1beta1",
             "kind": "Bootstrap",
             "instance": {
                 "resource": "infisical",
-                "endpoint": { "fromCompositeFieldPath": "spec.url", "allowedHosts": ["127.0.0.1", "localhost"] },
+                "endpoint": { "fromCompositeFieldPath": "spec.url", "allowedHosts": [url] },
             },
             "admin": { "email": "platform@example.org" },
             "status": "status.infisical",

@@ -7,7 +7,7 @@ use url::Host;
 
 use super::{
     super::{
-        CaKind, CaSource, EndpointSource, HostPattern, Instance, ReadinessCheck, Scheme, TlsSource, raw,
+        AllowedHost, CaKind, CaSource, EndpointSource, Instance, ReadinessCheck, Scheme, TlsSource, raw,
         raw::CheckType,
     },
     At, InputError, names,
@@ -233,7 +233,7 @@ fn allowed_hosts(
     at: &At,
     hosts: &[String],
     endpoint: &EndpointSource,
-) -> Result<Vec<HostPattern>, InputError> {
+) -> Result<Vec<AllowedHost>, InputError> {
     let useless_with = match endpoint {
         EndpointSource::Url(_) => Some("url"),
         EndpointSource::Service { .. } => Some("service"),
@@ -252,22 +252,39 @@ fn allowed_hosts(
         ));
     }
     let at = at.field("allowedHosts");
-    hosts.iter().enumerate().map(|(index, host)| host_pattern(&at.index(index), host)).collect()
+    hosts.iter().enumerate().map(|(index, host)| allowed_host(&at.index(index), host)).collect()
 }
 
-/// The same for all that is wrong with one, because the remedy is the same.
-const NO_HOST: &str = "is no host; write one such as \"infisical.example.org\" or \"*.example.org\"";
+/// What an entry may look like, because the remedy is the same whatever is wrong.
+const WRITE_A_HOST: &str = "write \"infisical.example.org\" for https on its default port, \"*.example.org\" for \
+     all hosts below it, and scheme or port where they are others, such as \"infisical.example.org:8443\" or \
+     \"http://infisical.tools.svc:8080\"";
 
-fn host_pattern(at: &At, text: &str) -> Result<HostPattern, InputError> {
-    let (wildcard, host) = match text.strip_prefix("*.") {
-        Some(domain) => ("*.", domain),
-        None => ("", text),
+fn allowed_host(at: &At, text: &str) -> Result<AllowedHost, InputError> {
+    let wrong = |what: &str| at.problem(format!("{what}; {WRITE_A_HOST}"));
+    let (scheme, rest) = match text.split_once("://") {
+        None => (Scheme::Https, text),
+        Some(("https", rest)) => (Scheme::Https, rest),
+        Some(("http", rest)) => (Scheme::Http, rest),
+        Some(_) => return Err(wrong("has another scheme than http and https")),
     };
+    if rest.contains(['/', '?', '#', '@']) {
+        return Err(wrong("has more in it than scheme, host and port"));
+    }
+    // A colon is also within the brackets of an address of IPv6.
+    let (host, port) = match rest.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        None => (rest, scheme.port()),
+        Some((host, port)) => match port.parse::<u16>() {
+            Ok(port) if port > 0 => (host, port),
+            _ => return Err(wrong("has no port between 1 and 65535 after the colon")),
+        },
+    };
+    let (wildcard, host) = host.strip_prefix("*.").map_or(("", host), |domain| ("*.", domain));
     match Host::parse(host.strip_suffix('.').unwrap_or(host)) {
-        Ok(Host::Domain(domain)) if domain.contains('*') => Err(at.problem(NO_HOST)),
-        Ok(host @ Host::Domain(_)) => Ok(HostPattern(format!("{wildcard}{host}"))),
+        Ok(Host::Domain(domain)) if domain.contains('*') => Err(wrong("is no host")),
+        Ok(host @ Host::Domain(_)) => Ok(AllowedHost { scheme, host: format!("{wildcard}{host}"), port }),
         // Nothing is below an address.
-        Ok(host) if wildcard.is_empty() => Ok(HostPattern(host.to_string())),
-        _ => Err(at.problem(NO_HOST)),
+        Ok(host) if wildcard.is_empty() => Ok(AllowedHost { scheme, host: host.to_string(), port }),
+        _ => Err(wrong("is no host")),
     }
 }

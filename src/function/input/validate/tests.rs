@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use infisical::endpoint::Origin;
 use proptest::prelude::*;
 use prost::Message as _;
 use prost_types::{Struct, Value, value::Kind};
@@ -8,8 +9,8 @@ use serde_json::{Value as Json, json};
 use crate::{
     fieldpath::FieldPath,
     input::{
-        Admin, Bootstrap, CaKind, CaSource, ConnectionDetail, DetailValue, EmailSource, EndpointSource,
-        HostPattern, InputError, InstanceAdmin, NameSource, Organization, ProjectSlug, ReadinessCheck,
+        Admin, AllowedHost, Bootstrap, CaKind, CaSource, ConnectionDetail, DetailValue, EmailSource,
+        EndpointSource, InputError, InstanceAdmin, NameSource, Organization, ProjectSlug, ReadinessCheck,
         Scheme, SecretRef, TokenPolicy, parse,
     },
     manifest::testing::{encode, encode_yaml},
@@ -113,11 +114,13 @@ fn every_alternative_of_the_endpoint_is_read() {
 
     let composite = parsed(
         "instance: {endpoint: {service: null, fromCompositeFieldPath: spec.url,
-         allowedHosts: ['*.Example.org', infisical, '10.0.0.1']}}",
+         allowedHosts: ['*.Example.org', infisical, '10.0.0.1:8443', 'http://a:80', 'https://b:443']}}",
     );
     assert_eq!(composite.instance.endpoint, EndpointSource::FromCompositeFieldPath(path("spec.url")));
-    let hosts: Vec<_> = composite.instance.allowed_hosts.iter().map(HostPattern::to_string).collect();
-    assert_eq!(hosts, ["*.example.org", "infisical", "10.0.0.1"]);
+    let hosts: Vec<_> = composite.instance.allowed_hosts.iter().map(AllowedHost::to_string).collect();
+    let expected =
+        ["https://*.example.org", "https://infisical", "https://10.0.0.1:8443", "http://a", "https://b"];
+    assert_eq!(hosts, expected);
 
     let composed = parsed(
         "instance: {endpoint: {service: null,
@@ -133,29 +136,46 @@ fn every_alternative_of_the_endpoint_is_read() {
 }
 
 #[test]
-fn an_allowed_host_is_a_host_or_all_hosts_below_a_domain() {
+fn an_allowed_host_is_a_server_or_all_hosts_below_a_domain() {
     let table = [
-        ("*.example.org", "a.example.org", true),
-        ("*.example.org", "a.b.example.org", true),
-        ("*.example.org", "a.example.org.", true),
-        ("*.example.org", "example.org", false),
-        ("*.example.org", ".example.org", false),
-        ("*.example.org", "aexample.org", false),
-        ("*.example.org", "a.example.org.evil.net", false),
-        ("example.org", "example.org", true),
-        ("example.org.", "example.org", true),
-        ("example.org", "a.example.org", false),
-        ("10.0.0.1", "10.0.0.1", true),
-        ("'[fd00::1]'", "[fd00::1]", true),
+        ("*.example.org", "https://a.example.org", true),
+        ("*.example.org", "https://a.b.example.org", true),
+        ("*.example.org", "https://a.example.org.", true),
+        ("*.example.org", "https://example.org", false),
+        ("*.example.org", "https://aexample.org", false),
+        ("*.example.org", "https://a.example.org.evil.net", false),
+        ("*.example.org", "https://a.example.org:8443", false),
+        ("*.example.org:8443", "https://a.example.org:8443", true),
+        ("example.org", "https://example.org", true),
+        ("example.org", "https://example.org:443", true),
+        ("example.org.", "https://example.org", true),
+        ("example.org", "https://a.example.org", false),
+        ("example.org", "http://example.org", false),
+        ("example.org", "http://example.org:443", false),
+        ("example.org", "http://example.org:31000", false),
+        ("example.org", "https://example.org:31000", false),
+        ("example.org:8443", "https://example.org:8443", true),
+        ("example.org:8443", "https://example.org", false),
+        ("example.org:8443", "http://example.org:8443", false),
+        ("'http://example.org'", "http://example.org", true),
+        ("'http://example.org'", "http://example.org:8080", false),
+        ("'http://example.org'", "https://example.org", false),
+        ("'http://example.org:8080'", "http://example.org:8080", true),
+        ("'http://*.example.org:8080'", "http://a.example.org:8080", true),
+        ("10.0.0.1", "https://10.0.0.1", true),
+        ("'[fd00::1]'", "https://[fd00::1]", true),
+        ("'[fd00::1]:8443'", "https://[fd00::1]:8443", true),
+        ("'[fd00::1]:8443'", "https://[fd00::1]", false),
     ];
-    for (pattern, host, expected) in table {
+    for (pattern, url, expected) in table {
+        let origin = Origin::parse(url).unwrap();
         let input = parsed(&format!(
             "instance: {{endpoint: {{service: null, fromCompositeFieldPath: a,
              allowedHosts: [{}]}}}}",
             if pattern.starts_with('*') { format!("'{pattern}'") } else { pattern.to_owned() }
         ));
-        let matches = input.instance.allowed_hosts.iter().any(|pattern| pattern.matches(host));
-        assert_eq!(matches, expected, "{pattern} {host}");
+        let matches = input.instance.allowed_hosts.iter().any(|allowed| allowed.matches(&origin));
+        assert_eq!(matches, expected, "{pattern} {url}");
     }
 }
 
@@ -344,18 +364,6 @@ fn a_mistake_in_the_endpoint_names_the_field_and_what_to_write() {
             "{endpoint: {service: null, fromCompositeFieldPath: spec.url}}",
             "endpoint.allowedHosts: is missing; whoever writes the XR chooses where the admin's password is sent, so list the hosts that it may name, such as \"*.example.org\"",
         ),
-        (
-            "{endpoint: {service: null, fromCompositeFieldPath: spec.url, allowedHosts: ['*']}}",
-            r#"endpoint.allowedHosts[0]: is no host; write one such as "infisical.example.org" or "*.example.org""#,
-        ),
-        (
-            "{endpoint: {service: null, fromCompositeFieldPath: spec.url, allowedHosts: ['*.10.0.0.1']}}",
-            r#"endpoint.allowedHosts[0]: is no host; write one such as "infisical.example.org" or "*.example.org""#,
-        ),
-        (
-            "{endpoint: {service: null, fromCompositeFieldPath: spec.url, allowedHosts: ['https://a']}}",
-            r#"endpoint.allowedHosts[0]: is no host; write one such as "infisical.example.org" or "*.example.org""#,
-        ),
         ("{endpoint: {allowedHosts: [a]}}", "endpoint.allowedHosts: is of no use with service; leave it out"),
         (
             "{endpoint: {service: {port: 0}}}",
@@ -412,6 +420,31 @@ fn a_mistake_in_the_endpoint_names_the_field_and_what_to_write() {
     ];
     for (patch, expected) in table {
         assert_eq!(refused(&format!("instance: {patch}")), format!("input.instance.{expected}"), "{patch}");
+    }
+}
+
+#[test]
+fn a_mistake_in_an_allowed_host_says_what_is_wrong_and_what_one_looks_like() {
+    let table = [
+        ("*", "is no host"),
+        ("*.10.0.0.1", "is no host"),
+        ("http://", "is no host"),
+        ("fd00::1", "is no host"),
+        ("https://a/b", "has more in it than scheme, host and port"),
+        ("user@a", "has more in it than scheme, host and port"),
+        ("ftp://a", "has another scheme than http and https"),
+        ("a:0", "has no port between 1 and 65535 after the colon"),
+        ("a:b", "has no port between 1 and 65535 after the colon"),
+        ("a:", "has no port between 1 and 65535 after the colon"),
+    ];
+    for (text, problem) in table {
+        let error = refused(&format!(
+            "instance: {{endpoint: {{service: null, fromCompositeFieldPath: a, allowedHosts: ['{text}']}}}}"
+        ));
+        let expected = format!(
+            r#"input.instance.endpoint.allowedHosts[0]: {problem}; write "infisical.example.org" for https on its default port, "*.example.org" for all hosts below it, and scheme or port where they are others, such as "infisical.example.org:8443" or "http://infisical.tools.svc:8080""#
+        );
+        assert_eq!(error, expected, "{text}");
     }
 }
 
