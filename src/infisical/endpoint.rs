@@ -118,8 +118,9 @@ fn host_is_forbidden(url: &Url) -> bool {
         Some(url::Host::Ipv4(address)) => address::is_forbidden(address.into()),
         Some(url::Host::Ipv6(address)) => address::is_forbidden(address.into()),
         Some(url::Host::Domain(name)) => {
-            // Google's metadata server, which has a name instead of a known address.
-            name.trim_end_matches('.').eq_ignore_ascii_case("metadata.google.internal")
+            // Google's metadata server, which is asked for by name.
+            let name = name.trim_end_matches('.');
+            ["metadata.google.internal", "metadata.goog"].iter().any(|known| name.eq_ignore_ascii_case(known))
         }
         None => true,
     }
@@ -171,6 +172,15 @@ mod tests {
             ("http://0.0.0.0", Err(OriginError::Forbidden)),
             ("http://100.100.100.200", Err(OriginError::Forbidden)),
             ("http://192.0.0.192", Err(OriginError::Forbidden)),
+            ("http://168.63.129.16", Err(OriginError::Forbidden)),
+            ("http://[::ffff:168.63.129.16]", Err(OriginError::Forbidden)),
+            ("http://[fd20:ce::254]", Err(OriginError::Forbidden)),
+            ("http://[fd00:c1::a9fe:a9fe]", Err(OriginError::Forbidden)),
+            ("http://[fd00:42::42]", Err(OriginError::Forbidden)),
+            ("http://[fd00:a9fe:a9fe::1]", Err(OriginError::Forbidden)),
+            ("http://metadata.goog", Err(OriginError::Forbidden)),
+            ("http://[fd20:ce::253]", Ok("http://[fd20:ce::253]")),
+            ("http://168.63.129.17", Ok("http://168.63.129.17")),
             ("http://[64:ff9b::a9fe:a9fe]", Err(OriginError::Forbidden)),
             ("http://[64:ff9b::a00:1]", Ok("http://[64:ff9b::a00:1]")),
         ];
