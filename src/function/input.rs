@@ -245,7 +245,8 @@ impl fmt::Display for AllowedHost {
 pub struct TlsSource {
     /// The certificates to trust in place of the public ones.
     pub ca: Option<CaSource>,
-    /// The name that the certificate must have, where it is not the URL's host.
+    /// The name that the server is asked for and that its certificate must have, where
+    /// it is not the URL's host.
     pub server_name: Option<String>,
     /// Whether any certificate will do. Never set together with `ca`.
     pub insecure_skip_verify: bool,

@@ -21,6 +21,7 @@ use crate::{
 
 mod answer;
 mod connect;
+mod decoding;
 mod exchange;
 mod identities;
 mod request;
@@ -35,10 +36,10 @@ pub use request::{Operation, Request};
 /// The client that talks HTTP.
 pub type HttpClient = Client<HttpExchange>;
 
-/// Pages of a list that are asked for at most. Ten thousand identities or
-/// tokens are beyond any instance that is bootstrapped by this function; a
-/// server that never ends a list must not keep us for ever.
-const MAX_PAGES: usize = 100;
+/// Pages of a list that are asked for at most: a hundred thousand identities or
+/// tokens, of which those that were revoked stay in the list. A server that never
+/// ends a list must not keep us for ever.
+const MAX_PAGES: usize = 1_000;
 
 /// Sends one request and brings back its answer.
 ///
@@ -49,8 +50,8 @@ pub trait Exchange: Send + Sync {
     /// Sends `request`.
     ///
     /// # Errors
-    /// There is no answer, or one that cannot be read as far as
-    /// [`Response::MAX_BODY`].
+    /// There is no answer, or one that is longer than
+    /// [`Operation::longest_answer`].
     async fn send(&self, request: Request) -> Result<Response, ErrorKind>;
 }
 
@@ -89,12 +90,16 @@ impl<E: Exchange> Client<E> {
     ) -> Result<Vec<T>, Error>
     where
         P: serde::de::DeserializeOwned + Into<Vec<T>> + Send,
-        T: Send,
+        T: PartialEq + Send,
     {
-        let mut all = Vec::new();
+        let mut all: Vec<T> = Vec::new();
         for number in 0..MAX_PAGES {
             let items: Vec<T> = self.call::<P>(page(number * request::PAGE), operation).await?.into();
             let last = items.len() < request::PAGE;
+            // A server that does not know pages gives the same ones for ever.
+            if !last && all.ends_with(&items) {
+                break;
+            }
             all.extend(items);
             if last {
                 return Ok(all);

@@ -26,7 +26,8 @@ pub struct Origin(Arc<str>);
 pub struct Tls {
     /// PEM certificates to trust in place of the public ones.
     pub ca_bundle: Option<String>,
-    /// The name that the certificate must have, where it is not the URL's host.
+    /// The name that the server is asked for and that its certificate must have, where
+    /// it is not the URL's host.
     pub server_name: Option<String>,
     /// Whether any certificate will do.
     pub insecure_skip_verify: bool,

@@ -2,15 +2,19 @@
 //! every refusal, and everything that can go wrong on the way.
 
 use std::{
-    io,
+    io::{self, Write as _},
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use fake_infisical::{
     FakeInfisical, Fault, On, Options, Request, Route, Settings, Times, Transaction, Variant,
 };
+use flate2::{Compression, write::GzEncoder};
 use infisical::{
     AdminIdentity, Connect as _, ErrorKind, Infisical, Organization,
     client::{Connector, Limits},
@@ -18,9 +22,14 @@ use infisical::{
     error::{TokenRefusal, Transport},
     secret::{AccessToken, Credentials, Email, Password, UserToken},
 };
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
 use serde_json::json;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -296,7 +305,8 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -443,16 +453,47 @@ pub(crate) fn authority(name: &str, year: i32) -> Authority {
     Authority { ca_pem, certificate, key }
 }
 
+/// Shows the certificate of the name that is asked for, and without one another; keeps
+/// what was asked for.
+#[derive(Debug)]
+struct ByName {
+    of: &'static str,
+    its: Arc<CertifiedKey>,
+    other: Arc<CertifiedKey>,
+    asked: Mutex<Vec<Option<String>>>,
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let name = hello.server_name().map(str::to_owned);
+        let found = if name.as_deref() == Some(self.of) { &self.its } else { &self.other };
+        self.asked.lock().unwrap().push(name);
+        Some(Arc::clone(found))
+    }
+}
+
+impl Authority {
+    fn certified(&self) -> Arc<CertifiedKey> {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
+        let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+        Arc::new(CertifiedKey::new(vec![self.certificate.der().clone()], key))
+    }
+}
+
 /// Puts TLS in front of the fake. Ends with the returned set.
 pub(crate) async fn tls_in_front(of: SocketAddr, authority: &Authority) -> (String, JoinSet<()>) {
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(authority.key.serialize_der()));
+    let its = authority.certified();
+    let by_name = ByName { of: "", other: Arc::clone(&its), its, asked: Mutex::default() };
+    tls_by_name_in_front(of, Arc::new(by_name)).await
+}
+
+async fn tls_by_name_in_front(of: SocketAddr, by_name: Arc<ByName>) -> (String, JoinSet<()>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![authority.certificate.der().clone()], key)
-        .unwrap();
+        .with_cert_resolver(by_name);
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
@@ -510,6 +551,142 @@ async fn a_certificate_is_accepted_or_the_error_says_what_is_wrong_with_it() {
         let tls_error = |words: &str| ErrorKind::Unreachable(Transport::Tls(words.to_owned()));
         assert_eq!(outcome, problem.map_or(Ok(()), |words| Err(tls_error(words))), "{name}");
     }
+}
+
+#[tokio::test]
+async fn the_server_name_is_what_tls_asks_for_and_the_request_names_the_host() {
+    let fake = strict().await;
+    let (named, default) = (authority("infisical.example.org", 4000), authority("default.example.org", 4000));
+    let tls = |name: &str, authority: &Authority| Tls {
+        server_name: Some(name.to_owned()),
+        ca_bundle: Some(authority.ca_pem.clone()),
+        ..Tls::default()
+    };
+    let skip = Tls { ca_bundle: None, insecure_skip_verify: true, ..tls("infisical.example.org", &named) };
+    let table = [
+        ("its name", "localhost", tls("infisical.example.org", &named), Some("infisical.example.org"), true),
+        (
+            "of an address",
+            "127.0.0.1",
+            tls("infisical.example.org", &named),
+            Some("infisical.example.org"),
+            true,
+        ),
+        ("another", "localhost", tls("default.example.org", &default), Some("default.example.org"), true),
+        ("any certificate", "localhost", skip, Some("infisical.example.org"), true),
+        ("none", "localhost", Tls { server_name: None, ..tls("", &named) }, Some("localhost"), false),
+        ("an address", "localhost", tls("127.0.0.1", &named), None, false),
+    ];
+    for (reason, host, tls, expected, is_accepted) in table {
+        let (its, other) = (named.certified(), default.certified());
+        let by_name = ByName { of: "infisical.example.org", its, other, asked: Mutex::default() };
+        let by_name = Arc::new(by_name);
+        let (url, _tasks) = tls_by_name_in_front(fake.address(), Arc::clone(&by_name)).await;
+        let url = url.replace("localhost", host);
+        let client = Connector::default().connect(&endpoint(&url, tls)).unwrap();
+        let answer = client.config().await;
+        assert_eq!(*by_name.asked.lock().unwrap(), [expected.map(str::to_owned)], "{reason}: {answer:?}");
+        assert_eq!(answer.is_ok(), is_accepted, "{reason}: {answer:?}");
+    }
+
+    let (plain, _, heard, _tasks) = &answering("", br#"{"config":{"initialized":true}}"#.to_vec()).await;
+    let of = plain.strip_prefix("http://").unwrap().parse().unwrap();
+    let (url, _tasks) = tls_in_front(of, &named).await;
+    let tls = tls("infisical.example.org", &named);
+    let client = Connector::default().connect(&endpoint(&url, tls)).unwrap();
+    assert!(client.config().await.unwrap().initialized);
+    let host = format!("\r\nhost: {}\r\n", url.strip_prefix("https://").unwrap());
+    assert!(heard.lock().unwrap().contains(&host), "{host}");
+}
+
+/// Answers every request with the same; counts them and keeps the last.
+async fn answering(
+    headers: &str,
+    body: Vec<u8>,
+) -> (String, Arc<AtomicUsize>, Arc<Mutex<String>>, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let answer = [head.into_bytes(), body].concat();
+    let (count, request) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(String::new())));
+    let mut tasks = JoinSet::new();
+    let (seen, last) = (Arc::clone(&count), Arc::clone(&request));
+    tasks.spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            seen.fetch_add(1, Ordering::SeqCst);
+            let mut buffer = vec![0; 8192];
+            let length = stream.read(&mut buffer).await.unwrap();
+            *last.lock().unwrap() = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            // The client hangs up where an answer is too long.
+            let _ = stream.write_all(&answer).await;
+        }
+    });
+    (url, count, request, tasks)
+}
+
+#[tokio::test]
+async fn a_list_that_has_no_pages_may_be_longer_than_any_other_answer() {
+    // As recorded: the route gives all, whatever limit it is asked for.
+    let identities = |count: usize| {
+        let one = json!({
+            "id": "ee56e0c8-f318-4ceb-9754-b946bd82726d", "role": "member", "roleId": null,
+            "orgId": "b4176c47-1303-4e5e-acb2-b28850dde40b",
+            "createdAt": "2026-11-27T08:20:02.843Z", "updatedAt": "2026-11-27T08:20:02.843Z",
+            "identityId": "1058c807-e602-4310-acdc-4ce95e4290f2",
+            "lastLoginAuthMethod": null, "lastLoginTime": null,
+            "identity": {
+                "name": "ci", "id": "1058c807-e602-4310-acdc-4ce95e4290f2",
+                "hasDeleteProtection": false, "authMethods": [],
+            },
+        });
+        let all = vec![one.to_string(); count].join(",");
+        format!(r#"{{"identities":[{all}],"totalCount":{count}}}"#).into_bytes()
+    };
+    let token = AccessToken::new("marker-token");
+    let organization = "b4176c47-1303-4e5e-acb2-b28850dde40b";
+    let (url, _, _, _tasks) = &answering("", identities(25_000)).await;
+    assert_eq!(client(url).identities(&token, organization).await.unwrap().len(), 25_000);
+    let too_large = ErrorKind::NotInfisical { status: 200, what: "it is too large" };
+    assert_eq!(client(url).config().await.unwrap_err().kind, too_large);
+    let (url, _, _, _tasks) = &answering("", identities(50_000)).await;
+    assert_eq!(client(url).identities(&token, organization).await.unwrap_err().kind, too_large);
+}
+
+#[tokio::test]
+async fn a_server_that_gives_the_same_page_for_ever_is_asked_twice() {
+    let one = json!({"id": "1058c807", "name": "ci", "isInstanceAdmin": false}).to_string();
+    let page = format!(r#"{{"identities":[{}]}}"#, vec![one; 100].join(","));
+    let (url, count, _, _tasks) = &answering("", page.into_bytes()).await;
+    let error = client(url).admin_identities(&UserToken::new("marker-session")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotInfisical { status: 200, what: "its list has no end" });
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_compressed_is_read_and_a_bomb_is_refused() {
+    let gzip = |plain: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    };
+    let config = br#"{"config":{"initialized":true}}"#;
+    let (url, _, heard, _tasks) = &answering("Content-Encoding: gzip\r\n", gzip(config)).await;
+    assert!(client(url).config().await.unwrap().initialized);
+    assert!(!heard.lock().unwrap().to_lowercase().contains("accept-encoding"), "nobody asks for it");
+
+    let not_infisical = |what| ErrorKind::NotInfisical { status: 200, what };
+    let bomb = gzip(&[b"{\"a\":\"".to_vec(), vec![b'a'; 32 << 20]].concat());
+    assert!(bomb.len() < 1 << 20, "{}", bomb.len());
+    let (url, _, _, _tasks) = &answering("Content-Encoding: gzip\r\n", bomb).await;
+    assert_eq!(client(url).config().await.unwrap_err().kind, not_infisical("it is too large"));
+
+    let (url, _, _, _tasks) = &answering("Content-Encoding: br\r\n", config.to_vec()).await;
+    let what = "it is compressed, which nobody asked for, and not with gzip or deflate";
+    assert_eq!(client(url).config().await.unwrap_err().kind, not_infisical(what));
 }
 
 #[tokio::test]

@@ -250,7 +250,8 @@ pub(super) struct Tls {
     pub(super) ca_bundle: Option<String>,
     /// The resource that holds them.
     pub(super) ca_bundle_from: Option<CaBundleFrom>,
-    /// The name that the certificate must have. Default: the URL's host.
+    /// The name that the server is asked for in TLS (SNI) and that its certificate must
+    /// have. Default: the URL's host.
     pub(super) server_name: Option<String>,
     /// Accepts any certificate, and with it anybody who answers in the
     /// instance's place.

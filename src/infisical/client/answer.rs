@@ -28,12 +28,6 @@ pub struct Response {
     pub body: Zeroizing<Vec<u8>>,
 }
 
-impl Response {
-    /// Bytes of a body that are read at most. The largest recorded answer has
-    /// three kilobytes; a full page of tokens has fifty.
-    pub const MAX_BODY: usize = 1024 * 1024;
-}
-
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()

@@ -12,8 +12,11 @@ use std::{
     time::Duration,
 };
 
+use hyper_util::client::proxy::matcher::Matcher;
 use prometheus_client::registry::Registry;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::pki_types::ServerName;
+use url::Url;
 
 use super::{Client, HttpExchange, tls};
 use crate::{
@@ -64,6 +67,17 @@ impl Default for Limits {
 struct Settings {
     tls: Option<Tls>,
     direct: bool,
+    /// The host that is looked up whatever the URL's is.
+    host: Option<String>,
+}
+
+/// What requests are sent to.
+#[derive(Clone)]
+pub(super) struct Target {
+    /// What comes before the path.
+    pub(super) base: String,
+    /// The `Host`, where it is not that of the URL.
+    pub(super) host: Option<String>,
 }
 
 /// Makes [`HttpClient`](super::HttpClient)s.
@@ -112,14 +126,18 @@ impl Connector {
     /// # Errors
     /// The endpoint's TLS settings cannot be used.
     pub fn client(&self, endpoint: &Endpoint) -> Result<super::HttpClient, Error> {
+        let fail = |what| Error::new("set up the connection", ErrorKind::InvalidTls(what));
         let origin = endpoint.origin();
-        let is_https = origin.as_str().starts_with("https:");
-        let settings =
-            Settings { tls: is_https.then(|| endpoint.tls().clone()), direct: is_cluster_internal(origin) };
-        let client = self
-            .shared(&settings)
-            .map_err(|what| Error::new("set up the connection", ErrorKind::InvalidTls(what)))?;
-        Ok(Client::new(HttpExchange::new(client, origin.clone(), self.limits, self.counted.clone())))
+        let tls = (origin.scheme() == "https").then(|| endpoint.tls().clone());
+        let mut settings = Settings { tls, direct: is_cluster_internal(origin), host: None };
+        let mut target = Target { base: origin.to_string(), host: None };
+        if let Some(base) = under_another_name(origin, &settings).map_err(fail)? {
+            target = Target { base, host: origin.as_str().strip_prefix("https://").map(str::to_owned) };
+            settings.host = Some(origin.host().trim_matches(['[', ']']).to_owned());
+            settings.direct = true;
+        }
+        let client = self.shared(&settings).map_err(fail)?;
+        Ok(Client::new(HttpExchange::new(client, target, self.limits, self.counted.clone())))
     }
 
     fn shared(&self, settings: &Settings) -> Result<reqwest::Client, &'static str> {
@@ -151,12 +169,41 @@ fn build(settings: &Settings, limits: Limits, user_agent: &str) -> Result<reqwes
         .retry(reqwest::retry::never())
         .pool_idle_timeout(KEPT_CONNECTION)
         .connect_timeout(limits.connect)
-        .dns_resolver(Arc::new(Resolver))
+        .dns_resolver(Arc::new(Resolver { host: settings.host.clone() }))
         .tls_backend_preconfigured(tls::config(settings.tls.as_ref())?);
     if settings.direct {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|_| "they do not fit together")
+}
+
+/// The base of a URL whose host is the name that the server is to be asked for: TLS
+/// says the URL's host in its hello, by which a server picks its certificate.
+///
+/// Behind a proxy the URL stays as it is, because it says where the proxy connects to;
+/// there the name is only what the certificate must have. TLS has no hello for an
+/// address.
+fn under_another_name(origin: &Origin, settings: &Settings) -> Result<Option<String>, &'static str> {
+    let Some(tls) = &settings.tls else { return Ok(None) };
+    let Some(ServerName::DnsName(name)) = tls::name(tls)? else { return Ok(None) };
+    if !settings.direct && is_proxied(origin) {
+        return Ok(None);
+    }
+    let base = format!("https://{}:{}", name.as_ref(), origin.port());
+    // A URL allows less in a host than TLS does in a name, and reads numbers as an
+    // address, which would be connected to.
+    match Url::parse(&base) {
+        Ok(base) if base.domain().is_some_and(|domain| domain.eq_ignore_ascii_case(name.as_ref())) => {
+            Ok(Some(base.origin().ascii_serialization()))
+        }
+        _ => Err("the server name is no host name"),
+    }
+}
+
+/// Whether the environment has a proxy for a server.
+fn is_proxied(origin: &Origin) -> bool {
+    let uri = origin.as_str().parse::<http::Uri>();
+    uri.is_ok_and(|uri| Matcher::from_env().intercept(&uri).is_some())
 }
 
 /// Whether a host is inside the cluster, where no proxy is needed.
@@ -192,13 +239,17 @@ pub(super) enum ResolveError {
 /// beforehand would not do: it can change between the check and its use.
 ///
 /// It is not asked for a host behind a proxy, which resolves names itself.
-struct Resolver;
+struct Resolver {
+    /// What is looked up in place of the URL's host.
+    host: Option<String>,
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let host = self.host.clone().unwrap_or_else(|| name.as_str().to_owned());
         Box::pin(async move {
             let found =
-                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| ResolveError::NotFound)?;
+                tokio::net::lookup_host((host.as_str(), 0)).await.map_err(|_| ResolveError::NotFound)?;
             Ok(allowed(found)?)
         })
     }
@@ -285,6 +336,7 @@ mod tests {
                 },
             ),
             ("no host name", Tls { server_name: Some("a b".to_owned()), ..Tls::default() }),
+            ("an address in disguise", Tls { server_name: Some("0xa9fea9fe".to_owned()), ..Tls::default() }),
         ];
         for (name, tls) in table {
             let error =

@@ -7,25 +7,32 @@
 use std::{error::Error as StdError, io, time::Duration};
 
 use async_trait::async_trait;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
+};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{Exchange, Limits, Operation, Request, Response, connect::ResolveError, tls};
-use crate::{ErrorKind, endpoint::Origin, error::Transport, metrics::Requests};
+use super::{
+    Exchange, Limits, Operation, Request, Response,
+    connect::{ResolveError, Target},
+    decoding::{TOO_LARGE, decoded},
+    tls,
+};
+use crate::{ErrorKind, error::Transport, metrics::Requests};
 
 /// Sends requests to one server.
 #[derive(Clone)]
 pub struct HttpExchange {
     client: reqwest::Client,
-    origin: Origin,
+    target: Target,
     limits: Limits,
     counted: Requests,
 }
 
 impl HttpExchange {
-    pub(super) fn new(client: reqwest::Client, origin: Origin, limits: Limits, counted: Requests) -> Self {
-        Self { client, origin, limits, counted }
+    pub(super) fn new(client: reqwest::Client, target: Target, limits: Limits, counted: Requests) -> Self {
+        Self { client, target, limits, counted }
     }
 
     fn limit(&self, operation: Operation) -> Duration {
@@ -78,9 +85,12 @@ impl Exchange for HttpExchange {
 
 impl HttpExchange {
     async fn ask(&self, request: Request) -> Result<Response, ErrorKind> {
-        let url = format!("{}{}", self.origin, request.path);
+        let url = format!("{}{}", self.target.base, request.path);
         let mut builder =
             self.client.request(request.operation.method(), url).timeout(self.limit(request.operation));
+        if let Some(host) = &self.target.host {
+            builder = builder.header(HOST, host);
+        }
         if let Some(authorization) = request.authorization {
             builder = builder.header(AUTHORIZATION, authorization);
         }
@@ -90,12 +100,13 @@ impl HttpExchange {
         }
         #[expect(clippy::disallowed_methods, reason = "the one door")]
         let answer = builder.send().await.map_err(|error| no_answer(&error))?;
-        read(answer).await
+        read(answer, request.operation.longest_answer()).await
     }
 }
 
 /// Reads an answer, and stops where it is longer than any of Infisical's.
-async fn read(mut answer: reqwest::Response) -> Result<Response, ErrorKind> {
+async fn read(mut answer: reqwest::Response, longest: usize) -> Result<Response, ErrorKind> {
+    let encoding = text(answer.headers(), &CONTENT_ENCODING);
     let mut response = Response {
         status: answer.status().as_u16(),
         content_type: text(answer.headers(), &CONTENT_TYPE),
@@ -104,10 +115,16 @@ async fn read(mut answer: reqwest::Response) -> Result<Response, ErrorKind> {
         body: Zeroizing::default(),
     };
     while let Some(chunk) = answer.chunk().await.map_err(|error| no_answer(&error))? {
-        if response.body.len() + chunk.len() > Response::MAX_BODY {
-            return Err(ErrorKind::NotInfisical { status: response.status, what: "it is too large" });
+        if response.body.len() + chunk.len() > longest {
+            return Err(ErrorKind::NotInfisical { status: response.status, what: TOO_LARGE });
         }
         response.body.extend_from_slice(&chunk);
+    }
+    // Of a redirect and of a failure the status is enough.
+    if matches!(response.status, 200..300 | 400..500) {
+        let body = std::mem::take(&mut response.body);
+        let not_infisical = |what| ErrorKind::NotInfisical { status: response.status, what };
+        response.body = decoded(encoding.as_deref(), body, longest).map_err(not_infisical)?;
     }
     Ok(response)
 }

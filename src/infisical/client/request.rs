@@ -19,6 +19,14 @@ use crate::{
 /// Items asked for per page of a list; the server's own default.
 pub(super) const PAGE: usize = 100;
 
+/// Bytes of an answer that are read at most. The largest recorded one has three
+/// kilobytes; a full page of tokens has fifty.
+const LONGEST: usize = 1024 * 1024;
+
+/// The same for a list that the server gives in one piece, whatever pages it is asked
+/// for. Each of it has half a kilobyte (recorded), so that these are thirty thousand.
+const LONGEST_WITHOUT_PAGES: usize = 16 * 1024 * 1024;
+
 /// Room for a body without growing, so that no half of a password stays behind
 /// in memory that was given back. Emails, passwords and tokens are shorter.
 const BODY_ROOM: usize = 8 * 1024;
@@ -114,6 +122,15 @@ impl Operation {
             Self::UniversalAuthLogin => "log in with the client secret",
             Self::EndToken => "end the token of that login",
             Self::RevokeInstanceAdmin => "revoke the instance admin right",
+        }
+    }
+
+    /// Bytes of its answer that are read at most, compressed or not.
+    #[must_use]
+    pub fn longest_answer(self) -> usize {
+        match self {
+            Self::Identities | Self::ListClientSecrets => LONGEST_WITHOUT_PAGES,
+            _ => LONGEST,
         }
     }
 

@@ -32,7 +32,16 @@ pub(super) fn config(tls: Option<&Tls>) -> Result<ClientConfig, &'static str> {
     } else {
         named(tls, trusting(tls, provider)?)?
     };
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    // The name of the URL's host must not be said in place of an address.
+    config.enable_sni = name(tls)?.is_none_or(|name| matches!(name, ServerName::DnsName(_)));
+    Ok(config)
+}
+
+/// The name that was asked for in place of the URL's host.
+pub(super) fn name(tls: &Tls) -> Result<Option<ServerName<'static>>, &'static str> {
+    let name = tls.server_name.clone().map(ServerName::try_from).transpose();
+    name.map_err(|_| "the server name is no host name")
 }
 
 fn trusting(tls: &Tls, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, &'static str> {
@@ -62,9 +71,10 @@ fn system_roots() -> Result<RootCertStore, &'static str> {
 }
 
 fn named(tls: &Tls, inner: Arc<WebPkiServerVerifier>) -> Result<Arc<dyn ServerCertVerifier>, &'static str> {
-    let Some(name) = &tls.server_name else { return Ok(inner) };
-    let name = ServerName::try_from(name.clone()).map_err(|_| "the server name is no host name")?;
-    Ok(Arc::new(OtherName { inner, name }))
+    Ok(match name(tls)? {
+        Some(name) => Arc::new(OtherName { inner, name }),
+        None => inner,
+    })
 }
 
 /// Verifies for another name than the one that was connected to.
