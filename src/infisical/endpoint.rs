@@ -177,6 +177,7 @@ mod tests {
             ("http://[::ffff:168.63.129.16]", Err(OriginError::Forbidden)),
             ("http://[fd20:ce::254]", Err(OriginError::Forbidden)),
             ("http://[fd00:c1::a9fe:a9fe]", Err(OriginError::Forbidden)),
+            ("http://[fd00:100::100:200]", Err(OriginError::Forbidden)),
             ("http://[fd00:42::42]", Err(OriginError::Forbidden)),
             ("http://[fd00:a9fe:a9fe::1]", Err(OriginError::Forbidden)),
             ("http://metadata.goog", Err(OriginError::Forbidden)),
