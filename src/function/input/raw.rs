@@ -214,7 +214,7 @@ pub(super) struct Endpoint {
     /// The servers that a URL read from the XR or a composed resource may name:
     /// infisical.example.org is that host with https on its default port, and
     /// *.example.org all hosts below it. Another port or scheme is written with it:
-    /// infisical.example.org:8443, http://infisical.tools.svc:8080. The admin's
+    /// `infisical.example.org:8443`, `http://infisical.tools.svc:8080`. The admin's
     /// password and the token are sent to no other server.
     pub(super) allowed_hosts: Option<Vec<String>>,
 }
