@@ -1,5 +1,6 @@
 //! The cases: each plays a story of an XR and ends by using the token.
 
+mod calls;
 mod examples;
 mod faults;
 mod leaving;
@@ -51,7 +52,9 @@ pub(crate) const CASES: &[Case] = cases![
     faults::crossplane_killed_before_the_apply,
     faults::xr_deleted_and_made_again,
     scale::twenty_xrs_at_once,
-    scale::two_replicas,
+    calls::a_reconcile_is_one_call,
+    calls::what_is_required_takes_two_calls,
+    calls::two_replicas,
     scale::certificate_replaced,
     scale::realtime_compositions_off,
     scale::response_cache_on,

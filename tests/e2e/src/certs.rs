@@ -89,12 +89,21 @@ impl CrossplaneAuthority {
     pub(crate) fn server(&self) -> Pair {
         server(&self.issuer)
     }
+
+    /// The same for a name in the cluster.
+    pub(crate) fn server_of(&self, name: &str) -> Pair {
+        server_of(&self.issuer, &[name])
+    }
 }
 
 fn server(issuer: &Issuer<'_, KeyPair>) -> Pair {
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let mut params = CertificateParams::new(names).expect("names that can be certified");
-    params.distinguished_name.push(DnType::CommonName, "localhost");
+    server_of(issuer, &["localhost", "127.0.0.1"])
+}
+
+fn server_of(issuer: &Issuer<'_, KeyPair>, names: &[&str]) -> Pair {
+    let all: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(all).expect("names that can be certified");
+    params.distinguished_name.push(DnType::CommonName, names[0]);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     sign(&params, issuer)
 }

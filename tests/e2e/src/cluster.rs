@@ -65,6 +65,13 @@ pub(crate) async fn patch_status(api: &Api<DynamicObject>, name: &str, status: &
     patched.unwrap_or_else(|error| panic!("cannot set the status of {name}: {error}"));
 }
 
+/// Changes an object in a way that means nothing, so that whoever watches it looks.
+pub(crate) async fn annotate(api: &Api<DynamicObject>, name: &str, value: &str) {
+    let patch = serde_json::json!({ "metadata": { "annotations": { "e2e.example.org/is": value } } });
+    let patched = api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await;
+    patched.unwrap_or_else(|error| panic!("cannot annotate {name}: {error}"));
+}
+
 /// A namespace that may be there already.
 pub(crate) async fn namespace(client: &Client, name: &str) {
     let namespace = Namespace { metadata: named(name), ..Namespace::default() };

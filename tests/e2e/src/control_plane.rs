@@ -18,7 +18,11 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    process::Command,
+};
 
 use crate::{
     NAMESPACE,
@@ -52,6 +56,7 @@ pub(crate) struct ControlPlane {
     pub(crate) crossplane_client: PathBuf,
     core: Option<Process>,
     crossplane: PathBuf,
+    metrics_port: u16,
     // Dropped in this order.
     others: Vec<Process>,
 }
@@ -85,7 +90,8 @@ impl ControlPlane {
         let authority = crossplane_authority(&client).await;
         let crossplane_client = crossplane_client(&client, folders).await;
         let crossplane = tools.path("crossplane");
-        let mut this = Self { client, authority, crossplane_client, core: None, crossplane, others };
+        let mut this =
+            Self { client, authority, crossplane_client, core: None, crossplane, metrics_port: 0, others };
         this.start_crossplane(folders, &[]);
         this
     }
@@ -96,6 +102,7 @@ impl ControlPlane {
             // Packages fail to unpack where the folder is not there.
             fs::create_dir_all(folders.run.join(cache)).expect("cannot make a folder");
         }
+        self.metrics_port = free_port();
         let mut command = Command::new(&self.crossplane);
         command.args(["core", "start", "--debug", "--package-runtime=External"]).args(flags);
         command
@@ -106,9 +113,35 @@ impl ControlPlane {
             .env("XFN_CACHE_DIR", folders.file("xfn-cache"))
             .env("TLS_CLIENT_SECRET_NAME", "crossplane-tls-client")
             .env("TLS_CLIENT_CERTS_DIR", &self.crossplane_client)
-            .env("METRICS_PORT", free_port().to_string())
+            .env("METRICS_PORT", self.metrics_port.to_string())
             .env("HEALTH_PROBE_PORT", free_port().to_string());
         self.core = Some(Process::start("crossplane", &mut command, &folders.logs));
+    }
+
+    /// How many requests Crossplane has sent to each of these functions since it was
+    /// started, as its own metrics say.
+    pub(crate) async fn sent(&self, functions: &[&str]) -> Vec<u64> {
+        let metrics = self.metrics().await.expect("Crossplane serves metrics");
+        let of = |function: &&str| {
+            let label = format!("function_name=\"{function}\"");
+            let is_its = |line: &&str| {
+                line.starts_with("function_run_function_request_total{") && line.contains(&label)
+            };
+            let counts = metrics
+                .lines()
+                .filter(is_its)
+                .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+            counts.sum::<u64>()
+        };
+        functions.iter().map(of).collect()
+    }
+
+    async fn metrics(&self) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics_port)).await?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
     }
 
     /// What has ended by itself.

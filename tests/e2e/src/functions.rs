@@ -1,9 +1,10 @@
 //! Functions as Crossplane calls them: the one under test out of its package,
-//! one that composes an instance, and a relay that plays a load balancer.
+//! one that composes an instance, and a relay that holds an answer back.
 
 mod templates;
 
 use std::{
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -41,6 +42,7 @@ use crate::process::{Process, free_port};
 pub(crate) struct FunctionProcess {
     binary: PathBuf,
     name: &'static str,
+    host: Ipv4Addr,
     pub(crate) port: u16,
     pub(crate) certificates: PathBuf,
     logs: PathBuf,
@@ -50,15 +52,25 @@ pub(crate) struct FunctionProcess {
 impl FunctionProcess {
     /// Starts a binary on a free port with mutual TLS.
     pub(crate) fn start(name: &'static str, binary: &Path, certificates: &Path, logs: &Path) -> Self {
+        Self::start_at((Ipv4Addr::LOCALHOST, free_port()), name, binary, certificates, logs)
+    }
+
+    fn start_at(
+        (host, port): (Ipv4Addr, u16),
+        name: &'static str,
+        binary: &Path,
+        certificates: &Path,
+        logs: &Path,
+    ) -> Self {
         let (binary, certificates, logs) = (binary.to_owned(), certificates.to_owned(), logs.to_owned());
-        let mut this = Self { binary, name, port: free_port(), certificates, logs, running: None };
+        let mut this = Self { binary, name, host, port, certificates, logs, running: None };
         this.start_again();
         this
     }
 
     pub(crate) fn start_again(&mut self) {
         let mut command = Command::new(&self.binary);
-        command.arg("--debug").arg(format!("--address=127.0.0.1:{}", self.port));
+        command.arg("--debug").arg(format!("--address={}:{}", self.host, self.port));
         command.arg(format!("--tls-certs-dir={}", self.certificates.display()));
         if self.name.starts_with("function-infisical") {
             command.arg("--metrics-address=");
@@ -66,9 +78,9 @@ impl FunctionProcess {
         self.running = Some(Process::start(self.name, &mut command, &self.logs));
     }
 
-    /// Another process of the same, on a port of its own.
-    pub(crate) fn replica(&self, name: &'static str) -> Self {
-        Self::start(name, &self.binary, &self.certificates, &self.logs)
+    /// Another process of the same, at an address and with certificates of its own.
+    pub(crate) fn replica(&self, name: &'static str, at: (Ipv4Addr, u16), certificates: &Path) -> Self {
+        Self::start_at(at, name, &self.binary, certificates, &self.logs)
     }
 
     /// SIGKILL.
@@ -219,11 +231,10 @@ fn instance(xr: &Value) -> [(&'static str, Value); 3] {
     ]
 }
 
-/// Passes calls on to functions in turn, and can hold an answer back.
+/// Passes calls on to a function, and holds one answer back.
 pub(crate) struct Relay {
-    to: Vec<Channel>,
-    pub(crate) calls: Vec<AtomicUsize>,
-    hold: Option<Hold>,
+    to: Channel,
+    hold: Hold,
 }
 
 /// Which answer is held back, and by whom it is noticed.
@@ -242,9 +253,8 @@ impl Hold {
 }
 
 impl Relay {
-    pub(crate) fn new(ports: &[u16], client: &Arc<ClientConfig>, hold: Option<Hold>) -> Self {
-        let to = ports.iter().map(|port| channel(*port, Arc::clone(client))).collect();
-        Self { to, calls: ports.iter().map(|_| AtomicUsize::new(0)).collect(), hold }
+    pub(crate) fn new(port: u16, client: &Arc<ClientConfig>, hold: Hold) -> Self {
+        Self { to: channel(port, Arc::clone(client)), hold }
     }
 }
 
@@ -254,16 +264,11 @@ impl RunFunction for Relay {
         request: RunFunctionRequest,
         _: Option<Duration>,
     ) -> Result<RunFunctionResponse, Status> {
-        let earlier: usize = self.calls.iter().map(|calls| calls.load(Ordering::SeqCst)).sum();
-        let turn = earlier % self.to.len();
-        self.calls[turn].fetch_add(1, Ordering::SeqCst);
-        let mut client = FunctionRunnerServiceClient::new(self.to[turn].clone());
+        let mut client = FunctionRunnerServiceClient::new(self.to.clone());
         let response = client.run_function(request).await?.into_inner();
-        if let Some(hold) = &self.hold
-            && (hold.which)(&response)
-            && hold.answers.fetch_add(1, Ordering::SeqCst) == 0
-        {
-            hold.held.notify_one();
+        let Hold { which, held, answers } = &self.hold;
+        if which(&response) && answers.fetch_add(1, Ordering::SeqCst) == 0 {
+            held.notify_one();
             std::future::pending::<()>().await;
         }
         Ok(response)

@@ -20,6 +20,7 @@ mod certs;
 mod chart;
 mod cluster;
 mod control_plane;
+mod dns;
 mod figure;
 mod functions;
 mod package;

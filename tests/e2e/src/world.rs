@@ -130,7 +130,12 @@ impl World {
 
     /// Where Crossplane finds the function from now on.
     pub(crate) async fn point_to(&self, port: u16) {
-        point(&self.client, FUNCTION, port).await;
+        point(&self.client, FUNCTION, &at(port)).await;
+    }
+
+    /// The same with what Crossplane's client dials.
+    pub(crate) async fn point_to_endpoint(&self, endpoint: &str) {
+        point(&self.client, FUNCTION, endpoint).await;
     }
 
     /// The package under test, as a Function names it.
@@ -142,7 +147,7 @@ impl World {
     pub(crate) async fn play_runtime(&mut self) {
         self.restart_crossplane(&[]).await;
         for (name, port) in FUNCTIONS.into_iter().zip(self.ports) {
-            point(&self.client, name, port).await;
+            point(&self.client, name, &at(port)).await;
         }
     }
 
@@ -379,7 +384,7 @@ async fn install(client: &Client, registry: &Registry, name: &str, port: u16, ce
     let data: Vec<_> = files.iter().map(|(name, content)| (*name, content.as_str())).collect();
     let tls = format!("{name}-tls-server");
     secret(client, crate::NAMESPACE, &tls, &data).await;
-    point(client, name, port).await;
+    point(client, name, &at(port)).await;
     let functions = api(client, "pkg.crossplane.io/v1", "Function", None);
     watch("the package is installed", SOON, &functions, name, |function| {
         is_true(function, "Installed") && is_true(function, "Healthy")
@@ -387,7 +392,11 @@ async fn install(client: &Client, registry: &Registry, name: &str, port: u16, ce
     .await;
 }
 
-async fn point(client: &Client, name: &str, port: u16) {
+fn at(port: u16) -> String {
+    format!("dns:///localhost:{port}")
+}
+
+async fn point(client: &Client, name: &str, endpoint: &str) {
     let revisions = api(client, "pkg.crossplane.io/v1", "FunctionRevision", None);
     let of_function = kube::api::ListParams::default().labels(&format!("pkg.crossplane.io/package={name}"));
     let revision = until("the package has a revision", SOON, async || {
@@ -397,7 +406,7 @@ async fn point(client: &Client, name: &str, port: u16) {
     let status = json!({
         "apiVersion": "pkg.crossplane.io/v1", "kind": "FunctionRevision",
         "status": {
-            "endpoint": format!("dns:///localhost:{port}"),
+            "endpoint": endpoint,
             "tlsServerSecretName": format!("{name}-tls-server"),
             "conditions": [{
                 "type": "RuntimeHealthy", "status": "True", "reason": "HealthyPackageRuntime",

@@ -98,7 +98,7 @@ pub(crate) async fn crossplane_killed_before_the_apply(world: &mut World) {
     let hold = Hold::first(has_connection);
     let answered = Arc::clone(&hold.held);
     let client = client_config(&world.plane.crossplane_client);
-    let relay = Arc::new(Relay::new(&[world.function.port], &client, Some(hold)));
+    let relay = Arc::new(Relay::new(world.function.port, &client, hold));
     let served = serve(relay, &world.function.certificates).await;
     world.point_to(served.port).await;
 

@@ -1,8 +1,7 @@
-//! More than one: XRs, replicas, and ways to run Crossplane.
+//! More than one XR, and ways to run Crossplane.
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -12,7 +11,7 @@ use futures::future::join_all;
 
 use crate::{
     cluster::until,
-    functions::{FunctionProcess, Relay, client_config, serve, served_certificate},
+    functions::{client_config, served_certificate},
     world::{SOON, World, infisical},
     xrs::{NAMESPACED, Pipeline, Xr},
 };
@@ -35,27 +34,6 @@ pub(crate) async fn twenty_xrs_at_once(world: &mut World) {
     for (xr, fake) in &all {
         assert_eq!(fake.bootstraps().asked, 1, "{}", xr.name);
     }
-}
-
-/// Behind one endpoint that gives each call to another replica.
-pub(crate) async fn two_replicas(world: &mut World) {
-    let client = client_config(&world.plane.crossplane_client);
-    let second = world.second_function();
-    let relay = Arc::new(Relay::new(&[world.function.port, second.port], &client, None));
-    let served = serve(Arc::clone(&relay), &world.function.certificates).await;
-    world.point_to(served.port).await;
-    for variant in [Variant::Strict, Variant::Lenient] {
-        let fake = infisical(variant).await;
-        let xr = Xr::new(NAMESPACED, &format!("replicas-{variant:?}").to_lowercase());
-        xr.create(world, &fake, &Pipeline::default()).await;
-        world.make_available(&xr).await;
-        world.ends_well(&xr, &fake).await;
-        let bootstraps = fake.bootstraps();
-        assert!(bootstraps.emails.iter().all(|email| *email == bootstraps.emails[0]), "{bootstraps:?}");
-        let calls: Vec<_> = relay.calls.iter().map(|calls| calls.load(Ordering::SeqCst)).collect();
-        assert!(calls.iter().all(|calls| *calls > 0), "both are called: {calls:?}");
-    }
-    world.point_to(world.function.port).await;
 }
 
 /// A certificate that is replaced is served, and Crossplane goes on.
@@ -112,11 +90,4 @@ pub(crate) async fn response_cache_on(world: &mut World) {
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
-}
-
-impl World {
-    /// Another replica of the function, which ends when it is dropped.
-    fn second_function(&self) -> FunctionProcess {
-        self.function.replica("function-infisical-2")
-    }
 }
