@@ -88,7 +88,8 @@ fn keep_encoded(descriptors: &mut FileDescriptorSet) {
 }
 
 /// Messages that hold neither manifests nor Secrets.
-const PRINTABLE: [&str; 4] = ["Condition", "MatchLabels", "ResourceSelector", "Result"];
+const PRINTABLE: [&str; 6] =
+    ["Condition", "MatchLabels", "Requirements", "ResourceSelector", "Result", "SchemaSelector"];
 
 fn unprintable(descriptors: &FileDescriptorSet) -> Vec<String> {
     let path = |package: &str, message: &DescriptorProto| format!(".{package}.{}", message.name());

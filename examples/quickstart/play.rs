@@ -84,7 +84,7 @@ async fn until_at_rest(
         match reconciled {
             Reconciled::Applied { changed: true } => {}
             Reconciled::Applied { changed: false } => return Ok(()),
-            Reconciled::Fatal(message) => return Err(message.into()),
+            Reconciled::Fatal(message) | Reconciled::Refused(message) => return Err(message.into()),
             Reconciled::Unstable => return Err("the step's requirements do not come to rest".into()),
         }
     }

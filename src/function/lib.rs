@@ -31,5 +31,6 @@ pub mod problem;
 pub mod proto;
 pub mod readiness;
 pub mod respond;
+pub mod schema;
 pub mod server;
 mod wire;

@@ -4,7 +4,7 @@
 //! Composition's author is an [`ObserveError`]; what is simply not there yet is
 //! a [`Waiting`], which the plan weighs against what is persisted already.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use infisical::{
     endpoint::Endpoint,
@@ -19,7 +19,7 @@ use crate::{
     input::{Bootstrap, ConnectionDetail, InputError, InstanceAdmin, TokenPolicy},
     manifest::Manifest,
     nearest::nearest,
-    proto::v1::{ResourceSelector, RunFunctionRequest},
+    proto::v1::{Requirements, RunFunctionRequest},
     readiness::Readiness,
 };
 
@@ -37,8 +37,7 @@ pub use admin::AdminSource;
 pub use hand_off::{HandOff, IDENTITY_RESOURCE};
 pub use requirements::Required;
 pub use secrets::{ADMIN_RESOURCE, CONNECTION_RESOURCE};
-use status::CONNECTION_STATUS;
-pub use status::{Described, IDENTITY_ID};
+pub use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, STATUS_WRITTEN, SchemaKnown};
 pub use xr::{Claim, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
 
 /// What a call is about, in values of its own.
@@ -71,10 +70,12 @@ pub struct Observation {
     pub token_policy: TokenPolicy,
     /// Where on the XR to write what is not secret.
     pub status: Option<Described>,
+    /// What is known of what the XRD declares of that.
+    pub schema: SchemaKnown,
     /// What is asked for after bootstrap, if anything.
     pub hand_off: Option<Box<HandOff>>,
     /// What must be in the request before the answer counts.
-    pub requirements: BTreeMap<String, ResourceSelector>,
+    pub requirements: Requirements,
     /// Whether it is.
     pub requirements_met: bool,
 }
@@ -186,7 +187,7 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
     let admin_name = secrets::admin_name(&xr, &connection_name)?;
     let connection_name = secrets::kept(request, CONNECTION_RESOURCE, connection_name);
     let admin_name = secrets::kept(request, ADMIN_RESOURCE, admin_name);
-    let hand_off = hand_off
+    let mut hand_off = hand_off
         .as_ref()
         .map(|hand_off| {
             hand_off::observe(request, (&xr, manifest), (&connection_name, &admin_name), hand_off)
@@ -198,6 +199,12 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
     let adopted = adopt.as_ref().map(|adopt| admin::adopted(manifest, adopt, &mut required)).transpose()?;
     let details = composite.map(|composite| SecretData::from_bytes(&composite.connection_details));
     let details = details.unwrap_or_default();
+    let connection = secrets::connection(request, &details, connection_details);
+    let mut status = status
+        .as_ref()
+        .map(|path| Described::of_connection(manifest, path, connection.as_ref(), connection_details));
+    let described = status.iter_mut().chain(hand_off.iter_mut().filter_map(|it| it.status.as_mut()));
+    let schema = status::look_up(request, (&xr, manifest), &mut required, described);
 
     Ok(Observation {
         instance: instance::observe(request, instance),
@@ -206,15 +213,16 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         admin: source,
         adopted,
         persisted_admin: admin::persisted(request),
-        connection: secrets::connection(request, &details, connection_details),
+        connection,
         admin_secret: admin_name,
         connection_secret: connection_name,
         wanted: Arc::clone(connection_details),
         token_policy: *token,
-        status: status.as_ref().map(|path| Described::observe(manifest, path, &CONNECTION_STATUS)),
+        status,
+        schema,
         hand_off,
         requirements_met: required.met(),
-        requirements: required.into_selectors(),
+        requirements: required.into_requirements(),
         xr,
     })
 }

@@ -27,7 +27,7 @@ use crate::{
 
 pub mod conditions;
 pub mod hand_off;
-mod status;
+pub mod status;
 
 pub use conditions::bounded;
 
@@ -76,6 +76,8 @@ pub fn respond(
     let ttl = ttl(observation, remembered, &plan.action, now);
     let of_hand_off = |plan: &HandOffPlan| ttl.min(hand_off_ttl(&plan.action, remembered, now));
     let ttl = plan.hand_off.as_ref().map_or(ttl, of_hand_off);
+    // A change of the XRD brings no call.
+    let ttl = if status::is_undeclared(observation) { ttl.min(TTL_PROBLEM_LONGEST) } else { ttl };
     let mut response = pass_through(request, ttl);
     let mut verdict = conditions::judge(observation, remembered, plan);
     let handed_off = hand_off::judge(observation, remembered, plan);
@@ -105,6 +107,7 @@ pub fn respond(
         desired.insert(IDENTITY_RESOURCE, &composed(manifest, is_ready));
     }
     verdict.conditions.extend(handed_off.map(|handed_off| handed_off.condition));
+    verdict.conditions.extend(status::judge(observation));
     if !is_ready {
         desired.set_composite_ready(Ready::False);
     }
@@ -119,8 +122,8 @@ pub fn respond(
 /// What Crossplane is asked for, and no message at all where that is nothing: one that
 /// is there and empty has it call twice, and throw the first response away.
 fn requirements(observation: &Observation) -> Option<Requirements> {
-    let resources = observation.requirements.clone();
-    (!resources.is_empty()).then(|| Requirements { resources, ..Requirements::default() })
+    let Requirements { resources, schemas, .. } = &observation.requirements;
+    (!resources.is_empty() || !schemas.is_empty()).then(|| observation.requirements.clone())
 }
 
 /// Answers a call that only a person can mend.
@@ -153,7 +156,7 @@ fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now:
     let until = |at: Timestamp| at.duration_since(now).as_secs().saturating_add(1).max(1);
     match action {
         Action::Wait(Wait::For(Waiting::Admin(_) | Waiting::Endpoint(_)))
-            if !observation.requirements.is_empty() =>
+            if !observation.requirements.resources.is_empty() =>
         {
             TTL_REQUIRED
         }

@@ -7,7 +7,7 @@ use function_infisical::{
     args::Args,
     input::crd::custom_resource_definition,
     problem,
-    respond::{conditions, hand_off},
+    respond::{conditions, hand_off, status},
 };
 use serde_json::Value;
 
@@ -60,7 +60,8 @@ fn first_column(text: &str, heading: &str) -> BTreeSet<String> {
 }
 
 fn reasons() -> BTreeSet<String> {
-    let all = problem::REASONS.iter().chain(conditions::REASONS).chain(hand_off::REASONS).chain([&FATAL]);
+    let of_parts = [problem::REASONS, conditions::REASONS, hand_off::REASONS, status::REASONS];
+    let all = of_parts.into_iter().flatten().chain([&FATAL]);
     all.map(|reason| (*reason).to_owned()).collect()
 }
 

@@ -39,6 +39,7 @@ mod repair;
 mod robustness;
 mod rotation;
 mod server;
+mod status;
 #[path = "../shared/translate.rs"]
 mod translate;
 mod world;

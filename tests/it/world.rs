@@ -20,7 +20,7 @@ use fake_infisical::{FakeInfisical, Options, Request, Route, Settings, Variant};
 use function_infisical::{
     function::Function,
     metrics::PREFIX,
-    proto::v1::{RunFunctionRequest, RunFunctionResponse},
+    proto::v1::{Requirements, RunFunctionRequest, RunFunctionResponse},
 };
 use infisical::client::{Connector, Limits};
 use jiff::{SignedDuration, Timestamp};
@@ -133,7 +133,8 @@ impl World {
         let mut is_asked = false;
         let answer = async |request| {
             let response = call(&function, &said, request).await;
-            is_asked |= response.requirements.as_ref().is_some_and(|it| !it.resources.is_empty());
+            let asks = |it: &Requirements| !it.resources.is_empty() || !it.schemas.is_empty();
+            is_asked |= response.requirements.as_ref().is_some_and(asks);
             Ok::<_, Infallible>(response)
         };
         self.crossplane.now = Some(self.clock.now().to_string());

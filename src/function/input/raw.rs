@@ -54,7 +54,7 @@ pub(super) struct Bootstrap {
     pub(super) token: Option<Token>,
     /// A field path of the XR, such as status.infisical, to which host,
     /// organizationId, identityId, tokenExpiresAt and connectionSecretRef are
-    /// written. The XRD must have it. Default: none.
+    /// written. What the XRD does not declare of them is left out. Default: none.
     pub(super) status: Option<String>,
     /// Least privilege after bootstrap: makes a machine identity of the
     /// organization with Universal Auth, and writes its client ID and secret to a
@@ -82,7 +82,8 @@ pub(super) struct HandOff {
     /// made. Default: Keep.
     pub(super) instance_admin: Option<InstanceAdmin>,
     /// A field path of the XR, such as status.identity, to which identityId and
-    /// secretRef are written. The XRD must have it. Default: none.
+    /// secretRef are written. What the XRD does not declare of them is left out.
+    /// Default: none.
     pub(super) status: Option<String>,
 }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    ADMIN_RESOURCE, Described, IDENTITY_ID, ObserveError, Xr, observed, secrets, text_of, xr::Scope,
-};
+use super::{ADMIN_RESOURCE, Described, ObserveError, Xr, observed, secrets, text_of, xr::Scope};
 use crate::{
     composed_secret::{SecretData, SecretName},
     identity::ObservedIdentity,
@@ -55,14 +53,17 @@ pub(super) fn observe(
     }
     let secret = secrets::kept(request, IDENTITY_RESOURCE, secret);
     let manifest = observed(request, IDENTITY_RESOURCE);
+    let observed = manifest.map(|manifest| ObservedIdentity::read(&SecretData::read(manifest), details));
+    let status =
+        status.as_ref().map(|path| Described::of_identity(composite, path, observed.as_ref(), details));
     Ok(Box::new(HandOff {
         role: role.clone(),
         projects: with_slugs(composite, projects)?,
         instance_admin: *instance_admin,
-        status: status.as_ref().map(|path| Described::observe(composite, path, &[IDENTITY_ID])),
+        status,
         secret,
         wanted: details.clone(),
-        observed: manifest.map(|manifest| ObservedIdentity::read(&SecretData::read(manifest), details)),
+        observed,
     }))
 }
 

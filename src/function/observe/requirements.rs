@@ -1,4 +1,5 @@
-//! Resources that are not composed here and that Crossplane is asked to bring.
+//! Resources that are not composed here, and the schema of the XR: what Crossplane is
+//! asked to bring.
 //!
 //! A step that returns a requirement which the request did not have already is
 //! called again in the same reconcile, and its first response is thrown away.
@@ -10,8 +11,14 @@ use super::{ObserveError, Xr, xr::Scope};
 use crate::{
     input::SecretRef,
     manifest::Manifest,
-    proto::v1::{ResourceSelector, RunFunctionRequest, resource_selector::Match},
+    proto::v1::{
+        Requirements, ResourceSelector, RunFunctionRequest, SchemaSelector, resource_selector::Match,
+    },
+    schema::Schema,
 };
+
+/// The requirement that brings the schema of the XR.
+const SCHEMA_REQUIREMENT: &str = "infisical-composite-schema";
 
 /// An object that is required.
 pub struct Sought<'a> {
@@ -26,6 +33,7 @@ pub struct Required<'a> {
     request: &'a RunFunctionRequest,
     default_namespace: Option<&'a str>,
     selectors: BTreeMap<String, ResourceSelector>,
+    schema: Option<SchemaSelector>,
 }
 
 impl<'a> Required<'a> {
@@ -49,6 +57,7 @@ impl<'a> Required<'a> {
             request,
             default_namespace: own.or_else(given).map(String::as_str),
             selectors: BTreeMap::new(),
+            schema: None,
         }
     }
 
@@ -87,15 +96,30 @@ impl<'a> Required<'a> {
         Ok(Sought { manifest, place: format!("\"{namespace}/{name}\"") })
     }
 
+    /// Requires the schema of a kind, and gives it where it was brought. There is none
+    /// where the API server does not publish one yet.
+    pub fn schema(&mut self, api_version: &str, kind: &str) -> Option<Schema<'a>> {
+        self.schema = Some(SchemaSelector { api_version: api_version.to_owned(), kind: kind.to_owned() });
+        let brought = self.request.required_schemas.get(SCHEMA_REQUIREMENT)?.openapi_v3.as_deref();
+        brought.filter(|schema| !schema.is_empty()).map(Schema::new)
+    }
+
     /// Whether all that is required was looked for, found or not.
     #[must_use]
     pub fn met(&self) -> bool {
-        self.selectors.keys().all(|requirement| self.request.required_resources.contains_key(requirement))
+        let Self { request, selectors, schema, .. } = self;
+        selectors.keys().all(|requirement| request.required_resources.contains_key(requirement))
+            && (schema.is_none() || request.required_schemas.contains_key(SCHEMA_REQUIREMENT))
     }
 
     /// What to ask for.
     #[must_use]
-    pub fn into_selectors(self) -> BTreeMap<String, ResourceSelector> {
-        self.selectors
+    pub fn into_requirements(self) -> Requirements {
+        let schemas = self.schema.map(|schema| (SCHEMA_REQUIREMENT.to_owned(), schema));
+        Requirements {
+            resources: self.selectors,
+            schemas: schemas.into_iter().collect(),
+            ..Requirements::default()
+        }
     }
 }

@@ -15,7 +15,8 @@ use crate::{
     composed_secret::{SecretData, SecretName},
     connection::{Connection, ObservedConnection},
     input::{ConnectionDetail, DetailValue, TokenPolicy},
-    observe::{PreviousConditions, Scope, Xr, XrKey},
+    observe::{PreviousConditions, SchemaKnown, Scope, Xr, XrKey},
+    proto::v1::Requirements,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -68,8 +69,9 @@ pub(crate) fn mk_observation() -> Observation {
         wanted: wanted().into(),
         token_policy: TokenPolicy::default(),
         status: None,
+        schema: SchemaKnown::NotAsked,
         hand_off: None,
-        requirements: std::collections::BTreeMap::new(),
+        requirements: Requirements::default(),
         requirements_met: true,
     }
 }

@@ -1,6 +1,7 @@
 //! The two conditions of the connection: their types, reasons and messages. What a
 //! problem says is in [`crate::problem`], and what is waited for in [`crate::observe`].
-//! The condition of handing off is in [`super::hand_off`].
+//! The condition of handing off is in [`super::hand_off`], and that of the XR's status in
+//! [`super::status`].
 //!
 //! `InfisicalBootstrapped` says whether there is a connection to the instance
 //! and, if not, what is in the way. `InfisicalTokenValid` says whether its token
@@ -9,10 +10,10 @@
 
 use infisical::secret::AccessToken;
 
-use super::hand_off;
+use super::{hand_off, status};
 use crate::{
     act::{Accepted, Held, Remembered},
-    observe::{AdminSource, Observation, PreviousCondition, PreviousConditions, Waiting},
+    observe::{AdminSource, Observation, PreviousCondition, PreviousConditions, STATUS_WRITTEN, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_once_worked},
     problem::{self, Problem, ProblemKind},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
@@ -132,12 +133,17 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     }
 }
 
+/// The reasons of all conditions.
+fn reasons() -> impl Iterator<Item = &'static str> {
+    let all = REASONS.iter().chain(hand_off::REASONS).chain(status::REASONS).chain(problem::REASONS);
+    all.copied()
+}
+
 /// A condition's type and reason as this module spells them.
 pub(crate) fn known(condition_type: &str, reason: &str) -> Option<(&'static str, &'static str)> {
-    let types = [BOOTSTRAPPED, TOKEN_VALID, hand_off::HANDED_OFF];
+    let types = [BOOTSTRAPPED, TOKEN_VALID, hand_off::HANDED_OFF, STATUS_WRITTEN];
     let condition_type = types.into_iter().find(|known| *known == condition_type)?;
-    let mut reasons = REASONS.iter().chain(hand_off::REASONS).chain(problem::REASONS);
-    let reason = reasons.find(|known| **known == reason)?;
+    let reason = reasons().find(|known| *known == reason)?;
     Some((condition_type, reason))
 }
 
@@ -165,8 +171,7 @@ pub(super) fn repeated(said: &PreviousCondition) -> Option<Says> {
         "False" => Status::ConditionFalse,
         _ => Status::ConditionUnknown,
     };
-    let all = REASONS.iter().chain(hand_off::REASONS).chain(problem::REASONS);
-    let reason = all.into_iter().find(|reason| **reason == said.reason)?;
+    let reason = reasons().find(|reason| *reason == said.reason)?;
     Some(Says { status, reason, message: said.message.clone() })
 }
 
@@ -477,7 +482,7 @@ fn warning(reason: &str, message: String) -> Event {
 
 fn event(condition: &Condition) -> Option<Event> {
     let severity = match condition.reason.as_str() {
-        "Bootstrapped" | hand_off::DONE => Severity::Normal,
+        "Bootstrapped" | hand_off::DONE | status::DECLARED => Severity::Normal,
         // Neither news nor anything to mend.
         ACCEPTED
         | "Verifying"

@@ -1,8 +1,13 @@
 //! What is not secret of the connection, and of the identity that was handed off, on
-//! the XR's status.
+//! the XR's status, and the condition that tells which fields are left out.
+//!
+//! `InfisicalStatusWritten` is there only once something was left out: Crossplane
+//! applies nothing of the XR's status, no condition either, where its XRD lacks a field
+//! that is written.
 
 use std::collections::BTreeMap;
 
+use super::conditions::{self, Says};
 use prost::Message as _;
 use prost_types::{Struct, Value, value::Kind};
 
@@ -12,13 +17,23 @@ use crate::{
     desired::Desired,
     fieldpath::{FieldPath, Segment},
     input::{DetailValue, IdentityDetail, IdentityDetailValue},
-    observe::{Described, IDENTITY_ID, Observation},
+    observe::{
+        CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, Observation, STATUS_WRITTEN, SchemaKnown,
+    },
+    proto::v1::{Condition, Status},
 };
 
+/// The reasons. `docs/conditions.md` has an entry for each.
+pub const REASONS: &[&str] = &[UNDECLARED, DECLARED];
+
+/// The reason of what is left out.
+const UNDECLARED: &str = "FieldNotDeclared";
+/// Of nothing that is, any more.
+pub(super) const DECLARED: &str = "FieldsDeclared";
+
 /// Writes to the fields that the input names, if it names any. Of the XR's manifest
-/// nothing but those fields is changed, and nothing while nothing is known: Crossplane
-/// applies no status of the XR at all where its XRD lacks a field. `identity` is what
-/// is in the Secret of handing off.
+/// nothing but those fields is changed, and nothing while nothing is known. What the XRD
+/// does not declare is left out. `identity` is what is in the Secret of handing off.
 pub(super) fn write(
     desired: &mut Desired,
     observation: &Observation,
@@ -26,10 +41,11 @@ pub(super) fn write(
     identity: Option<&SecretData>,
 ) {
     let of_connection =
-        observation.status.as_ref().map(|status| (&status.path, fields(observation, remembered, status)));
+        observation.status.as_ref().map(|status| (status, fields(observation, remembered, status)));
     let of_identity = handed_off(observation, remembered, identity);
-    let known: Vec<_> =
-        of_connection.into_iter().chain(of_identity).filter(|(_, fields)| !fields.is_empty()).collect();
+    let of_both = of_connection.into_iter().chain(of_identity);
+    let declared = of_both.map(|(described, fields)| (&described.path, declared(described, fields)));
+    let known: Vec<_> = declared.filter(|(_, fields)| !fields.is_empty()).collect();
     if known.is_empty() {
         return;
     }
@@ -40,6 +56,61 @@ pub(super) fn write(
         set(&mut manifest, path, object(fields));
     }
     desired.set_composite_manifest(&manifest.encode_to_vec().into());
+}
+
+/// The condition, where something is left out or was.
+pub(super) fn judge(observation: &Observation) -> Option<Condition> {
+    let before = observation.xr.previous.of_type(STATUS_WRITTEN);
+    let says = match &observation.schema {
+        SchemaKnown::Known { of } if is_undeclared(observation) => left_out(observation, of),
+        // Where the API server has no schema, there is nothing new to say.
+        SchemaKnown::Unknown => conditions::repeated(before?)?,
+        SchemaKnown::Known { .. } | SchemaKnown::NotAsked => {
+            before?;
+            let message = "What is written to the status of the composite resource is declared in its schema";
+            Says { status: Status::ConditionTrue, reason: DECLARED, message: message.to_owned() }
+        }
+    };
+    Some(conditions::condition(STATUS_WRITTEN, says))
+}
+
+/// Whether the XRD lacks a field that is written.
+pub(super) fn is_undeclared(observation: &Observation) -> bool {
+    described(observation).any(|described| !described.undeclared.is_empty())
+}
+
+fn described(observation: &Observation) -> impl Iterator<Item = &Described> {
+    let of_hand_off = observation.hand_off.as_ref().and_then(|hand_off| hand_off.status.as_ref());
+    observation.status.as_ref().into_iter().chain(of_hand_off)
+}
+
+fn left_out(observation: &Observation, of: &str) -> Says {
+    let paths: Vec<String> = described(observation).flat_map(Described::undeclared_paths).collect();
+    let message = format!(
+        "The schema of {of} does not declare as a string, so it is left out: {}. Declare it in the status of the \
+         CompositeResourceDefinition, each as type string",
+        paths.join(", ")
+    );
+    Says { status: Status::ConditionFalse, reason: UNDECLARED, message }
+}
+
+/// The fields less what the XRD does not declare.
+fn declared(described: &Described, mut fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    for leaf in &described.undeclared {
+        match leaf {
+            [name] => drop(fields.remove(*name)),
+            [within, name] => {
+                if let Some(Value { kind: Some(Kind::StructValue(object)) }) = fields.get_mut(*within) {
+                    object.fields.remove(*name);
+                }
+            }
+            _ => {}
+        }
+    }
+    let is_empty =
+        |value: &Value| matches!(&value.kind, Some(Kind::StructValue(object)) if object.fields.is_empty());
+    fields.retain(|_, value| !is_empty(value));
+    fields
 }
 
 /// What the server has said, else what the Secret has, else what the status says
@@ -70,7 +141,7 @@ fn fields(observation: &Observation, remembered: &Remembered, status: &Described
         .collect();
     if !fields.is_empty() {
         let reference = reference(observation, &observation.connection_secret);
-        fields.insert("connectionSecretRef".to_owned(), reference);
+        fields.insert(CONNECTION_SECRET.to_owned(), reference);
     }
     fields
 }
@@ -79,7 +150,7 @@ fn handed_off<'a>(
     observation: &'a Observation,
     remembered: &Remembered,
     identity: Option<&SecretData>,
-) -> Option<(&'a FieldPath, BTreeMap<String, Value>)> {
+) -> Option<(&'a Described, BTreeMap<String, Value>)> {
     let hand_off = observation.hand_off.as_deref()?;
     let status = hand_off.status.as_ref()?;
     let accepted = remembered.hand_off.as_ref().and_then(|state| state.accepted.as_ref());
@@ -94,9 +165,9 @@ fn handed_off<'a>(
         return None;
     }
     let secret = Some(reference(observation, &hand_off.secret));
-    let fields = [(IDENTITY_ID, id.map(text)), ("secretRef", secret)];
+    let fields = [(IDENTITY_ID, id.map(text)), (IDENTITY_SECRET, secret)];
     let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Some((&status.path, fields.collect()))
+    Some((status, fields.collect()))
 }
 
 fn reference(observation: &Observation, secret: &SecretName) -> Value {

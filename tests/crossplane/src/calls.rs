@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use function_infisical::proto::v1::{
     Requirements, Resource, ResourceSelector, Resources, Result as Event, RunFunctionRequest,
-    RunFunctionResponse, Schema, Severity, resource_selector::Match,
+    RunFunctionResponse, Schema, SchemaSelector, Severity, resource_selector::Match,
 };
 use serde_json::Value;
 
@@ -81,11 +81,18 @@ impl Calls {
         self.request.required_resources.clone_from(&self.resources);
         self.request.required_resources.extend(asked.resources.iter().map(found));
         self.request.required_schemas.clone_from(&self.schemas);
-        // None of another kind is known here, and a kind that is not known has an
-        // empty one.
-        let unknown = asked.schemas.keys().map(|name| (name.clone(), Schema::default()));
-        self.request.required_schemas.extend(unknown);
+        let schemas =
+            asked.schemas.iter().map(|(name, selector)| (name.clone(), find_schema(cluster, selector)));
+        self.request.required_schemas.extend(schemas);
     }
+}
+
+/// A kind of which nothing is published has an entry that is empty
+/// (`internal/xfn/required_schemas.go`).
+fn find_schema(cluster: &Crossplane, selector: &SchemaSelector) -> Schema {
+    let is_of = cluster.xr["apiVersion"] == selector.api_version.as_str()
+        && cluster.xr["kind"] == selector.kind.as_str();
+    Schema { openapi_v3: cluster.schema.as_ref().filter(|_| is_of).map(encode) }
 }
 
 /// What is looked for and not there has an entry without items.
@@ -228,6 +235,24 @@ mod tests {
             requests.iter().map(brought).collect::<Vec<_>>(),
             [vec![], vec!["a".to_owned()], vec!["b".to_owned()]]
         );
+    }
+
+    #[test]
+    fn the_schema_of_the_xr_is_brought_and_one_that_is_not_published_is_empty() {
+        let selector =
+            |kind: &str| SchemaSelector { api_version: "example.org/v1".into(), kind: kind.into() };
+        let schemas = ["Vault", "Other"].map(|kind| (kind.to_owned(), selector(kind))).into();
+        let requirements = Some(Requirements { schemas, ..Requirements::default() });
+        let response = RunFunctionResponse { requirements, ..RunFunctionResponse::default() };
+        for schema in [None, Some(json!({"type": "object"}))] {
+            let mut cluster = cluster();
+            cluster.schema.clone_from(&schema);
+            let mut calls = Calls::new(cluster.request());
+            assert_eq!(calls.take(&response, &cluster), Next::Again);
+            let brought = calls.request.required_schemas["Vault"].openapi_v3.as_deref();
+            assert_eq!(brought.map(decode), schema);
+            assert!(calls.request.required_schemas["Other"].openapi_v3.is_none());
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 
 pub mod calls;
+mod schema;
 pub mod structs;
 pub mod templates;
 
@@ -45,6 +46,9 @@ pub struct Crossplane {
     pub earlier: BTreeMap<String, Earlier>,
     /// The composed resources as the API server has them.
     pub composed: BTreeMap<String, Value>,
+    /// What the XRD declares of the XR, as OpenAPI. Without it nothing is published, and
+    /// every field is taken.
+    pub schema: Option<Value>,
     /// Objects that are there for other reasons, and can be required.
     pub others: Vec<Value>,
     /// The step's credentials: Secret data by name.
@@ -95,6 +99,8 @@ pub enum Reconciled {
     },
     /// The step returned a fatal result: nothing was applied.
     Fatal(String),
+    /// The XR's status was refused: of it nothing was applied, no condition either.
+    Refused(String),
     /// The step's requirements did not come to rest.
     Unstable,
 }
@@ -111,6 +117,7 @@ impl Crossplane {
             input,
             earlier: BTreeMap::new(),
             composed: BTreeMap::new(),
+            schema: None,
             others: Vec::new(),
             credentials: BTreeMap::new(),
             connection_details: BTreeMap::new(),
@@ -194,9 +201,9 @@ impl Crossplane {
     /// Applies a response as Crossplane does.
     pub fn apply(&mut self, response: &RunFunctionResponse) -> Reconciled {
         self.ttl = response.meta.as_ref().and_then(|meta| meta.ttl).map(|ttl| ttl.seconds);
-        self.record(response);
         let fatal = response.results.iter().find(|result| result.severity() == Severity::Fatal);
         if let Some(fatal) = fatal {
+            self.record(response);
             return Reconciled::Fatal(fatal.message.clone());
         }
         let before = (self.xr.clone(), self.composed.clone(), self.connection_details.clone());
@@ -208,6 +215,12 @@ impl Crossplane {
             let manifest = resource.resource.as_deref().map(decode).unwrap_or_default();
             self.apply_composed(name, manifest);
         }
+        if let Some(why) = self.refusal(&desired) {
+            let (severity, reason) = ("Warning", "ComposeResources".to_owned());
+            self.events.push(Event { severity, reason, message: why.clone() });
+            return Reconciled::Refused(why);
+        }
+        self.record(response);
         self.set_conditions(response);
         self.set_ready(&desired);
         if let Some(composite) = &desired.composite {
@@ -218,6 +231,7 @@ impl Crossplane {
             apply(&mut self.xr["status"], &self.applied.0, &status["status"]);
             self.applied.0 = status["status"].clone();
         }
+        self.prune();
         let after = (&self.xr, &self.composed, &self.connection_details);
         Reconciled::Applied { changed: after != (&before.0, &before.1, &before.2) }
     }
@@ -298,6 +312,26 @@ impl Crossplane {
         }
     }
 
+    /// Why the API server does not apply the XR's status.
+    fn refusal(&self, desired: &State) -> Option<String> {
+        let schema = self.schema.as_ref()?;
+        let composite = desired.composite.as_ref()?.resource.as_deref().map(decode)?;
+        let why = schema::refusal(&schema["properties"]["status"], &composite["status"], ".status")?;
+        Some(format!(
+            "cannot compose resources: cannot apply composite resource status: failed to create typed patch object: \
+             {why}"
+        ))
+    }
+
+    /// Removes from the XR's status what is not declared, but for what Crossplane adds
+    /// to what the XRD declares.
+    fn prune(&mut self) {
+        let Some(schema) = &self.schema else { return };
+        let conditions = self.xr["status"]["conditions"].take();
+        schema::prune(&schema["properties"]["status"], &mut self.xr["status"]);
+        self.xr["status"]["conditions"] = conditions;
+    }
+
     fn record(&mut self, response: &RunFunctionResponse) {
         for result in &response.results {
             self.events.push(Event {
@@ -368,6 +402,7 @@ fn meta(request: &RunFunctionRequest) -> RequestMeta {
             Capability::RequiredResources.into(),
             Capability::Credentials.into(),
             Capability::Conditions.into(),
+            Capability::RequiredSchemas.into(),
         ],
     }
 }
