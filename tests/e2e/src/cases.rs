@@ -8,6 +8,7 @@ mod mistakes;
 mod runtime;
 mod scale;
 mod shapes;
+mod status;
 mod tls;
 
 use std::pin::Pin;
@@ -38,6 +39,7 @@ pub(crate) const CASES: &[Case] = cases![
     shapes::required_admin_secret,
     shapes::required_ca_bundle,
     shapes::wrong_input,
+    status::field_not_declared,
     mistakes::ten_mistakes,
     examples::examples_are_applied,
     examples::external_secrets_come_later,

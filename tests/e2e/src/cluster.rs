@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     core::{GroupVersion, GroupVersionKind},
     runtime::wait::await_condition,
 };
@@ -117,6 +117,15 @@ pub(crate) async fn watch(
             panic!("waited {limit:?} for nothing: {what}; {name} is {}", last.unwrap_or_default())
         }
     }
+}
+
+/// Severity, reason and message of the events of objects of a name.
+pub(crate) async fn events(client: &Client, name: &str) -> Vec<[String; 3]> {
+    let of_object = ListParams::default().fields(&format!("involvedObject.name={name}"));
+    let events = api(client, "v1", "Event", None).list(&of_object).await;
+    let text = |event: &DynamicObject, name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
+    let columns = |event| ["type", "reason", "message"].map(|name| text(event, name));
+    events.iter().flatten().map(columns).collect()
 }
 
 /// The status of a condition.

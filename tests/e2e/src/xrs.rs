@@ -14,6 +14,8 @@ use crate::{
 pub(crate) const API_VERSION: &str = "e2e.example.org/v1";
 /// A namespaced v2 XR.
 pub(crate) const NAMESPACED: &str = "Vault";
+/// The same of an XRD that declares other things in the status.
+pub(crate) const NAMESPACED_BARE: &str = "BareVault";
 /// A cluster-scoped v2 XR.
 pub(crate) const CLUSTER: &str = "ClusterVault";
 /// A legacy XR.
@@ -22,7 +24,7 @@ pub(crate) const LEGACY: &str = "XVault";
 pub(crate) const CLAIM: &str = "VaultClaim";
 
 /// What is deleted after a case: claims before their XRs.
-pub(crate) const KINDS: [&str; 4] = [CLAIM, NAMESPACED, CLUSTER, LEGACY];
+pub(crate) const KINDS: [&str; 5] = [CLAIM, NAMESPACED, NAMESPACED_BARE, CLUSTER, LEGACY];
 
 /// An XR or claim of a case.
 #[derive(Clone)]
@@ -70,7 +72,7 @@ impl Xr {
         let composition = json!({ "compositionRef": { "name": self.name } });
         let mut spec = json!({ "url": url });
         match self.kind {
-            NAMESPACED => spec["crossplane"] = composition,
+            NAMESPACED | NAMESPACED_BARE => spec["crossplane"] = composition,
             CLUSTER => {
                 spec["crossplane"] = composition;
                 spec["namespace"] = self.namespace.as_str().into();
@@ -175,18 +177,32 @@ fn merge(into: &mut Value, from: &Value) {
 
 /// Creates the XRDs and waits until the kinds are served.
 pub(crate) async fn define(client: &Client) {
-    for xrd in [v2("Namespaced", NAMESPACED, "vaults"), v2("Cluster", CLUSTER, "clustervaults"), legacy()] {
+    let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    let namespaced = v2("Namespaced", NAMESPACED, "vaults", &open);
+    for xrd in [namespaced, v2("Cluster", CLUSTER, "clustervaults", &open), legacy(&open)] {
         cluster::apply(client, &xrd).await;
     }
     for name in ["vaults", "clustervaults", "xvaults"] {
-        let xrds = api(client, "apiextensions.crossplane.io/v1", "CompositeResourceDefinition", None);
-        let name = format!("{name}.e2e.example.org");
-        watch("the kind is served", Duration::from_mins(1), &xrds, &name, |xrd| is_true(xrd, "Established"))
-            .await;
+        is_served(client, name).await;
     }
+    define_bare(client, &json!({ "host": { "type": "string" } })).await;
 }
 
-fn v2(scope: &str, kind: &str, plural: &str) -> Value {
+/// Creates or changes the XRD that declares this at `status.infisical`.
+pub(crate) async fn define_bare(client: &Client, properties: &Value) {
+    let declared = json!({ "type": "object", "properties": properties });
+    cluster::apply(client, &v2("Namespaced", NAMESPACED_BARE, "barevaults", &declared)).await;
+    is_served(client, "barevaults").await;
+}
+
+async fn is_served(client: &Client, name: &str) {
+    let xrds = api(client, "apiextensions.crossplane.io/v1", "CompositeResourceDefinition", None);
+    let name = format!("{name}.e2e.example.org");
+    watch("the kind is served", Duration::from_mins(1), &xrds, &name, |xrd| is_true(xrd, "Established"))
+        .await;
+}
+
+fn v2(scope: &str, kind: &str, plural: &str, infisical: &Value) -> Value {
     let secret = json!({
         "type": "object", "properties": { "name": { "type": "string" }, "namespace": { "type": "string" } },
     });
@@ -195,12 +211,12 @@ fn v2(scope: &str, kind: &str, plural: &str) -> Value {
         "metadata": { "name": format!("{plural}.e2e.example.org") },
         "spec": {
             "scope": scope, "group": "e2e.example.org", "names": { "kind": kind, "plural": plural },
-            "versions": [version(&json!({ "writeConnectionSecretToRef": secret }))],
+            "versions": [version(&json!({ "writeConnectionSecretToRef": secret }), infisical)],
         },
     })
 }
 
-fn legacy() -> Value {
+fn legacy(infisical: &Value) -> Value {
     json!({
         "apiVersion": "apiextensions.crossplane.io/v1", "kind": "CompositeResourceDefinition",
         "metadata": { "name": "xvaults.e2e.example.org" },
@@ -208,15 +224,15 @@ fn legacy() -> Value {
             "group": "e2e.example.org", "names": { "kind": LEGACY, "plural": "xvaults" },
             "claimNames": { "kind": CLAIM, "plural": "vaultclaims" },
             "connectionSecretKeys": ["token", "host", "organizationId"],
-            "versions": [version(&json!({}))],
+            "versions": [version(&json!({}), infisical)],
         },
     })
 }
 
-fn version(more: &Value) -> Value {
+fn version(more: &Value, infisical: &Value) -> Value {
     let mut spec = json!({ "url": { "type": "string" }, "namespace": { "type": "string" }, "admin": { "type": "string" } });
     merge(&mut spec, more);
-    let status = json!({ "infisical": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
+    let status = json!({ "infisical": infisical });
     json!({
         "name": "v1", "served": true, "referenceable": true,
         "schema": { "openAPIV3Schema": { "type": "object", "properties": {

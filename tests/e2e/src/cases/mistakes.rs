@@ -3,13 +3,13 @@
 
 use fake_infisical::{FakeInfisical, Variant};
 use futures::future::join_all;
-use kube::api::{DynamicObject, ListParams};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::tls::{self, Front};
 use crate::{
     certs::Authority,
-    cluster::{api, apply, condition, is_true, namespace, until, watch},
+    cluster::{apply, condition, events, is_true, namespace, until, watch},
     page::{Applied, Mistake, NAMESPACE, Says, mistakes},
     world::{SOON, World, bootstrap_elsewhere, infisical},
     xrs::{API_VERSION, CLUSTER, LEGACY, NAMESPACED, Xr},
@@ -136,17 +136,8 @@ async fn says(world: &World, Played { mistake, xr, .. }: &Played) {
     };
     watch("the XR says what the page says", SOON, &world.xrs(xr), &xr.name, is_said).await;
     until("the XR has the events of the page", SOON, async || {
-        let events = events(world, xr).await;
+        let events = events(&world.client, &xr.name).await;
         mistake.events.iter().all(|event| events.contains(event)).then_some(())
     })
     .await;
-}
-
-/// Severity, reason and message of the events of an XR.
-async fn events(world: &World, xr: &Xr) -> Vec<[String; 3]> {
-    let of_xr = ListParams::default().fields(&format!("involvedObject.name={}", xr.name));
-    let events = api(&world.client, "v1", "Event", None).list(&of_xr).await;
-    let text = |event: &DynamicObject, name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
-    let columns = |event| ["type", "reason", "message"].map(|name| text(event, name));
-    events.iter().flatten().map(columns).collect()
 }
