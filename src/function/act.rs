@@ -55,7 +55,7 @@ impl Act {
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
         let (key, tokens, origin) = (key.clone(), self.tokens.clone(), work.endpoint.origin().clone());
         self.spawn(&origin, under_way, async move {
-            let outcome = establish::establish(connect.as_ref(), &work).await;
+            let outcome = establish::establish(connect.as_ref(), clock.as_ref(), &work).await;
             log(&work, &outcome);
             tokens.count(outcome.how, outcome.bootstrapped);
             memory.finish(&key, &work, outcome, clock.now());

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::{
     composed_secret::SecretData,
     input::{ConnectionDetail, DetailValue},
+    life::Life,
 };
 
 /// A working connection to an instance.
@@ -25,10 +26,10 @@ pub struct Connection {
     pub organization_slug: String,
     /// The identity whose token it is, as far as the token says.
     pub identity_id: Option<String>,
-    /// When the token was issued, as far as it says.
-    pub issued_at: Option<Timestamp>,
-    /// When the token ends: its `exp`, or its `iat` plus the server's longest
-    /// life of a token. `None` where neither is known.
+    /// How long the token lives, where that was found out just now.
+    pub life: Option<Life>,
+    /// When the token ends by the server's clock: its `exp`, or its `iat` plus the
+    /// server's longest life of a token. `None` where neither is known.
     pub expires_at: Option<Timestamp>,
     /// Whether the token does not say when it ends, and the server could not be
     /// asked.
@@ -51,7 +52,7 @@ impl Connection {
         let capped = || claims.issued_at?.checked_add(max_ttl?).ok();
         Self {
             expires_at: claims.expires_at.or_else(capped),
-            issued_at: claims.issued_at,
+            life: None,
             identity_id: claims.identity_id,
             end_is_open: false,
             is_instance_admin: None,

@@ -130,7 +130,7 @@ impl Function {
     ) -> (Plan, Arc<Remembered>) {
         let key = &observation.xr.key;
         let until = Instant::now() + patience;
-        let (mut started, mut handing_off) = (None, None);
+        let (mut started, mut handing_off) = (false, false);
         let mut is_over = false;
         loop {
             let (plan, remembered) = self.plan(observation);
@@ -140,15 +140,16 @@ impl Function {
                 continue;
             }
             match &plan.action {
-                // Work that has ended and left nothing behind has panicked. That is
-                // for the next call to try again, and not for the server to bear.
-                Action::Start(_) if started == Some(remembered.revision) => return (plan, remembered),
+                // One call starts work once. Whatever makes it due again, be it that it
+                // has panicked or that it seems to have had no effect, is for the next
+                // call to try, and not for the server to bear.
+                Action::Start(_) if started => return (plan, remembered),
                 Action::Start(work) => {
-                    started = Some(remembered.revision);
+                    started = true;
                     span.in_scope(|| self.act.start(key, remembered.revision, work.as_ref().clone()));
                 }
                 // None of Crossplane's workers is to stand in it.
-                Action::Await if started.is_none() && remembered.stands_in_a_queue() => {
+                Action::Await if !started && remembered.stands_in_a_queue() => {
                     return (plan, remembered);
                 }
                 Action::Await => {}
@@ -175,22 +176,20 @@ impl Function {
         key: &XrKey,
         plan: &Plan,
         remembered: &Remembered,
-        started: &mut Option<u64>,
+        started: &mut bool,
         span: &impl Deref<Target = Span>,
     ) -> bool {
         let Some(plan) = &plan.hand_off else { return false };
         let state = remembered.hand_off.as_ref();
         let revision = state.map_or(0, |state| state.revision);
         match &plan.action {
-            HandOffAction::Start(_) if *started == Some(revision) => false,
+            HandOffAction::Start(_) if *started => false,
             HandOffAction::Start(work) => {
-                *started = Some(revision);
+                *started = true;
                 span.in_scope(|| self.act.start_hand_off(key, revision, work.as_ref().clone()));
                 true
             }
-            HandOffAction::Await => {
-                started.is_some() || !state.is_some_and(|state| state.stands_in_a_queue())
-            }
+            HandOffAction::Await => *started || !state.is_some_and(|state| state.stands_in_a_queue()),
             HandOffAction::Wait
             | HandOffAction::Hold { .. }
             | HandOffAction::HandOut

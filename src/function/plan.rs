@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use infisical::{
     claims::Claims,
     endpoint::Endpoint,
-    secret::{AccessToken, Credentials, Email},
+    secret::{AccessToken, Credentials, Email, Fingerprint},
 };
 use jiff::Timestamp;
 
@@ -19,6 +19,8 @@ use self::hand_off::HandOffPlan;
 use crate::{
     act::{Accepted, Establish, Login, MintedFor, Remembered},
     connection::Connection,
+    due::{Due, is_recent},
+    life::Life,
     observe::{AdminSource, Observation, Waiting},
     problem::{Problem, ProblemKind},
     readiness::Readiness,
@@ -227,8 +229,8 @@ fn action(observation: &Observation, remembered: &Remembered, now: Timestamp) ->
     }
     match work(observation, remembered, endpoint, now) {
         Ok(work) => match &remembered.held {
-            Some(held) if held.attempt == work.attempt() && now < held.retry_at => {
-                Action::Hold { problem: held.problem.clone(), retry_at: held.retry_at }
+            Some(held) if held.attempt == work.attempt() && !held.retry_at.is_over(now) => {
+                Action::Hold { problem: held.problem.clone(), retry_at: held.retry_at.at(now) }
             }
             _ => Action::Start(Box::new(work)),
         },
@@ -247,11 +249,14 @@ fn standing(
     if accepted.origin != *endpoint.origin() || has_a_strange_token(observation, remembered, now) {
         return None;
     }
-    let check_at = timing::check_at(accepted, &observation.token_policy, &observation.xr.key);
+    let check_at = timing::check_at(accepted, &observation.token_policy, &observation.xr.key, now);
     // A renewal that failed is tried again long before the next verification.
-    let check_at = remembered.held.as_ref().map_or(check_at, |held| check_at.min(held.retry_at));
-    let check_at = sweep_at(observation, remembered).map_or(check_at, |sweep_at| check_at.min(sweep_at));
-    let check_at = contradicted_at(observation, remembered, accepted).map_or(check_at, |at| check_at.min(at));
+    let others = [
+        remembered.held.as_ref().map(|held| held.retry_at),
+        sweep_at(observation, remembered),
+        contradicted_at(observation, remembered, accepted),
+    ];
+    let check_at = others.into_iter().flatten().fold(check_at, |check_at, other| check_at.min(other.at(now)));
     if check_at <= now {
         return None;
     }
@@ -265,7 +270,7 @@ fn standing(
             } else {
                 // It may be another replica that puts another in its place, or
                 // has revoked it.
-                (now < timing::later(accepted.verified_at, ASKED_AGAIN_AFTER)).then_some(Action::HandOut)
+                is_recent(accepted.verified_at, ASKED_AGAIN_AFTER, now).then_some(Action::HandOut)
             }
         }
         None => {
@@ -279,17 +284,13 @@ fn standing(
 /// When to ask again about a token of which the XR says something else: another
 /// replica was told so, and the two would go on contradicting each other until
 /// the next verification.
-fn contradicted_at(
-    observation: &Observation,
-    remembered: &Remembered,
-    accepted: &Accepted,
-) -> Option<Timestamp> {
+fn contradicted_at(observation: &Observation, remembered: &Remembered, accepted: &Accepted) -> Option<Due> {
     let said = observation.xr.previous.of_type(TOKEN_VALID)?;
     let is_contradicted = conditions::is_what_a_server_said(&said.reason)
         && said.reason != conditions::of_accepted(observation, remembered, accepted)
         && remembered.is_older_than(said);
     let asked_at = remembered.asked_at.unwrap_or(accepted.verified_at);
-    is_contradicted.then(|| timing::later(asked_at, ASKED_AGAIN_AFTER))
+    is_contradicted.then(|| Due::after(asked_at, ASKED_AGAIN_AFTER))
 }
 
 /// The work that would lead to an accepted token, or what it lacks.
@@ -314,7 +315,8 @@ fn work(
     Ok(Establish {
         endpoint: endpoint.clone(),
         renew: token.as_ref().is_some_and(|token| renewal_is_due(token, observation, remembered, now)),
-        sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at <= now),
+        measured: measured(remembered, now),
+        sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at.is_over(now)),
         login: login(remembered, admin.as_ref(), now),
         rival: rival(observation, remembered, now),
         token,
@@ -367,7 +369,7 @@ fn awaited(observation: &Observation, remembered: &Remembered) -> Option<Wait> {
 
 /// When to look for tokens that earlier tries have left alive: once the present
 /// one was seen in observed, and if there is a password to log in with.
-fn sweep_at(observation: &Observation, remembered: &Remembered) -> Option<Timestamp> {
+fn sweep_at(observation: &Observation, remembered: &Remembered) -> Option<Due> {
     let accepted = remembered.accepted.as_ref()?;
     let is_observed = observed_token(observation).map(AccessToken::fingerprint) == Some(accepted.token);
     // A login that was refused is not repeated for this: a token more that is
@@ -429,7 +431,11 @@ fn usable_admin(observation: &Observation, remembered: &Remembered) -> Option<Cr
 fn login(remembered: &Remembered, admin: Option<&Credentials>, now: Timestamp) -> Login {
     let Some(refused) = &remembered.login_refused else { return Login::Allowed };
     let same = admin.is_some_and(|admin| admin.fingerprint() == refused.credentials);
-    if same && now < refused.retry_at { Login::Refused(refused.problem.clone()) } else { Login::Allowed }
+    if same && !refused.retry_at.is_over(now) {
+        Login::Refused(refused.problem.clone())
+    } else {
+        Login::Allowed
+    }
 }
 
 fn connected_before(observation: &Observation, remembered: &Remembered) -> bool {
@@ -447,19 +453,19 @@ pub(crate) fn password_once_worked(observation: &Observation) -> bool {
     previous.is_some_and(|condition| condition.reason == "AdminLoginRefused")
 }
 
+/// Whether a token nears its end, as far as that is known here: how much of the life
+/// of one that was found has passed only the server can say.
 fn renewal_is_due(
     token: &AccessToken,
     observation: &Observation,
     remembered: &Remembered,
     now: Timestamp,
 ) -> bool {
-    let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.token == token.fingerprint());
-    let (issued_at, expires_at) = match accepted {
-        Some(accepted) => (accepted.issued_at, accepted.expires_at),
-        None => {
-            let claims = Claims::of(token);
-            (claims.issued_at, claims.expires_at)
-        }
-    };
-    timing::renew_at(issued_at, expires_at, &observation.token_policy).is_some_and(|renew_at| renew_at <= now)
+    let measured = measured(remembered, now).filter(|(measured, _)| *measured == token.fingerprint());
+    measured.is_some_and(|(_, life)| life.nears_its_end(observation.token_policy.renew_at).is_over(now))
+}
+
+fn measured(remembered: &Remembered, now: Timestamp) -> Option<(Fingerprint, Life)> {
+    let accepted = remembered.accepted.as_ref()?;
+    Some((accepted.token, accepted.measured(now)?))
 }

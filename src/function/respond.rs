@@ -13,6 +13,7 @@ use prost_types::Duration;
 use crate::{
     act::Remembered,
     composed_secret::{self, SecretData, SecretKind},
+    due,
     observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, Observation, Waiting},
     plan::{
         Action, AdminSecret, ConnectionSecret, Plan, Wait,
@@ -63,6 +64,9 @@ const TTL_PERSISTING: i64 = 5;
 /// The longest `ttl` while there is a problem, so that a remedy is noticed
 /// where no change in the cluster brings a call.
 const TTL_PROBLEM_LONGEST: i64 = 60;
+
+/// The longest `ttl` of all: the longest `verifyInterval` that the input may name.
+const TTL_LONGEST: i64 = 24 * 60 * 60;
 
 /// Answers a call.
 #[must_use]
@@ -150,10 +154,14 @@ fn pass_through(request: RunFunctionRequest, ttl: i64) -> RunFunctionResponse {
     }
 }
 
-/// Seconds, from 1. Zero would mean never.
+/// Seconds until a moment, from 1: zero would mean never. Rounded up: a call that comes
+/// too early finds that nothing is due.
+fn until(at: Timestamp, now: Timestamp) -> i64 {
+    at.duration_since(now).as_secs().saturating_add(1).clamp(1, TTL_LONGEST)
+}
+
+/// Seconds until the next call.
 fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now: Timestamp) -> i64 {
-    // Rounded up: a call that comes too early finds that nothing is due.
-    let until = |at: Timestamp| at.duration_since(now).as_secs().saturating_add(1).max(1);
     match action {
         Action::Wait(Wait::For(Waiting::Admin(_) | Waiting::Endpoint(_)))
             if !observation.requirements.resources.is_empty() =>
@@ -164,25 +172,28 @@ fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now:
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
         Action::Await if remembered.stands_in_a_queue() => TTL_QUEUED,
         Action::Await | Action::Start(_) => TTL_WORK,
-        Action::Hold { retry_at, .. } => until(*retry_at).min(TTL_PROBLEM_LONGEST),
-        Action::Keep { check_at } => {
-            let ends_at = remembered.accepted.as_ref().and_then(|accepted| accepted.expires_at);
-            until(*check_at).min(ends_at.map_or(i64::MAX, |at| until(timing::latest_call(now, at))))
-        }
+        Action::Hold { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
+        Action::Keep { check_at } => until(*check_at, now).min(before_the_end(remembered, now)),
     }
+}
+
+/// Seconds after which a call is in time for a token that ends.
+fn before_the_end(remembered: &Remembered, now: Timestamp) -> i64 {
+    let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.expires_at.is_some());
+    let life = accepted.and_then(|accepted| accepted.life);
+    life.map_or(TTL_LONGEST, |life| until(due::later(now, timing::latest_call(life.left(now))), now))
 }
 
 /// The same for handing off.
 fn hand_off_ttl(action: &HandOffAction, remembered: &Remembered, now: Timestamp) -> i64 {
-    let until = |at: Timestamp| at.duration_since(now).as_secs().saturating_add(1).max(1);
     let state = remembered.hand_off.as_ref();
     match action {
-        HandOffAction::Wait => i64::MAX,
+        HandOffAction::Wait => TTL_LONGEST,
         HandOffAction::Await if state.is_some_and(|state| state.stands_in_a_queue()) => TTL_QUEUED,
         HandOffAction::Await | HandOffAction::Start(_) => TTL_WORK,
-        HandOffAction::Hold { retry_at, .. } => until(*retry_at).min(TTL_PROBLEM_LONGEST),
+        HandOffAction::Hold { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
         HandOffAction::HandOut => TTL_PERSISTING,
-        HandOffAction::Keep { check_at } => until(*check_at),
+        HandOffAction::Keep { check_at } => until(*check_at, now),
     }
 }
 

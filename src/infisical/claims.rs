@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::secret::AccessToken;
+use crate::secret::{AccessToken, UserToken};
 
 /// The claims that this function makes use of; a token may lack any of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,13 @@ impl Claims {
     pub fn of(token: &AccessToken) -> Self {
         // Exposed to take its middle part, which is zeroed below.
         Self::read(token.expose()).unwrap_or_default()
+    }
+
+    /// When a session was issued: what the server's clock showed then.
+    #[must_use]
+    pub fn issued_at(session: &UserToken) -> Option<Timestamp> {
+        // Exposed for the same.
+        Self::read(session.expose())?.issued_at
     }
 
     fn read(token: &str) -> Option<Self> {

@@ -36,6 +36,8 @@ pub struct Status {
     /// `maxIdentityAccessTokenTTL`: the longest life of any token. Servers
     /// before it was published leave it out.
     pub max_access_token_ttl: Option<Duration>,
+    /// `date`: what the server's clock shows.
+    pub date: Option<Timestamp>,
 }
 
 /// The server's answer to `GET /api/v1/admin/config`.

@@ -14,6 +14,7 @@ mod authors;
 mod client;
 #[path = "../shared/clock.rs"]
 mod clock;
+mod clocks;
 mod contract;
 mod crd;
 mod direct;

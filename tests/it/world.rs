@@ -42,6 +42,10 @@ impl TestClock {
     pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_secs()).unwrap(), Ordering::SeqCst);
     }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_secs()).unwrap(), Ordering::SeqCst);
+    }
 }
 
 /// Which kind of XR.
@@ -64,6 +68,8 @@ pub(crate) struct World {
     /// What the function counts.
     pub(crate) registry: Registry,
     pub(crate) clock: Arc<TestClock>,
+    /// By how many seconds the server's is ahead of it.
+    pub(crate) server_ahead: Arc<AtomicI64>,
     /// Every response, encoded and printed, for a search of secrets.
     pub(crate) said: Arc<Mutex<Vec<String>>>,
     /// Every password and token that was ever in one of the Secrets.
@@ -86,15 +92,18 @@ impl World {
     pub(crate) async fn start(settings: Settings, kind: Kind) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_470_829)));
-        let time = Arc::clone(&clock);
-        let options = Options { settings, time: Arc::new(move || time.now()), ..Options::default() };
+        let server_ahead = Arc::new(AtomicI64::new(0));
+        let (time, ahead) = (Arc::clone(&clock), Arc::clone(&server_ahead));
+        let time = move || time.now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst));
+        let options = Options { settings, time: Arc::new(time), ..Options::default() };
         let fake = FakeInfisical::start(options).await.unwrap();
         let crossplane = crossplane(kind, &fake.url());
         let limits = limits();
         let (function, registry) = function(&clock, &limits, 1);
         let function = Arc::new(function);
         let said = Arc::default();
-        Self { fake, crossplane, function, registry, clock, said, secrets: BTreeSet::new(), limits, seed: 1 }
+        let secrets = BTreeSet::new();
+        Self { fake, crossplane, function, registry, clock, server_ahead, said, secrets, limits, seed: 1 }
     }
 
     /// A world in which the XR is connected.

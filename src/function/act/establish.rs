@@ -7,6 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use daemon::clock::Clock;
 use infisical::{
     AdminIdentity, Connect, Error, ErrorKind, Infisical, Organization,
     claims::Claims,
@@ -18,8 +19,10 @@ use jiff::Timestamp;
 use super::{Attempt, memory::SWEPT_AFTER};
 use crate::{
     connection::Connection,
+    due::between,
     input::TokenPolicy,
-    plan::{OURS, timing},
+    life::Life,
+    plan::OURS,
     problem::{Problem, ProblemKind},
 };
 
@@ -35,6 +38,8 @@ pub struct Establish {
     pub others: Vec<AccessToken>,
     /// The connection that was accepted before, when the first token is another's.
     pub rival: Option<Arc<Connection>>,
+    /// A token of which it is known how long it lives, and that.
+    pub measured: Option<(Fingerprint, Life)>,
     /// Whether the first token is renewed when it works.
     pub renew: bool,
     /// Whether tokens that earlier tries have left alive are revoked when it works.
@@ -185,7 +190,7 @@ impl Establish {
 }
 
 /// Gets a token that the server accepts, or the problem that is in the way.
-pub(super) async fn establish(connect: &dyn Connect, work: &Establish) -> Outcome {
+pub(super) async fn establish(connect: &dyn Connect, clock: &dyn Clock, work: &Establish) -> Outcome {
     let infisical = match connect.connect(&work.endpoint) {
         Ok(infisical) => infisical,
         Err(error) => {
@@ -195,6 +200,7 @@ pub(super) async fn establish(connect: &dyn Connect, work: &Establish) -> Outcom
     };
     let mut attempt = Run {
         infisical,
+        clock,
         work,
         refused: Vec::new(),
         untested: None,
@@ -214,6 +220,7 @@ pub(super) async fn establish(connect: &dyn Connect, work: &Establish) -> Outcom
 
 struct Run<'a> {
     infisical: Arc<dyn Infisical>,
+    clock: &'a dyn Clock,
     work: &'a Establish,
     refused: Vec<Fingerprint>,
     untested: Option<AccessToken>,
@@ -232,7 +239,7 @@ impl Run<'_> {
     async fn run(&mut self) -> Result<Success, ProblemKind> {
         for token in self.work.tokens() {
             let is_first = self.refused.is_empty();
-            match self.accept(token.clone()).await {
+            match self.accept(token.clone(), Receipt::Found).await {
                 Ok(connection) => {
                     let mut success = self.keep(connection, is_first).await?;
                     // It can work and not be an instance admin's any more. Not
@@ -265,17 +272,16 @@ impl Run<'_> {
     }
 
     /// Rule: a token is handed out only after the server accepted it.
-    async fn accept(&self, token: AccessToken) -> Result<Connection, Refusal> {
+    async fn accept(&self, token: AccessToken, receipt: Receipt) -> Result<Connection, Refusal> {
         let organization = self.infisical.identity_details(&token).await.map_err(Refusal::from)?;
-        Ok(self.connection(token, organization).await)
+        Ok(self.connection(token, organization, receipt).await)
     }
 
-    /// Whether a token has to be renewed, of which only the server has said how
+    /// Whether a token has to be renewed of which it was found out just now how
     /// long it lives.
     fn is_due(&self, connection: &Connection) -> bool {
-        let Connection { issued_at, expires_at, .. } = connection;
-        let renew_at = timing::renew_at(*issued_at, *expires_at, &self.work.token_policy);
-        renew_at.is_some_and(|renew_at| renew_at <= self.work.now)
+        let renewal = connection.life.map(|life| life.nears_its_end(self.work.token_policy.renew_at));
+        renewal.is_some_and(|renewal| renewal.is_over(self.clock.now()))
     }
 
     /// Of two tokens that work the one that every replica prefers. Whether the
@@ -283,36 +289,62 @@ impl Run<'_> {
     async fn preferred(&self, connection: Connection) -> Connection {
         match &self.work.rival {
             Some(rival) if rival.is_preferred_to(&connection) => {
-                self.accept(rival.token.clone()).await.unwrap_or(connection)
+                self.accept(rival.token.clone(), Receipt::Found).await.unwrap_or(connection)
             }
             _ => connection,
         }
     }
 
-    async fn connection(&self, token: AccessToken, organization: Organization) -> Connection {
-        // A token that does not say when it ends lives as long as the server
-        // lets any live. Not knowing that is no reason not to hand it out.
-        let asked = match Claims::of(&token).expires_at {
-            Some(_) => None,
-            None => Some(self.infisical.status().await),
-        };
+    /// A token that does not say when it ends lives as long as the server lets any
+    /// live, and how much of its life has passed is known by the server's clock where
+    /// this process has not had it from the start. Not knowing either is no reason not
+    /// to hand it out.
+    async fn connection(
+        &self,
+        token: AccessToken,
+        organization: Organization,
+        receipt: Receipt,
+    ) -> Connection {
+        let Claims { issued_at, expires_at, .. } = Claims::of(&token);
+        let is_measured = self.known_life(&token).is_some();
+        let asks = expires_at.is_none() || (receipt == Receipt::Found && !is_measured);
+        let asked_at = self.clock.now();
+        let asked = if asks { Some(self.infisical.status().await) } else { None };
         let end_is_open = matches!(asked, Some(Err(_)));
-        let max_ttl = asked.and_then(|answer| answer.ok()?.max_access_token_ttl);
+        let status = asked.and_then(Result::ok);
+        let max_ttl = status.as_ref().and_then(|status| status.max_access_token_ttl);
         let origin = self.work.endpoint.origin().clone();
-        Connection { end_is_open, ..Connection::new(token, origin, organization, max_ttl) }
+        let connection = Connection::new(token, origin, organization, max_ttl);
+        let life = match receipt {
+            Receipt::Issued { at } => Life::issued(issued_at, connection.expires_at, at),
+            Receipt::Found if is_measured && expires_at.is_some() => None,
+            // Whatever the clock here shows, no more than the whole life is left, and
+            // what is renewed too early for it is renewed once.
+            Receipt::Found => {
+                let shown = status.and_then(|status| status.date).unwrap_or(asked_at);
+                Life::found(issued_at, connection.expires_at, shown, asked_at)
+            }
+        };
+        Connection { end_is_open, life, ..connection }
+    }
+
+    fn known_life(&self, token: &AccessToken) -> Option<Life> {
+        let (measured, life) = self.work.measured?;
+        (measured == token.fingerprint()).then_some(life)
     }
 
     /// A token that works is renewed; where that fails it is replaced, and where
     /// that fails as well it is kept: it still works.
     async fn renew(&mut self, connection: Connection) -> Result<Success, ProblemKind> {
+        let at = self.clock.now();
         let renewed = match self.infisical.renew_token(&connection.token).await {
-            Ok(token) => self.accept(token).await.map_err(Refusal::into_kind),
+            Ok(token) => self.accept(token, Receipt::Issued { at }).await.map_err(Refusal::into_kind),
             Err(error) => Err(ProblemKind::Request(error)),
         };
         match renewed {
             Ok(connection) => Ok(Success { connection, problem: None, how: How::Renewed }),
             Err(kind) if self.work.admin.is_none() => Ok(self.kept(connection, kind)),
-            Err(kind) if passes_by_itself(&kind) && !ends_soon(&connection, self.work.now) => {
+            Err(kind) if passes_by_itself(&kind) && !self.ends_soon(&connection) => {
                 Ok(self.kept(connection, kind))
             }
             Err(_) => match self.log_in_and_mint().await {
@@ -320,6 +352,13 @@ impl Run<'_> {
                 Err(kind) => Ok(self.kept(connection, kind)),
             },
         }
+    }
+
+    /// Whether so little of a token's life is left, a tenth, that there is no time
+    /// to wait until renewing works again.
+    fn ends_soon(&self, connection: &Connection) -> bool {
+        let life = connection.life.or_else(|| self.known_life(&connection.token));
+        life.is_some_and(|life| life.has_less_left_than(10, self.clock.now()))
     }
 
     fn kept(&self, connection: Connection, kind: ProblemKind) -> Success {
@@ -337,10 +376,11 @@ impl Run<'_> {
 
     async fn bootstrap(&mut self) -> Result<Success, ProblemKind> {
         let admin = self.admin(false)?.clone();
+        let at = self.clock.now();
         let error = match self.infisical.bootstrap(&admin, &self.work.organization).await {
             Ok(bootstrapped) => {
                 self.bootstrapped = true;
-                return self.try_first_token(bootstrapped.token).await;
+                return self.try_first_token(bootstrapped.token, Receipt::Issued { at }).await;
             }
             Err(error) => error,
         };
@@ -365,8 +405,12 @@ impl Run<'_> {
 
     /// The token that bootstrap returns is tried first and replaced when it is
     /// dead, as on a strict server. Where the server cannot be asked it is kept.
-    async fn try_first_token(&mut self, token: AccessToken) -> Result<Success, ProblemKind> {
-        match self.accept(token.clone()).await {
+    async fn try_first_token(
+        &mut self,
+        token: AccessToken,
+        receipt: Receipt,
+    ) -> Result<Success, ProblemKind> {
+        match self.accept(token.clone(), receipt).await {
             Ok(connection) => Ok(Success { connection, problem: None, how: How::Bootstrapped }),
             Err(Refusal::Token(_)) => self.log_in_and_mint().await,
             Err(Refusal::Other(error)) => {
@@ -397,8 +441,10 @@ impl Run<'_> {
             self.login = Some(Err(ProblemKind::MfaRequired { email: admin.email.clone() }));
             return None;
         }
+        // What the server's clock shows: by it the tokens' ages are told.
+        let shown = Claims::issued_at(&selected.token)?;
         for token in self.infisical.list_tokens(&selected.token, identity).await.ok()? {
-            let is_old = timing::later(token.created_at, SWEPT_AFTER) <= self.work.now;
+            let is_old = between(token.created_at, shown) >= SWEPT_AFTER;
             if token.name == self.work.token_name && *token.id != *present && is_old && !token.revoked {
                 self.infisical.revoke_token(&selected.token, &token.id).await.ok()?;
                 tracing::info!("revoked a token that an earlier try had left alive");
@@ -423,12 +469,13 @@ impl Run<'_> {
             return Err(problem.kind.clone());
         }
         let session = self.log_in(&admin).await?;
+        let at = self.clock.now();
         let (token, is_instance_admin) = self.mint(&admin, &session).await.inspect_err(|kind| {
             if matches!(kind, ProblemKind::MfaRequired { .. }) {
                 self.login = Some(Err(kind.clone()));
             }
         })?;
-        match self.accept(token.clone()).await {
+        match self.accept(token.clone(), Receipt::Issued { at }).await {
             Ok(connection) => {
                 let is_instance_admin = Some(is_instance_admin);
                 let connection = Connection { is_instance_admin, ..connection };
@@ -520,6 +567,15 @@ impl Run<'_> {
     }
 }
 
+/// How this process came by a token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Receipt {
+    /// The server has issued it upon a request of this run, sent `at`.
+    Issued { at: Timestamp },
+    /// It was there.
+    Found,
+}
+
 /// Why a token was not accepted.
 enum Refusal {
     /// The server says that it does not work.
@@ -542,15 +598,6 @@ impl Refusal {
             Self::Token(error) | Self::Other(error) => ProblemKind::Request(error),
         }
     }
-}
-
-/// Whether so little of a token's life is left, a tenth, that there is no time
-/// to wait until renewing works again.
-fn ends_soon(connection: &Connection, now: Timestamp) -> bool {
-    let (Some(issued_at), Some(expires_at)) = (connection.issued_at, connection.expires_at) else {
-        return false;
-    };
-    expires_at.duration_since(now) < expires_at.duration_since(issued_at) / 10
 }
 
 /// Whether another try at the same thing may well succeed.

@@ -18,9 +18,9 @@ use jiff::Timestamp;
 
 use super::memory::SWEPT_AFTER;
 use crate::{
+    due::between,
     identity::Identity,
     input::{Project, ProjectSlug},
-    plan::timing,
     problem::{Problem, ProblemKind},
 };
 
@@ -125,7 +125,7 @@ pub(super) async fn hand_off(connect: &dyn Connect, work: &HandOff) -> HandOffOu
             return HandOffOutcome { problem: problem(ProblemKind::Request(error)), ..Default::default() };
         }
     };
-    let mut run = Run { infisical, work, outcome: HandOffOutcome::default() };
+    let mut run = Run { infisical, work, outcome: HandOffOutcome::default(), shown: None };
     if let Err(kind) = run.run().await {
         let is_refused = |kind: &ErrorKind| matches!(kind, ErrorKind::TokenRefused(_));
         run.outcome.token_refused = matches!(&kind, ProblemKind::Request(error) if is_refused(&error.kind));
@@ -145,6 +145,8 @@ struct Run<'a> {
     infisical: Arc<dyn Infisical>,
     work: &'a HandOff,
     outcome: HandOffOutcome,
+    /// What the server's clock showed at the last login.
+    shown: Option<Timestamp>,
 }
 
 impl<'a> Run<'a> {
@@ -188,14 +190,15 @@ impl<'a> Run<'a> {
     }
 
     /// Rule: what is handed out was accepted by the server.
-    async fn accept(&self, login: &UniversalAuth) -> Result<Identity, Error> {
+    async fn accept(&mut self, login: &UniversalAuth) -> Result<Identity, Error> {
         let token = self.infisical.universal_auth_login(login).await?;
         let organization = self.infisical.identity_details(&token).await;
         // It was asked for to see that the login works. One that is not ended has an
         // end of its own.
         self.infisical.end_token(&token).await.ok();
         let organization = organization?;
-        let Claims { client_secret_id, identity_id, .. } = Claims::of(&token);
+        let Claims { client_secret_id, identity_id, issued_at, .. } = Claims::of(&token);
+        self.shown = issued_at;
         let origin = self.work.endpoint.origin().clone();
         Ok(Identity { login: login.clone(), client_secret_id, id: identity_id, origin, organization })
     }
@@ -323,7 +326,8 @@ impl<'a> Run<'a> {
         let (infisical, token) = (&self.infisical, &self.work.token);
         // Not knowing which is ours is a reason to leave them all alone.
         let (present, id) = (identity.client_secret_id.as_ref()?, identity.id.as_ref()?);
-        let is_old = |created_at| timing::later(created_at, SWEPT_AFTER) <= self.work.now;
+        let shown = self.shown?;
+        let is_old = |created_at| between(created_at, shown) >= SWEPT_AFTER;
         for secret in infisical.list_client_secrets(token, id).await.ok()? {
             let is_ours = secret.description == self.work.name && !secret.revoked;
             if is_ours && secret.id != *present && is_old(secret.created_at) {

@@ -27,8 +27,10 @@ use tokio::sync::watch;
 use super::{Establish, HandOff, HandOffOutcome, HandedOff, Outcome};
 use crate::{
     connection::{Connection, ObservedConnection},
+    due::{Due, is_recent, later},
     identity::ObservedIdentity,
     input::{ConnectionDetail, IdentityDetail},
+    life::Life,
     metrics::Census,
     observe::{PreviousCondition, XrKey},
     plan::timing,
@@ -94,7 +96,7 @@ struct Entry {
     /// What was answered last: the reason of each condition, by its type.
     said: Box<[(&'static str, &'static str)]>,
     /// When it is called again at the latest, if there still is such an XR.
-    called_by: Option<Timestamp>,
+    called_by: Option<Due>,
 }
 
 /// What is remembered of one XR. What few XRs have, or have for a short time, is
@@ -122,7 +124,7 @@ pub struct Remembered {
     /// An email that an interrupted bootstrap has used up.
     pub burnt: Option<Box<Email>>,
     /// When to look for tokens that earlier tries have left alive.
-    pub sweep_at: Option<Timestamp>,
+    pub sweep_at: Option<Due>,
     /// When the server was asked last, and had answered or had not.
     pub asked_at: Option<Timestamp>,
     /// What is remembered of handing off, if that is asked for.
@@ -147,9 +149,9 @@ pub struct Accepted {
     pub origin: Origin,
     /// When it did so last.
     pub verified_at: Timestamp,
-    /// When the token was issued.
-    pub issued_at: Option<Timestamp>,
-    /// When it ends.
+    /// How long it lives, and how much of that has passed.
+    pub life: Option<Life>,
+    /// When it ends by the server's clock, to be shown.
     pub expires_at: Option<Timestamp>,
     /// Whether that is not known because the server could not be asked.
     pub end_is_open: bool,
@@ -173,7 +175,7 @@ pub struct Held {
     /// How often in a row.
     pub attempts: u32,
     /// When it is tried again, unless what would be tried has changed.
-    pub retry_at: Timestamp,
+    pub retry_at: Due,
 }
 
 /// What an attempt is made with. A change of it is worth a try at once.
@@ -197,7 +199,7 @@ pub struct LoginRefused {
     /// How often in a row.
     pub attempts: u32,
     /// When these credentials are tried again.
-    pub retry_at: Timestamp,
+    pub retry_at: Due,
 }
 
 impl Held {
@@ -301,7 +303,7 @@ impl Memory {
         let Some(entry) = entries.get_mut(key) else { return };
         let ttl = response.meta.as_ref().and_then(|meta| meta.ttl.as_ref()).map_or(0, |ttl| ttl.seconds);
         let ttl = Duration::from_secs(u64::try_from(ttl).unwrap_or(0));
-        entry.called_by = Some(timing::later(now, ttl * CALLED_WITHIN + CALL_IS_LATE_AFTER));
+        entry.called_by = Some(Due::after(now, ttl * CALLED_WITHIN + CALL_IS_LATE_AFTER));
         let said = || response.conditions.iter().map(|says| (says.r#type.as_str(), says.reason.as_str()));
         if !said().eq(entry.said.iter().copied()) {
             entry.said = said().filter_map(|(name, reason)| conditions::known(name, reason)).collect();
@@ -312,7 +314,7 @@ impl Memory {
     #[must_use]
     pub fn census(&self, now: Timestamp) -> Census {
         let entries = self.lock();
-        let is_called = |entry: &&Entry| entry.called_by.is_some_and(|by| now <= by);
+        let is_called = |entry: &&Entry| entry.called_by.is_some_and(|by| !by.is_over(now));
         let mut census = Census::default();
         for entry in entries.values().map(AsRef::as_ref).filter(is_called) {
             for said in &*entry.said {
@@ -413,7 +415,10 @@ impl Memory {
             return;
         }
         self.lock().retain(|_, entry| {
-            let forgotten = entry.last_called.is_some_and(|at| timing::later(at, FORGOTTEN_AFTER) < now);
+            // Ahead of a clock that was set back it is counted from now.
+            let last_called = entry.last_called.map(|at| at.min(now));
+            entry.last_called = last_called;
+            let forgotten = last_called.is_some_and(|at| later(at, FORGOTTEN_AFTER) < now);
             entry.is_working() || is_alive(entry.handing_off.as_ref()) || !forgotten
         });
     }
@@ -461,7 +466,7 @@ impl Remembered {
         self.revision += 1;
         self.asked_at = Some(now);
         if work.sweep {
-            let again = timing::later(now, SWEPT_AFTER);
+            let again = Due::after(now, SWEPT_AFTER);
             self.sweep_at = if outcome.swept { None } else { Some(again) };
         }
         // One that could not be tried is kept until it was.
@@ -494,7 +499,7 @@ impl Remembered {
         self.login_refused = login.err().map(|problem| {
             let again = self.login_refused.as_ref().filter(|refused| refused.credentials == credentials);
             let attempts = again.map_or(1, |refused| refused.attempts.saturating_add(1));
-            let retry_at = timing::later(now, timing::pause(problem.retry(), attempts, key));
+            let retry_at = Due::after(now, timing::pause(problem.retry(), attempts, key));
             Box::new(LoginRefused { credentials, problem, attempts, retry_at })
         });
     }
@@ -508,7 +513,7 @@ impl Remembered {
         let token_id = Claims::of(&connection.token).token_id;
         let is_the_same = |before: &Accepted| before.token_id.is_some() && before.token_id == token_id;
         if !before.as_ref().is_some_and(is_the_same) {
-            self.sweep_at = Some(timing::later(now, SWEEPS_AFTER));
+            self.sweep_at = Some(Due::after(now, SWEEPS_AFTER));
         }
         let same = before.as_ref().filter(|before| before.token == token);
         let (seen_at, last_seen_at) = same.map_or((None, None), |it| (it.seen_at, it.last_seen_at));
@@ -525,7 +530,7 @@ impl Remembered {
             origin: connection.origin.clone(),
             // What was due by the time at which the work began was done.
             verified_at: work.now,
-            issued_at: connection.issued_at,
+            life: connection.life.or_else(|| same.and_then(|same| same.life)),
             expires_at: connection.expires_at.or(known_end),
             end_is_open: connection.end_is_open && known_end.is_none(),
             is_instance_admin: connection.is_instance_admin.or(was_admin),
@@ -547,12 +552,12 @@ impl Remembered {
         let pause = timing::pause(retry, attempts, key);
         // A token that works leaves time to try again.
         let pause = match &self.accepted {
-            Some(Accepted { expires_at: Some(expires_at), verified_at, .. }) if *verified_at == work.now => {
-                pause.max(timing::pause_of_renewal(*expires_at, now, key))
+            Some(Accepted { life: Some(life), verified_at, .. }) if *verified_at == work.now => {
+                pause.max(timing::pause_of_renewal(life.left(now), key))
             }
             _ => pause,
         };
-        let retry_at = timing::later(now, pause);
+        let retry_at = Due::after(now, pause);
         self.held = Some(Box::new(Held { problem, attempt, attempts, retry_at }));
     }
 }
@@ -564,15 +569,20 @@ impl Accepted {
         self.is_instance_admin == Some(false)
     }
 
-    /// Whether it was issued a short time ago.
+    /// Whether it was issued to this process a short time ago.
     pub(crate) fn is_young(&self, now: Timestamp) -> bool {
-        self.issued_at.is_some_and(|at| now < timing::later(at, SAFE))
+        self.life.is_some_and(|life| life.was_issued_within(SAFE, now))
+    }
+
+    /// How long it lives, where that is known for sure.
+    pub(crate) fn measured(&self, now: Timestamp) -> Option<Life> {
+        self.life.filter(|life| life.is_known(now) && !self.end_is_open && self.verified_at <= now)
     }
 
     /// Whether no other replica revokes it, since it is young or was in the
     /// cluster a short time ago. A stale read does not show an older time.
     pub(crate) fn is_safe_from_others(&self, now: Timestamp) -> bool {
-        self.is_young(now) || self.last_seen_at.is_some_and(|at| now < timing::later(at, SAFE))
+        self.is_young(now) || self.last_seen_at.is_some_and(|at| is_recent(at, SAFE, now))
     }
 
     /// Notes whether the connection is in observed, all of it; what is not is
@@ -585,8 +595,9 @@ impl Accepted {
         let Some(connection) = &self.connection else { return };
         let is_there = observed.in_place && connection.is_in(observed, wanted);
         if is_there {
-            let seen_at = *self.seen_at.get_or_insert(now);
-            if timing::later(seen_at, HELD_AFTER_SEEN) <= now {
+            let seen_at = self.seen_at.map_or(now, |at| at.min(now));
+            self.seen_at = Some(seen_at);
+            if Due::after(seen_at, HELD_AFTER_SEEN).is_over(now) {
                 self.connection = None;
             }
         } else {
@@ -634,7 +645,8 @@ mod tests {
         let organization = Organization { id: "o".to_owned(), name: "o".to_owned(), slug: "o".to_owned() };
         let origin = Origin::parse("http://infisical:8080").unwrap();
         let mut connection = Connection::new(AccessToken::new(token), origin, organization, None);
-        (connection.issued_at, connection.expires_at) = (Some(at(0)), Some(at(expires)));
+        connection.life = Life::issued(Some(at(0)), Some(at(expires)), at(0));
+        connection.expires_at = Some(at(expires));
         connection
     }
 
@@ -654,6 +666,7 @@ mod tests {
             endpoint: Endpoint::new(origin, Tls::default()),
             token: Some(AccessToken::new(token)),
             others: Vec::new(),
+            measured: None,
             renew: false,
             sweep: false,
             admin: Some(mk_admin("marker-password")),
@@ -799,7 +812,7 @@ mod tests {
         memory.finish(&key, &work, accepting("a", 60), at(42));
         let remembered = memory.recall(&key, None, &WANTED, at(42));
         let accepted = remembered.accepted.as_ref().unwrap();
-        assert_eq!(timing::check_at(accepted, &TokenPolicy::default(), &key), at(40));
+        assert_eq!(timing::check_at(accepted, &TokenPolicy::default(), &key, at(39)), at(40));
     }
 
     #[test]

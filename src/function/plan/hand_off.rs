@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{ASKED_AGAIN_AFTER, Action, timing, token_name};
 use crate::{
     act::{Accepted, AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
+    due::{Due, is_recent},
     identity::ObservedIdentity,
     observe::{HandOff, Observation},
     problem::Problem,
@@ -152,8 +153,8 @@ impl At<'_> {
         }
         let work = self.work(endpoint, token);
         match &self.state.held {
-            Some(held) if self.now < held.retry_at && held.attempt == work.attempt() => {
-                HandOffAction::Hold { problem: held.problem.clone(), retry_at: held.retry_at }
+            Some(held) if !held.retry_at.is_over(self.now) && held.attempt == work.attempt() => {
+                HandOffAction::Hold { problem: held.problem.clone(), retry_at: held.retry_at.at(self.now) }
             }
             _ => HandOffAction::Start(Box::new(work)),
         }
@@ -175,16 +176,17 @@ impl At<'_> {
         if !self.is_of(accepted, endpoint) || self.is_strange() || is_due {
             return None;
         }
-        let check_at = self.verify_at(accepted);
+        let check_at = self.verification(accepted).at(self.now);
         let retry_at = self.state.held.as_ref().map(|held| held.retry_at);
         let others = [retry_at, self.sweep_at(), self.contradicted_at(accepted)];
-        let check_at = others.into_iter().flatten().fold(check_at, Timestamp::min);
+        let sooner = |check_at: Timestamp, other: Due| check_at.min(other.at(self.now));
+        let check_at = others.into_iter().flatten().fold(check_at, sooner);
         if check_at <= self.now {
             None
         } else if is_seen {
             Some(HandOffAction::Keep { check_at })
         } else if accepted.identity.is_some() {
-            let is_fresh = self.now < timing::later(accepted.verified_at, ASKED_AGAIN_AFTER);
+            let is_fresh = is_recent(accepted.verified_at, ASKED_AGAIN_AFTER, self.now);
             is_fresh.then_some(HandOffAction::HandOut)
         } else {
             None
@@ -198,14 +200,14 @@ impl At<'_> {
         accepted.origin == *endpoint.origin() && token.is_some_and(|it| it.token_id == accepted.token_id)
     }
 
-    fn verify_at(&self, accepted: &AcceptedIdentity) -> Timestamp {
+    fn verification(&self, accepted: &AcceptedIdentity) -> Due {
         let policy = &self.observation.token_policy;
-        timing::verify_at(accepted.verified_at, policy.verify_interval, &self.observation.xr.key)
+        timing::verification(accepted.verified_at, policy.verify_interval, &self.observation.xr.key)
     }
 
     fn is_fresh(&self, endpoint: &Endpoint) -> bool {
         let is_fresh = |accepted: &AcceptedIdentity| {
-            self.is_of(accepted, endpoint) && self.now < self.verify_at(accepted)
+            self.is_of(accepted, endpoint) && !self.verification(accepted).is_over(self.now)
         };
         !self.is_strange() && self.state.accepted.as_ref().is_some_and(is_fresh)
     }
@@ -219,7 +221,7 @@ impl At<'_> {
 
     /// When to look for what earlier tries have left: once the present client
     /// secret was seen in observed.
-    fn sweep_at(&self) -> Option<Timestamp> {
+    fn sweep_at(&self) -> Option<Due> {
         let accepted = self.state.accepted.as_ref()?;
         let is_observed = login(self.wanted.observed.as_ref()) == Some(accepted.login);
         if is_observed { self.state.sweep_at } else { None }
@@ -227,13 +229,13 @@ impl At<'_> {
 
     /// When to ask again where the XR says something else: another replica was
     /// told so.
-    fn contradicted_at(&self, accepted: &AcceptedIdentity) -> Option<Timestamp> {
+    fn contradicted_at(&self, accepted: &AcceptedIdentity) -> Option<Due> {
         let said = self.observation.xr.previous.of_type(conditions::HANDED_OFF)?;
         let is_contradicted = conditions::is_what_a_server_said(&said.reason)
             && said.reason != conditions::of_accepted(self.state)
             && self.state.is_older_than(said);
         let asked_at = self.state.asked_at.unwrap_or(accepted.verified_at);
-        is_contradicted.then(|| timing::later(asked_at, ASKED_AGAIN_AFTER))
+        is_contradicted.then(|| Due::after(asked_at, ASKED_AGAIN_AFTER))
     }
 
     fn work(&self, endpoint: &Endpoint, token: AccessToken) -> Work {
@@ -249,7 +251,7 @@ impl At<'_> {
             identity_id: self.state.accepted.as_ref().and_then(|accepted| accepted.identity_id.clone()),
             is_fresh: self.is_fresh(endpoint),
             revoke: self.right_is_due(),
-            sweep: self.sweep_at().is_some_and(|sweep_at| sweep_at <= self.now),
+            sweep: self.sweep_at().is_some_and(|sweep_at| sweep_at.is_over(self.now)),
             now: self.now,
         }
     }

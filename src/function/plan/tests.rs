@@ -79,7 +79,7 @@ pub(crate) fn mk_observation() -> Observation {
 fn mk_connection(token: &str, expires: i64) -> Connection {
     let organization = Organization { id: "o".to_owned(), name: "vault".to_owned(), slug: "v".to_owned() };
     let mut connection = Connection::new(AccessToken::new(token), origin(), organization, None);
-    connection.issued_at = Some(at(expires - 90 * DAY));
+    connection.life = Life::issued(Some(at(expires - 90 * DAY)), Some(at(expires)), at(0));
     connection.expires_at = Some(at(expires));
     connection
 }
@@ -97,7 +97,7 @@ pub(crate) fn mk_accepted(token: &str) -> Accepted {
         token_id: None,
         origin: origin(),
         verified_at: at(0),
-        issued_at: connection.issued_at,
+        life: connection.life,
         expires_at: connection.expires_at,
         end_is_open: false,
         is_instance_admin: None,
@@ -113,7 +113,7 @@ fn mk_held(observation: &Observation, kind: ProblemKind, retry_in: i64) -> Held 
         problem: Problem::new(&origin(), kind),
         attempt: work.unwrap().attempt(),
         attempts: 1,
-        retry_at: at(retry_in),
+        retry_at: Due::test(at(retry_in)),
     }
 }
 
@@ -398,7 +398,7 @@ const TABLE: &[Row] = &[
             connected(observation, remembered);
             let accepted = remembered.accepted.as_mut().unwrap();
             accepted.verified_at = at(-60);
-            (accepted.issued_at, accepted.expires_at) = (Some(at(-60 * DAY)), Some(at(30 * DAY)));
+            accepted.life = Life::found(Some(at(-60 * DAY)), Some(at(30 * DAY)), at(0), at(0));
         },
         admin: "Observed",
         connection: ConnectionSecret::Remembered,
@@ -455,7 +455,7 @@ const TABLE: &[Row] = &[
                 credentials: mk_admin().fingerprint(),
                 problem,
                 attempts: 1,
-                retry_at: at(60),
+                retry_at: Due::test(at(60)),
             }));
             observation.connection = Some(mk_observed("strange"));
         },
@@ -614,9 +614,10 @@ fn a_check_comes_before_the_interval_ends_and_at_the_renewal() {
     let policy = TokenPolicy::default();
     let key = XrKey::test("uid");
     let accepted = Accepted { verified_at: at(0), ..mk_accepted("a") };
-    let check_at = timing::check_at(&accepted, &policy, &key);
+    let check_at = timing::check_at(&accepted, &policy, &key, at(0));
     assert!(check_at > at(539) && check_at <= at(600), "{check_at}");
 
-    let soon = Accepted { issued_at: Some(at(-40)), expires_at: Some(at(20)), ..accepted };
-    assert_eq!(timing::check_at(&soon, &TokenPolicy { renew_at: 0.25, ..policy }, &key), at(5));
+    let life = Life::found(Some(at(-40)), Some(at(20)), at(0), at(0));
+    let soon = Accepted { life, ..accepted };
+    assert_eq!(timing::check_at(&soon, &TokenPolicy { renew_at: 0.25, ..policy }, &key, at(0)), at(5));
 }

@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::{act::Accepted, input::TokenPolicy, observe::XrKey, problem::Retry};
+use crate::{act::Accepted, due::Due, input::TokenPolicy, observe::XrKey, problem::Retry};
 
 /// The first pause after a failure that may pass any moment.
 const SOON_FIRST: Duration = Duration::from_secs(2);
@@ -22,44 +22,25 @@ const RARELY_LONGEST: Duration = Duration::from_hours(1);
 /// The longest pause that a server can ask for.
 const AFTER_LONGEST: Duration = Duration::from_mins(10);
 
-/// The longest life of a token by default (recorded: 7776000 s).
-const DEFAULT_LIFE: Duration = Duration::from_hours(90 * 24);
-
 /// How soon the server is asked again how long a token lives.
 const END_ASKED_AGAIN: Duration = Duration::from_mins(1);
 
 /// When a token that was accepted is verified or renewed next.
 #[must_use]
-pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey) -> Timestamp {
+pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey, now: Timestamp) -> Timestamp {
     let interval = if accepted.end_is_open { END_ASKED_AGAIN } else { policy.verify_interval };
-    let verify_at = verify_at(accepted.verified_at, interval.min(policy.verify_interval), xr);
-    match renew_at(accepted.issued_at, accepted.expires_at, policy) {
-        // A renewal that is overdue was tried at the last verification.
-        Some(renew_at) if renew_at > accepted.verified_at => verify_at.min(renew_at),
-        _ => verify_at,
-    }
+    let verify = verification(accepted.verified_at, interval.min(policy.verify_interval), xr);
+    let renewal = accepted.life.map(|life| life.nears_its_end(policy.renew_at));
+    // One that is overdue was tried at the last verification.
+    let renewal = renewal.filter(|renewal| renewal.comes_after(accepted.verified_at));
+    renewal.map_or(verify.at(now), |renewal| verify.at(now).min(renewal.at(now)))
 }
 
 /// When what was accepted is asked about again: earlier than the interval by up to
 /// a tenth, never later.
 #[must_use]
-pub fn verify_at(verified_at: Timestamp, interval: Duration, xr: &XrKey) -> Timestamp {
-    later(verified_at, interval.mul_f64(1.0 - 0.1 * spread(xr)))
-}
-
-/// When a token is renewed: when the set fraction of its life is left. One of
-/// which nobody says when it ends is taken to live as long as a server lets any
-/// live by default; what renewing returns does say it.
-#[must_use]
-pub fn renew_at(
-    issued_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-    policy: &TokenPolicy,
-) -> Option<Timestamp> {
-    let issued_at = issued_at?;
-    let expires_at = expires_at.unwrap_or_else(|| later(issued_at, DEFAULT_LIFE));
-    let life = Duration::try_from(expires_at.duration_since(issued_at)).ok()?;
-    expires_at.checked_sub(life.mul_f64(policy.renew_at)).ok()
+pub fn verification(verified_at: Timestamp, interval: Duration, xr: &XrKey) -> Due {
+    Due::after(verified_at, interval.mul_f64(1.0 - 0.1 * spread(xr)))
 }
 
 /// How long to wait after the `attempts`th failure in a row, from 1.
@@ -81,20 +62,18 @@ pub fn pause(retry: Retry, attempts: u32, xr: &XrKey) -> Duration {
 /// left of the token's life, so that it is tried some dozens of times before
 /// the end, be that in a minute or in a month.
 #[must_use]
-pub fn pause_of_renewal(expires_at: Timestamp, now: Timestamp, xr: &XrKey) -> Duration {
-    let left = Duration::try_from(expires_at.duration_since(now)).unwrap_or_default();
+pub fn pause_of_renewal(left: Duration, xr: &XrKey) -> Duration {
     (left / 20).min(RARELY_LONGEST).mul_f64(0.8 + 0.4 * spread(xr))
 }
 
-/// When to be called again at the latest about a token that ends then.
+/// When to be called again at the latest about a token of which so much is left.
 ///
 /// Crossplane's response cache answers in our place until the `ttl` is over, and
 /// what it answers has the whole `ttl` again; to each wait a tenth may be added.
 /// After both some of the token's life has to be left.
 #[must_use]
-pub fn latest_call(now: Timestamp, expires_at: Timestamp) -> Timestamp {
-    let left = Duration::try_from(expires_at.duration_since(now)).unwrap_or_default();
-    later(now, left.mul_f64(1.0 / 2.3))
+pub fn latest_call(left: Duration) -> Duration {
+    left.mul_f64(1.0 / 2.3)
 }
 
 /// A number from 0 to 1 that is a function of the XR.
@@ -111,17 +90,12 @@ fn spread(xr: &XrKey) -> f64 {
     f64::from(hash ^ (hash >> 16)) / f64::from(u32::MAX)
 }
 
-/// A moment after another, or the end of time.
-#[must_use]
-pub fn later(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use infisical::{endpoint::Origin, secret::AccessToken};
 
     use super::*;
+    use crate::life::Life;
 
     const MINUTE: i64 = 60;
     const DAY: i64 = 24 * 60 * 60;
@@ -140,7 +114,7 @@ mod tests {
             token_id: None,
             origin: Origin::parse("http://infisical:8080").unwrap(),
             verified_at: at(verified),
-            issued_at: issued.map(at),
+            life: Life::found(issued.map(at), expires.map(at), at(verified), at(verified)),
             expires_at: expires.map(at),
             end_is_open: false,
             is_instance_admin: None,
@@ -181,25 +155,35 @@ mod tests {
             ("it ended before it was issued", mk_accepted(0, Some(60), Some(0)), 9 * MINUTE..=10 * MINUTE),
         ];
         for (why, accepted, expected) in table {
-            let seconds = check_at(&accepted, &policy, &xr()).duration_since(at(0)).as_secs();
+            let seconds = check_at(&accepted, &policy, &xr(), at(0)).duration_since(at(0)).as_secs();
             assert!(expected.contains(&seconds), "{why}: {seconds} s");
         }
     }
 
     #[test]
     fn a_token_is_renewed_when_the_set_fraction_of_its_life_is_left() {
-        let third = TokenPolicy::default();
-        let half = TokenPolicy { renew_at: 0.5, ..third };
         let table = [
-            ("a third", Some(0), Some(90 * DAY), third, Some(60 * DAY)),
-            ("half", Some(0), Some(90 * DAY), half, Some(45 * DAY)),
-            ("a minute", Some(0), Some(60), third, Some(40)),
-            ("the default life where the end is not known", Some(0), None, third, Some(60 * DAY)),
-            ("never, where nothing is known", None, Some(60), third, None),
+            ("a third", Some(0), Some(90 * DAY), 1.0 / 3.0, Some(60 * DAY)),
+            ("half", Some(0), Some(90 * DAY), 0.5, Some(45 * DAY)),
+            ("a minute", Some(0), Some(60), 1.0 / 3.0, Some(40)),
+            ("the default life where the end is not known", Some(0), None, 1.0 / 3.0, Some(60 * DAY)),
+            ("never, where nothing is known", None, None, 1.0 / 3.0, None),
         ];
-        for (why, issued, expires, policy, expected) in table {
-            let found = renew_at(issued.map(at), expires.map(at), &policy);
+        for (why, issued, expires, renew_at, expected) in table {
+            let life = Life::found(issued.map(at), expires.map(at), at(0), at(0));
+            let found = life.map(|life| life.nears_its_end(renew_at).at(at(0)));
             assert_eq!(found, expected.map(at), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_puts_nothing_off() {
+        let policy = TokenPolicy::default();
+        for expires in [None, Some(60), Some(90 * DAY)] {
+            let accepted = mk_accepted(0, Some(0), expires);
+            for now in [-30 * DAY, -1] {
+                assert_eq!(check_at(&accepted, &policy, &xr(), at(now)), at(now), "{expires:?} {now}");
+            }
         }
     }
 
@@ -229,20 +213,19 @@ mod tests {
 
     #[test]
     fn a_renewal_that_failed_is_tried_in_proportion_to_what_is_left() {
-        for (left, expected) in [(20, 1.0), (600, 30.0), (30 * DAY, 3600.0), (-5, 0.0)] {
-            let pause = pause_of_renewal(at(left), at(0), &xr()).as_secs_f64();
+        for (left, expected) in [(20, 1.0), (600, 30.0), (30 * 86_400, 3600.0), (0, 0.0)] {
+            let pause = pause_of_renewal(Duration::from_secs(left), &xr()).as_secs_f64();
             assert!((expected * 0.8..=expected * 1.2).contains(&pause), "{left}: {pause}");
         }
     }
 
     #[test]
     fn a_token_lives_on_when_the_response_was_cached_and_both_waits_were_long() {
-        for left in [60, 120, 3600, 90 * DAY] {
-            let ttl = latest_call(at(0), at(left)).duration_since(at(0)).as_secs_f64();
-            let left = f64::from(u32::try_from(left).unwrap());
-            assert!(ttl * (1.0 + 1.1) < left * 0.95, "{left}: {ttl}");
+        for left in [60, 120, 3600, 90 * 86_400].map(Duration::from_secs) {
+            let ttl = latest_call(left).as_secs_f64();
+            assert!(ttl * (1.0 + 1.1) < left.as_secs_f64() * 0.95, "{left:?}: {ttl}");
         }
-        assert_eq!(latest_call(at(0), at(-5)), at(0), "one that has ended is looked at at once");
+        assert_eq!(latest_call(Duration::ZERO), Duration::ZERO, "one that has ended is looked at at once");
     }
 
     #[test]

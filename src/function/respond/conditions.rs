@@ -554,7 +554,7 @@ mod tests {
             credentials: None,
             tokens: vec![AccessToken::new("a").fingerprint()],
         };
-        let retry_at = jiff::Timestamp::MAX;
+        let retry_at = crate::due::Due::test(jiff::Timestamp::MAX);
         Held { problem: Problem::new(&origin, kind), attempt, attempts: 1, retry_at }
     }
 

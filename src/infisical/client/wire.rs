@@ -19,6 +19,7 @@ use crate::{
 pub(super) struct Status {
     #[serde(default, rename = "maxIdentityAccessTokenTTL")]
     max_access_token_ttl: Option<u64>,
+    date: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -177,7 +178,10 @@ pub(super) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ti
 
 impl From<Status> for domain::Status {
     fn from(answer: Status) -> Self {
-        Self { max_access_token_ttl: answer.max_access_token_ttl.map(Duration::from_secs) }
+        Self {
+            max_access_token_ttl: answer.max_access_token_ttl.map(Duration::from_secs),
+            date: answer.date.and_then(|date| date.parse().ok()),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     HandOff, HandOffAttempt, HandOffOutcome,
 };
 use crate::{
+    due::{Due, is_recent},
     identity::{Identity, ObservedIdentity},
     input::{IdentityDetail, Project},
     observe::{PreviousCondition, XrKey},
@@ -37,7 +38,7 @@ pub struct HandedOff {
     /// The last problem, while there is one.
     pub held: Option<HeldHandOff>,
     /// When to look for what earlier tries have left.
-    pub sweep_at: Option<Timestamp>,
+    pub sweep_at: Option<Due>,
     /// When the server was asked last, and had answered or had not.
     pub asked_at: Option<Timestamp>,
     /// Whether work is under way.
@@ -84,14 +85,14 @@ pub struct HeldHandOff {
     /// How often in a row.
     pub attempts: u32,
     /// When it is tried again, unless what would be tried has changed.
-    pub retry_at: Timestamp,
+    pub retry_at: Due,
 }
 
 impl AcceptedIdentity {
     /// Whether no other replica revokes it, since it is young or was in the cluster
     /// a short time ago.
     pub(crate) fn is_safe_from_others(&self, now: Timestamp) -> bool {
-        let is_recent = |at: Option<Timestamp>| at.is_some_and(|at| now < timing::later(at, SAFE));
+        let is_recent = |at: Option<Timestamp>| at.is_some_and(|at| is_recent(at, SAFE, now));
         is_recent(self.made_at) || is_recent(self.last_seen_at)
     }
 
@@ -101,8 +102,9 @@ impl AcceptedIdentity {
         }
         let Some(identity) = &self.identity else { return };
         if observed.in_place && observed.data == identity.data(wanted) {
-            let seen_at = *self.seen_at.get_or_insert(now);
-            if timing::later(seen_at, HELD_AFTER_SEEN) <= now {
+            let seen_at = self.seen_at.map_or(now, |at| at.min(now));
+            self.seen_at = Some(seen_at);
+            if Due::after(seen_at, HELD_AFTER_SEEN).is_over(now) {
                 self.identity = None;
             }
         } else {
@@ -152,7 +154,7 @@ impl HandedOff {
         self.revision += 1;
         self.asked_at = Some(now);
         if work.sweep {
-            self.sweep_at = if outcome.swept { None } else { Some(timing::later(now, SWEPT_AFTER)) };
+            self.sweep_at = if outcome.swept { None } else { Some(Due::after(now, SWEPT_AFTER)) };
         }
         let accepted = outcome.identity.as_ref().map(|identity| identity.login.fingerprint());
         let is_done =
@@ -181,7 +183,7 @@ impl HandedOff {
         }
         let same = before.filter(|before| before.login == login);
         if same.is_none() {
-            self.sweep_at = Some(timing::later(work.now, SWEEPS_AFTER));
+            self.sweep_at = Some(Due::after(work.now, SWEEPS_AFTER));
         }
         let known = || same.as_ref().map(|same| same.projects.clone()).unwrap_or_default();
         let projects = if joined { work.projects.clone() } else { known() };
@@ -206,7 +208,7 @@ impl HandedOff {
         let again =
             self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
         let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
-        let retry_at = timing::later(now, timing::pause(retry, attempts, key));
+        let retry_at = Due::after(now, timing::pause(retry, attempts, key));
         self.held = Some(HeldHandOff { problem, attempt, attempts, retry_at });
     }
 }

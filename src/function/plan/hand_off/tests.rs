@@ -278,7 +278,7 @@ const TABLE: &[Row] = &[
         why: "what earlier tries have left is due",
         world: |observation, remembered| {
             done(observation, remembered);
-            state(remembered).sweep_at = Some(at(0));
+            state(remembered).sweep_at = Some(Due::test(at(0)));
         },
         secret: IdentitySecret::Remembered,
         action: "Start logins=1 seen sweep",
@@ -331,7 +331,7 @@ fn hold(observation: &Observation, remembered: &mut Remembered, retry_in: i64) {
         problem: Problem::new(&origin(), ProblemKind::MayNotHandOff),
         attempt: work.attempt(),
         attempts: 1,
-        retry_at: at(retry_in),
+        retry_at: Due::test(at(retry_in)),
     });
 }
 

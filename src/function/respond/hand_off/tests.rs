@@ -5,6 +5,7 @@ use infisical::{Error, ErrorKind};
 use super::*;
 use crate::{
     act::HeldHandOff,
+    due::Due,
     input::InstanceAdmin,
     observe::PreviousConditions,
     plan::{
@@ -53,7 +54,7 @@ fn hold(remembered: &mut Remembered, kind: ProblemKind) {
         problem: Problem::new(&origin(), kind),
         attempt: work.attempt(),
         attempts: 1,
-        retry_at: at(60),
+        retry_at: Due::test(at(60)),
     });
 }
 

@@ -161,9 +161,12 @@ fn every_recorded_answer_is_read_as_what_it_means() {
         Err(ErrorKind::InvalidRequest { fields: fields.iter().map(|&field| field.to_owned()).collect() })
     };
     let failed = || Err(ErrorKind::ServerError { status: 500 });
-    let ninety_days = Some(Duration::from_hours(90 * 24));
+    let status = Status {
+        max_access_token_ttl: Some(Duration::from_hours(90 * 24)),
+        date: "2026-11-23T21:53:48.895Z".parse().ok(),
+    };
     let table: Vec<(&str, Operation, Result<Read, ErrorKind>)> = vec![
-        ("strict status", O::Status, Ok(Read::Status(Status { max_access_token_ttl: ninety_days }))),
+        ("strict status", O::Status, Ok(Read::Status(status))),
         ("strict config-uninitialized", O::Config, config(false)),
         ("strict config-initialized", O::Config, config(true)),
         ("strict bootstrap-missing-fields", O::Bootstrap, invalid(&["email", "organization", "password"])),
