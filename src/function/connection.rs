@@ -63,6 +63,12 @@ impl Connection {
         }
     }
 
+    /// The organization whose token it is. Its name is not known here.
+    pub(crate) fn organization(&self) -> Organization {
+        let (id, slug) = (self.organization_id.clone(), self.organization_slug.clone());
+        Organization { name: String::new(), id, slug }
+    }
+
     /// Whether this one is handed out rather than another of the same server,
     /// when both work: the one that lives longer, then the larger fingerprint.
     /// All replicas prefer the same one, so that they do not take turns in

@@ -81,6 +81,12 @@ impl Life {
         self.at <= now.into() && !self.is_over(now)
     }
 
+    /// When none of it is left.
+    #[must_use]
+    pub fn end(&self) -> Due {
+        self.nears_its_end(0.0)
+    }
+
     /// When only `fraction` of it is left.
     #[must_use]
     pub fn nears_its_end(&self, fraction: f64) -> Due {

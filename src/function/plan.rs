@@ -214,7 +214,9 @@ fn action(observation: &Observation, remembered: &Remembered, now: Timestamp) ->
     if !observation.requirements_met {
         return Action::Wait(Wait::Requirements);
     }
-    if let Readiness::NotReady(why) = &observation.instance {
+    if let Readiness::NotReady(why) = &observation.instance
+        && !something_stands(observation, remembered)
+    {
         return Action::Wait(Wait::For(Waiting::Instance(why.clone())));
     }
     let endpoint = match &observation.endpoint {
@@ -236,6 +238,15 @@ fn action(observation: &Observation, remembered: &Remembered, now: Timestamp) ->
         },
         Err(wait) => Action::Wait(wait),
     }
+}
+
+/// Whether there is a connection to be looked after also while the instance is not
+/// ready: in a rollout that hangs older Pods go on serving. What the server has refused
+/// is left until the instance is ready, but for a try that has failed.
+fn something_stands(observation: &Observation, remembered: &Remembered) -> bool {
+    let is_refused = |token: &AccessToken| remembered.refused.contains(&token.fingerprint());
+    let tried = |token: &AccessToken| !is_refused(token) || remembered.held.is_some();
+    remembered.accepted.is_some() || observed_token(observation).is_some_and(tried)
 }
 
 /// What is done about a connection that was accepted and needs no work.
@@ -316,6 +327,8 @@ fn work(
         endpoint: endpoint.clone(),
         renew: token.as_ref().is_some_and(|token| renewal_is_due(token, observation, remembered, now)),
         measured: measured(remembered, now),
+        limited: remembered.accepted.as_ref().and_then(|accepted| accepted.connection.clone()),
+        may_bootstrap: observation.instance == Readiness::Ready,
         sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at.is_over(now)),
         login: login(remembered, admin.as_ref(), now),
         rival: rival(observation, remembered, now),

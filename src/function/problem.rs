@@ -35,6 +35,7 @@ pub const REASONS: &[&str] = &[
     "PasswordLoginDisabled",
     "NotServerAdmin",
     "NoInstanceAdmin",
+    "MaxTTLReached",
     "MintedTokenRefused",
     "AdminSecretMissing",
     "AdoptedTokenRefused",
@@ -102,6 +103,8 @@ pub enum ProblemKind {
     },
     /// No identity has the instance admin right (any more).
     NoInstanceAdmin,
+    /// The server renews the token, and what it gives ends no later.
+    RenewedInVain,
     /// The server mints tokens that it then refuses.
     MintedTokenRefused(TokenRefusal),
     /// The token is dead and there is no password to get another with.
@@ -190,6 +193,7 @@ impl Problem {
             | ProblemKind::PasswordLoginDisabled
             | ProblemKind::NotServerAdmin { .. }
             | ProblemKind::NoInstanceAdmin
+            | ProblemKind::RenewedInVain
             | ProblemKind::MintedTokenRefused(_)
             | ProblemKind::InvalidRequest { .. }
             | ProblemKind::NoOrganization { .. }
@@ -220,6 +224,7 @@ impl Problem {
             ProblemKind::PasswordLoginDisabled => "PasswordLoginDisabled",
             ProblemKind::NotServerAdmin { .. } => "NotServerAdmin",
             ProblemKind::NoInstanceAdmin => "NoInstanceAdmin",
+            ProblemKind::RenewedInVain => "MaxTTLReached",
             ProblemKind::MintedTokenRefused(_) => "MintedTokenRefused",
             ProblemKind::AdminSecretMissing { .. } => "AdminSecretMissing",
             ProblemKind::AdoptedTokenRefused => "AdoptedTokenRefused",
@@ -278,6 +283,12 @@ impl Problem {
             ProblemKind::NoInstanceAdmin => format!(
                 "No identity of Infisical at {origin} is an instance admin any more. Give one the right in the \
                  server admin's settings"
+            ),
+            ProblemKind::RenewedInVain => format!(
+                "Infisical at {origin} renews the token, but not beyond the end that it has: its identity's Token Auth \
+                 has a maximum TTL (accessTokenMaxTTL). Raise that and put a new token of the identity into the \
+                 connection Secret, or supply the admin's email and password with input.admin.credentials or \
+                 input.admin.secretRef, by which another token is had"
             ),
             ProblemKind::MintedTokenRefused(refusal) => format!(
                 "Infisical at {origin} mints tokens that it then refuses: the token is {refusal}. Check its clock, \

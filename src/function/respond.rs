@@ -79,11 +79,11 @@ pub fn respond(
 ) -> RunFunctionResponse {
     let ttl = ttl(observation, remembered, &plan.action, now);
     let of_hand_off = |plan: &HandOffPlan| ttl.min(hand_off_ttl(&plan.action, remembered, now));
-    let ttl = plan.hand_off.as_ref().map_or(ttl, of_hand_off);
+    let ttl = plan.hand_off.as_ref().map_or(ttl, of_hand_off).min(before_the_end(remembered, now));
     // A change of the XRD brings no call.
     let ttl = if status::is_undeclared(observation) { ttl.min(TTL_PROBLEM_LONGEST) } else { ttl };
     let mut response = pass_through(request, ttl);
-    let mut verdict = conditions::judge(observation, remembered, plan);
+    let mut verdict = conditions::judge(observation, remembered, plan, now);
     let handed_off = hand_off::judge(observation, remembered, plan);
     let is_handed_off = handed_off.as_ref().is_none_or(|handed_off| handed_off.is_ready);
     let is_ready = verdict.token_is_persisted && verdict.token_may_work && is_handed_off;
@@ -173,14 +173,14 @@ fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now:
         Action::Await if remembered.stands_in_a_queue() => TTL_QUEUED,
         Action::Await | Action::Start(_) => TTL_WORK,
         Action::Hold { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
-        Action::Keep { check_at } => until(*check_at, now).min(before_the_end(remembered, now)),
+        Action::Keep { check_at } => until(*check_at, now),
     }
 }
 
 /// Seconds after which a call is in time for a token that ends.
 fn before_the_end(remembered: &Remembered, now: Timestamp) -> i64 {
     let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.expires_at.is_some());
-    let life = accepted.and_then(|accepted| accepted.life);
+    let life = accepted.and_then(|accepted| accepted.life).filter(|life| !life.is_over(now));
     life.map_or(TTL_LONGEST, |life| until(due::later(now, timing::latest_call(life.left(now))), now))
 }
 

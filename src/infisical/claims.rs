@@ -22,6 +22,9 @@ pub struct Claims {
     pub identity_id: Option<String>,
     /// `identityAccessTokenId`: by it the token is listed and revoked.
     pub token_id: Option<Box<str>>,
+    /// `numUsesLimit`: how often it may be used in all. Read in the source: it is there
+    /// only where there is a limit.
+    pub uses: Option<u32>,
     /// `clientSecretId`: the client secret that it was got with. Empty in a token
     /// that was minted.
     pub client_secret_id: Option<String>,
@@ -35,6 +38,7 @@ struct Payload {
     identity_id: Option<String>,
     identity_access_token_id: Option<Box<str>>,
     client_secret_id: Option<String>,
+    num_uses_limit: Option<u32>,
 }
 
 impl Claims {
@@ -62,6 +66,7 @@ impl Claims {
             expires_at: time(payload.exp),
             identity_id: payload.identity_id,
             token_id: payload.identity_access_token_id,
+            uses: payload.num_uses_limit.filter(|uses| *uses > 0),
             client_secret_id: payload.client_secret_id.filter(|id| !id.is_empty()),
         })
     }

@@ -59,6 +59,8 @@ pub(crate) enum Kind {
 pub(crate) const KINDS: [Kind; 3] = [Kind::Namespaced, Kind::Cluster, Kind::Legacy];
 /// What a verification asks.
 pub(crate) const VERIFIED: [Route; 2] = [Route::IdentityDetails, Route::AdminIdentities];
+/// And of a token that this process has not had from the start.
+pub(crate) const FOUND: [Route; 3] = [Route::IdentityDetails, Route::Status, Route::AdminIdentities];
 pub(crate) const VARIANTS: [Variant; 3] = [Variant::Strict, Variant::Lenient, Variant::Fixed];
 
 pub(crate) struct World {

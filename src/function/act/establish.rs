@@ -40,6 +40,10 @@ pub struct Establish {
     pub rival: Option<Arc<Connection>>,
     /// A token of which it is known how long it lives, and that.
     pub measured: Option<(Fingerprint, Life)>,
+    /// What was accepted before of a token that may be used so many times only.
+    pub limited: Option<Arc<Connection>>,
+    /// Whether an instance that is empty is bootstrapped. One that is not ready is not.
+    pub may_bootstrap: bool,
     /// Whether the first token is renewed when it works.
     pub renew: bool,
     /// Whether tokens that earlier tries have left alive are revoked when it works.
@@ -212,7 +216,8 @@ pub(super) async fn establish(connect: &dyn Connect, clock: &dyn Clock, work: &E
     let Run { refused, untested, swept, login, bootstrapped, .. } = attempt;
     let login = login.map(|login| login.map_err(|kind| Problem::new(work.endpoint.origin(), kind)));
     let (connection, problem, how) = match result {
-        Ok(Success { connection, problem, how }) => (Some(connection), problem, Some(how)),
+        Ok(Some(Success { connection, problem, how })) => (Some(connection), problem, Some(how)),
+        Ok(None) => (None, None, None),
         Err(kind) => (None, Some(Problem::new(work.endpoint.origin(), kind)), None),
     };
     Outcome { connection, problem, refused, untested, swept, login, bootstrapped, how }
@@ -236,24 +241,31 @@ struct Success {
 }
 
 impl Run<'_> {
-    async fn run(&mut self) -> Result<Success, ProblemKind> {
+    /// Nothing where an empty instance is left alone.
+    async fn run(&mut self) -> Result<Option<Success>, ProblemKind> {
         for token in self.work.tokens() {
             let is_first = self.refused.is_empty();
-            match self.accept(token.clone(), Receipt::Found).await {
+            match self.verify(token).await {
                 Ok(connection) => {
                     let mut success = self.keep(connection, is_first).await?;
                     // It can work and not be an instance admin's any more. Not
                     // knowing that is no reason not to hand it out either.
-                    let asked = self.infisical.is_instance_admin(&success.connection.token).await;
-                    success.connection.is_instance_admin = asked.ok();
-                    return Ok(success);
+                    if !is_limited(&success.connection.token) {
+                        let asked = self.infisical.is_instance_admin(&success.connection.token).await;
+                        success.connection.is_instance_admin = asked.ok();
+                    }
+                    return Ok(Some(success));
                 }
                 Err(Refusal::Token(_)) => self.refused.push(token.fingerprint()),
                 Err(Refusal::Other(error)) => return Err(ProblemKind::Request(error)),
             }
         }
         let config = self.infisical.config().await.map_err(ProblemKind::Request)?;
-        if config.initialized { self.log_in_and_mint().await } else { self.bootstrap().await }
+        match (config.initialized, self.work.may_bootstrap) {
+            (true, _) => self.log_in_and_mint().await.map(Some),
+            (false, true) => self.bootstrap().await.map(Some),
+            (false, false) => Ok(None),
+        }
     }
 
     /// What becomes of a token that works.
@@ -269,6 +281,34 @@ impl Run<'_> {
             self.swept = self.sweep(&connection).await.is_some();
         }
         Ok(Success { connection, problem: None, how: How::Verified })
+    }
+
+    /// Whether a token that is there works. One that may be used so many times only is
+    /// not used up by asking: renewing it is refused to one that is revoked or used up,
+    /// and is not counted (read in the source).
+    async fn verify(&self, token: &AccessToken) -> Result<Connection, Refusal> {
+        match self.work.limited.as_deref().filter(|known| known.token == *token) {
+            Some(known) => {
+                self.infisical.renew_token(token).await.map_err(Refusal::from)?;
+                Ok(Connection { life: None, ..known.clone() })
+            }
+            None => self.accept(token.clone(), Receipt::Found).await,
+        }
+    }
+
+    /// Accepts a token that the server has issued just now for an organization.
+    async fn accept_new(
+        &self,
+        token: AccessToken,
+        organization: Organization,
+        at: Timestamp,
+    ) -> Result<Connection, Refusal> {
+        let receipt = Receipt::Issued { at };
+        if is_limited(&token) {
+            self.infisical.renew_token(&token).await.map_err(Refusal::from)?;
+            return Ok(self.connection(token, organization, receipt).await);
+        }
+        self.accept(token, receipt).await
     }
 
     /// Rule: a token is handed out only after the server accepted it.
@@ -338,7 +378,13 @@ impl Run<'_> {
     async fn renew(&mut self, connection: Connection) -> Result<Success, ProblemKind> {
         let at = self.clock.now();
         let renewed = match self.infisical.renew_token(&connection.token).await {
-            Ok(token) => self.accept(token, Receipt::Issued { at }).await.map_err(Refusal::into_kind),
+            // It is judged by its effect: a token has an end beyond which it is not
+            // renewed where its Token Auth has a maximum TTL.
+            Ok(token) if !outlives(&token, &connection) => Err(ProblemKind::RenewedInVain),
+            Ok(token) => {
+                let organization = connection.organization();
+                self.accept_new(token, organization, at).await.map_err(Refusal::into_kind)
+            }
             Err(error) => Err(ProblemKind::Request(error)),
         };
         match renewed {
@@ -470,12 +516,13 @@ impl Run<'_> {
         }
         let session = self.log_in(&admin).await?;
         let at = self.clock.now();
-        let (token, is_instance_admin) = self.mint(&admin, &session).await.inspect_err(|kind| {
-            if matches!(kind, ProblemKind::MfaRequired { .. }) {
-                self.login = Some(Err(kind.clone()));
-            }
-        })?;
-        match self.accept(token.clone(), Receipt::Issued { at }).await {
+        let (token, organization, is_instance_admin) =
+            self.mint(&admin, &session).await.inspect_err(|kind| {
+                if matches!(kind, ProblemKind::MfaRequired { .. }) {
+                    self.login = Some(Err(kind.clone()));
+                }
+            })?;
+        match self.accept_new(token.clone(), organization, at).await {
             Ok(connection) => {
                 let is_instance_admin = Some(is_instance_admin);
                 let connection = Connection { is_instance_admin, ..connection };
@@ -525,7 +572,7 @@ impl Run<'_> {
         &self,
         admin: &Credentials,
         session: &UserToken,
-    ) -> Result<(AccessToken, bool), ProblemKind> {
+    ) -> Result<(AccessToken, Organization, bool), ProblemKind> {
         let mut organizations = self.infisical.organizations(session).await.map_err(ProblemKind::Request)?;
         organizations.sort_by_key(|organization| organization.name != self.work.organization);
         let email = || admin.email.clone();
@@ -549,7 +596,7 @@ impl Run<'_> {
                 let minted =
                     self.infisical.mint_token(&selected.token, &identity.id, &self.work.token_name).await;
                 match minted {
-                    Ok(minted) => return Ok((minted.token, identity.is_instance_admin)),
+                    Ok(minted) => return Ok((minted.token, organization, identity.is_instance_admin)),
                     // An identity of another organization.
                     Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound) => {
                         last = ProblemKind::NoOrganization { email: email() };
@@ -565,6 +612,17 @@ impl Run<'_> {
         }
         Err(last)
     }
+}
+
+fn is_limited(token: &AccessToken) -> bool {
+    Claims::of(token).uses.is_some()
+}
+
+/// Whether a token that renewing returned ends later than before, both by the server's
+/// clock.
+fn outlives(renewed: &AccessToken, before: &Connection) -> bool {
+    let ends = Claims::of(renewed).expires_at.zip(before.expires_at);
+    ends.is_none_or(|(renewed, before)| renewed > before)
 }
 
 /// How this process came by a token.

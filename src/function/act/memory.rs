@@ -574,6 +574,11 @@ impl Accepted {
         self.life.is_some_and(|life| life.was_issued_within(SAFE, now))
     }
 
+    /// Whether its life is over, as far as is known.
+    pub(crate) fn has_ended(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some() && self.life.is_some_and(|life| life.is_over(now))
+    }
+
     /// How long it lives, where that is known for sure.
     pub(crate) fn measured(&self, now: Timestamp) -> Option<Life> {
         self.life.filter(|life| life.is_known(now) && !self.end_is_open && self.verified_at <= now)
@@ -597,7 +602,10 @@ impl Accepted {
         if is_there {
             let seen_at = self.seen_at.map_or(now, |at| at.min(now));
             self.seen_at = Some(seen_at);
-            if Due::after(seen_at, HELD_AFTER_SEEN).is_over(now) {
+            // Of one that may be used so many times only it is kept what the server said,
+            // not to ask again.
+            let is_limited = || Claims::of(&connection.token).uses.is_some();
+            if Due::after(seen_at, HELD_AFTER_SEEN).is_over(now) && !is_limited() {
                 self.connection = None;
             }
         } else {
@@ -667,6 +675,8 @@ mod tests {
             token: Some(AccessToken::new(token)),
             others: Vec::new(),
             measured: None,
+            limited: None,
+            may_bootstrap: true,
             renew: false,
             sweep: false,
             admin: Some(mk_admin("marker-password")),

@@ -33,7 +33,11 @@ pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey, now: Time
     let renewal = accepted.life.map(|life| life.nears_its_end(policy.renew_at));
     // One that is overdue was tried at the last verification.
     let renewal = renewal.filter(|renewal| renewal.comes_after(accepted.verified_at));
-    renewal.map_or(verify.at(now), |renewal| verify.at(now).min(renewal.at(now)))
+    // At its end the server is asked: it may have been told wrong, and else there is
+    // another to be had.
+    let end = accepted.life.filter(|_| accepted.expires_at.is_some()).map(|life| life.end());
+    let end = end.filter(|end| end.comes_after(accepted.verified_at));
+    [renewal, end].into_iter().flatten().fold(verify.at(now), |first, other| first.min(other.at(now)))
 }
 
 /// When what was accepted is asked about again: earlier than the interval by up to

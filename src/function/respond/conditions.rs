@@ -8,11 +8,15 @@
 //! works, `Unknown` when the server could not be asked. Both go to the XR and
 //! its claim. Events are made of the transitions between them.
 
-use infisical::secret::AccessToken;
+use std::time::Duration;
+
+use infisical::{claims::Claims, secret::AccessToken};
+use jiff::Timestamp;
 
 use super::{hand_off, status};
 use crate::{
     act::{Accepted, Held, Remembered},
+    due::is_recent,
     observe::{AdminSource, Observation, PreviousCondition, PreviousConditions, STATUS_WRITTEN, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_once_worked},
     problem::{self, Problem, ProblemKind},
@@ -40,6 +44,7 @@ pub const REASONS: &[&str] = &[
     "NotInstanceAdmin",
     "Verifying",
     "TokenRefused",
+    "TokenEnded",
     "NoToken",
     "AdminSecretMissing",
     "BootstrappedAgain",
@@ -47,6 +52,9 @@ pub const REASONS: &[&str] = &[
 
 /// Bytes of a message: the API server takes no more in an event's `note`.
 const MESSAGE_LONGEST: usize = 1024;
+
+/// How much later than the interval the server may be asked about a token.
+const ASKED_LATE: Duration = Duration::from_mins(1);
 
 /// What a response says of the state of things.
 pub(super) struct Verdict {
@@ -105,6 +113,8 @@ enum Token {
     NotAsked,
     /// The server refused it.
     Refused,
+    /// Its life is over, whether the server can be asked or not.
+    Ended,
 }
 
 /// One condition's content.
@@ -115,20 +125,31 @@ pub(super) struct Says {
 }
 
 /// Says what a plan means for the two conditions and for readiness.
-pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Verdict {
-    let token = token(observation, remembered, plan);
+pub(super) fn judge(
+    observation: &Observation,
+    remembered: &Remembered,
+    plan: &Plan,
+    now: Timestamp,
+) -> Verdict {
+    let token = token(observation, remembered, plan, now);
     let problem = problem(observation, remembered, plan);
     let bootstrapped = bootstrapped(observation, plan, &token, problem);
     let accepted = remembered.accepted.as_ref();
     let lacks_the_right = accepted.is_some_and(|accepted| misses_the_right(observation, accepted));
-    let token_valid = token_valid(observation, plan, &token, problem, lacks_the_right);
+    let token_valid = match unasked(observation, remembered, plan, now) {
+        Some(wait) if matches!(token, Token::Works) => {
+            let (reason, message) = waiting(observation, wait);
+            Says { status: Status::ConditionUnknown, reason, message }
+        }
+        _ => token_valid(observation, plan, &token, problem, lacks_the_right),
+    };
     let bootstrapped = newest(observation, remembered, BOOTSTRAPPED, bootstrapped);
     let token_valid = newest(observation, remembered, TOKEN_VALID, token_valid);
     let token_is_persisted = is_persisted(observation, remembered, plan);
     Verdict {
         token_is_persisted,
         news: bootstrapped_again(remembered).filter(|_| !token_is_persisted),
-        token_may_work: !matches!(token, Token::Refused | Token::None),
+        token_may_work: matches!(token, Token::Works | Token::NotAsked),
         conditions: vec![condition(BOOTSTRAPPED, bootstrapped), condition(TOKEN_VALID, token_valid)],
     }
 }
@@ -137,6 +158,20 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
 fn reasons() -> impl Iterator<Item = &'static str> {
     let all = REASONS.iter().chain(hand_off::REASONS).chain(status::REASONS).chain(problem::REASONS);
     all.copied()
+}
+
+/// What it is waited for, where that has kept the server from being asked about the
+/// token for longer than it should: what it said then is no evidence any more.
+fn unasked<'a>(
+    observation: &Observation,
+    remembered: &Remembered,
+    plan: &'a Plan,
+    now: Timestamp,
+) -> Option<&'a Wait> {
+    let Action::Wait(wait @ Wait::For(_)) = &plan.action else { return None };
+    let allowed = observation.token_policy.verify_interval + ASKED_LATE;
+    let verified_at = remembered.accepted.as_ref()?.verified_at;
+    (!is_recent(verified_at, allowed, now)).then_some(wait)
 }
 
 /// A condition's type and reason as this module spells them.
@@ -175,7 +210,23 @@ pub(super) fn repeated(said: &PreviousCondition) -> Option<Says> {
     Some(Says { status, reason, message: said.message.clone() })
 }
 
-fn token(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Token {
+/// Nothing is called good beyond its end, which needs no server to be known.
+fn token(observation: &Observation, remembered: &Remembered, plan: &Plan, now: Timestamp) -> Token {
+    let token = token_as_said(observation, remembered, plan);
+    let has_ended = match &token {
+        Token::Works => remembered.accepted.as_ref().is_some_and(|accepted| accepted.has_ended(now)),
+        // Until the server was asked its clock is taken for ours.
+        Token::NotAsked => observed_end(observation).is_some_and(|end| end <= now),
+        Token::None | Token::Refused | Token::Ended => false,
+    };
+    if has_ended { Token::Ended } else { token }
+}
+
+fn observed_end(observation: &Observation) -> Option<Timestamp> {
+    Claims::of(observation.connection.as_ref()?.token.as_ref()?).expires_at
+}
+
+fn token_as_said(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Token {
     let observed = || {
         let connection = observation.connection.as_ref()?;
         connection.token.as_ref().map(AccessToken::fingerprint)
@@ -287,7 +338,7 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
             reason: "Bootstrapped",
             message: format!("The connection is in Secret {}", observation.connection_secret),
         },
-        Token::None | Token::Refused => {
+        Token::None | Token::Refused | Token::Ended => {
             let (reason, message) = match (&plan.action, problem) {
                 (Action::Wait(wait), _) => waiting(observation, wait),
                 (_, Some(problem)) if knew_the_password(observation, problem) => {
@@ -375,6 +426,14 @@ fn token_valid(
             status: Status::ConditionFalse,
             reason: TOKEN_REFUSED,
             message: format!("The server refuses the token in Secret {secret}"),
+        },
+        (Token::Ended, _) => Says {
+            status: Status::ConditionFalse,
+            reason: "TokenEnded",
+            message: format!(
+                "The life of the token in Secret {secret} is over, and there is no other yet. The condition \
+                 {BOOTSTRAPPED} says what is in the way"
+            ),
         },
         (Token::Works | Token::NotAsked, Some(problem)) if problem.is_unreachable() => {
             Says { status: Status::ConditionUnknown, reason: problem.reason(), message: problem.message() }
@@ -781,7 +840,7 @@ mod tests {
         world(&mut observation, &mut remembered);
         let now = jiff::Timestamp::from_second(1_800_000_000).unwrap();
         let plan = crate::plan::plan(&observation, &remembered, now);
-        (judge(&observation, &remembered, &plan), observation)
+        (judge(&observation, &remembered, &plan, now), observation)
     }
 
     #[test]

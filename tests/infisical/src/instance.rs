@@ -4,7 +4,7 @@
 //! simulation that runs twice runs alike. Bootstrap can be taken step by step:
 //! the real one is several transactions without a lock.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -58,6 +58,20 @@ pub struct Settings {
     pub second_factor: bool,
     /// Whether `GET /api/status` names `max_token_ttl`; old servers do not.
     pub publishes_max_token_ttl: bool,
+    /// The Token Auth of the identity that bootstrap makes.
+    pub token_auth: TokenAuth,
+}
+
+/// What an identity's Token Auth says of the tokens that are minted by it; zero where it
+/// says nothing, as of the one that bootstrap makes (recorded).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenAuth {
+    /// `accessTokenTTL`: seconds that a token lives until it is renewed.
+    pub ttl: i64,
+    /// `accessTokenMaxTTL`: seconds after its minting beyond which it is not renewed.
+    pub max_ttl: i64,
+    /// `accessTokenNumUsesLimit`: how often it may be used.
+    pub uses: u32,
 }
 
 impl Default for Settings {
@@ -70,6 +84,7 @@ impl Default for Settings {
             users_locked: false,
             second_factor: false,
             publishes_max_token_ttl: true,
+            token_auth: TokenAuth::default(),
         }
     }
 }
@@ -154,6 +169,8 @@ struct Token {
     sub_organization_id: Option<String>,
     /// The latest `exp` of the JWTs with this id; `None`: none has one.
     expires_at: Option<i64>,
+    /// How often it may be used yet; `None`: without a limit.
+    uses_left: Cell<Option<u32>>,
 }
 
 /// What a database dump would have in it.

@@ -21,6 +21,7 @@ impl Instance {
         let claims = self.claims(now, token)?;
         if text(&claims, "authTokenType") == "identityAccessToken" {
             self.verify_identity_claims(now, &claims)?;
+            self.count_a_use(text(&claims, "identityAccessTokenId"))?;
             return Ok(Actor::Identity { id: text(&claims, "identityId").to_owned() });
         }
         let user = self.user(text(&claims, "userId"))?;
@@ -51,6 +52,23 @@ impl Instance {
         match actor {
             Actor::User { id, .. } => self.user(id).is_ok_and(|user| user.super_admin),
             Actor::Identity { id } => self.database.instance_admins.contains(id),
+        }
+    }
+
+    /// Every request that a token with a limit of uses authenticates takes one of them,
+    /// for all JWTs of one id together (read in the source).
+    fn count_a_use(&self, id: &str) -> Result<(), Response> {
+        let Some(token) = self.database.tokens.iter().find(|token| token.id == id) else { return Ok(()) };
+        match token.uses_left.get() {
+            None => Ok(()),
+            Some(0) => {
+                let message = "Failed to authorize: token usage limit reached";
+                Err(Response::refusal(401, "UnauthorizedError", message))
+            }
+            Some(left) => {
+                token.uses_left.set(Some(left - 1));
+                Ok(())
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! recorded: with one email the loser's user is refused by the database, with
 //! two emails there are two super admins.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -189,6 +189,7 @@ impl Instance {
             ttl: 0,
             sub_organization_id: Some(run.organization_id.clone()),
             expires_at,
+            uses_left: Cell::new(None),
         });
     }
 

@@ -208,7 +208,7 @@ impl Instance {
         let (identity, secret_id) = self.log_in_with(now, &client_id, &client_secret)?;
         let ttl = UNIVERSAL_AUTH_TTL.min(self.settings.max_token_ttl);
         let token = self.new_token(now, &identity, None, "universal-auth", ttl);
-        let jwt = self.sign_token(now, &identity, &token, (ttl, &secret_id));
+        let jwt = self.sign_token(now, &identity, &token, (ttl, ttl, &secret_id));
         self.database.tokens.push(token);
         Ok(Response::ok(&json!({
             "accessToken": jwt,

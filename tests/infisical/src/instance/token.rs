@@ -1,10 +1,12 @@
 //! Machine tokens: minting, listing, renewing, revoking, and whose one is.
 
+use std::cell::Cell;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Identity, Instance, Token,
+    Identity, Instance, Token, TokenAuth,
     auth::{Actor, text},
     time, validate,
 };
@@ -26,12 +28,15 @@ impl Instance {
             let message = "The identity does not have Token Auth";
             return Err(Response::refusal(400, "BadRequest", message));
         }
-        let token = self.new_token(now, &identity, Some(name), "token-auth", self.settings.max_token_ttl);
-        let jwt = self.sign_token(now, &identity, &token, (0, ""));
+        let TokenAuth { ttl: asked, max_ttl, uses } = self.settings.token_auth;
+        let ttl = self.issued_ttl(now, asked, (max_ttl, now.as_second()));
+        let token = self.new_token(now, &identity, Some(name), "token-auth", ttl);
+        token.uses_left.set((uses > 0).then_some(uses));
+        let jwt = self.sign_token(now, &identity, &token, (asked, max_ttl, ""));
         let body = json!({
             "accessToken": jwt,
-            "expiresIn": 0,
-            "accessTokenMaxTTL": 0,
+            "expiresIn": asked,
+            "accessTokenMaxTTL": max_ttl,
             "tokenType": "Bearer",
             "tokenData": token_body(&token),
         });
@@ -47,6 +52,15 @@ impl Instance {
         }
         let message = "You are attempting to modify an instance admin identity. This requires elevated instance admin privileges";
         Err(Response::refusal(403, "ForbiddenError", message))
+    }
+
+    /// Seconds that a JWT lives: what is asked for, what is left of the maximum since the
+    /// token was minted, and what the server lets any live, whichever is least (read in
+    /// the source; the first and the last are recorded of minted tokens).
+    fn issued_ttl(&self, now: Timestamp, asked: i64, (max_ttl, minted): (i64, i64)) -> i64 {
+        let asked = if asked > 0 { asked } else { i64::MAX };
+        let budget = if max_ttl > 0 { minted + max_ttl - now.as_second() } else { i64::MAX };
+        asked.min(budget).min(self.settings.max_token_ttl)
     }
 
     pub(super) fn new_token(
@@ -68,20 +82,19 @@ impl Instance {
             ttl,
             sub_organization_id: None,
             expires_at: Some(now.as_second() + ttl),
+            uses_left: Cell::new(None),
         }
     }
 
-    /// The JWT of a token; with the TTL and client secret that it claims.
+    /// The JWT of a token; with the TTL, maximum and client secret that it claims.
     pub(super) fn sign_token(
         &self,
         now: Timestamp,
         identity: &Identity,
         token: &Token,
-        (claimed_ttl, client_secret_id): (i64, &str),
+        (claimed_ttl, claimed_max, client_secret_id): (i64, i64, &str),
     ) -> String {
-        jwt::sign(
-            &self.key,
-            &json!({
+        let mut claims = json!({
                 "identityId": identity.id,
                 "identityName": identity.name,
                 "authMethod": token.auth_method,
@@ -92,7 +105,7 @@ impl Instance {
                 "identityAccessTokenId": token.id,
                 "ipRestrictionEnabled": true,
                 "accessTokenTTL": claimed_ttl,
-                "accessTokenMaxTTL": claimed_ttl,
+                "accessTokenMaxTTL": claimed_max,
                 "accessTokenPeriod": 0,
                 "creationEpoch": now.as_second(),
                 "authTokenType": "identityAccessToken",
@@ -100,8 +113,12 @@ impl Instance {
                 "iat": now.as_second(),
                 "exp": now.as_second() + token.ttl,
                 "jti": token.id,
-            }),
-        )
+        });
+        // Read in the source: only where there is a limit.
+        if let Some(uses) = token.uses_left.get() {
+            jwt::set(&mut claims, "numUsesLimit", uses);
+        }
+        jwt::sign(&self.key, &claims)
     }
 
     pub(super) fn list_tokens(
@@ -158,8 +175,19 @@ impl Instance {
         let claims = self.verify_identity_token(now, &given)?;
         let identity = self.identity(text(&claims, "identityId"))?.clone();
         let id = text(&claims, "identityAccessTokenId").to_owned();
-        let claimed = claims.get("accessTokenTTL").and_then(Value::as_i64).unwrap_or_default();
-        let ttl = if claimed > 0 { claimed } else { self.settings.max_token_ttl };
+        // What is read in the source of renewing is the maximum, that what is used up is
+        // refused, and that it counts as no use.
+        let unauthorized = |message| Err(Response::refusal(401, "UnauthorizedError", message));
+        let found = self.database.tokens.iter().find(|token| token.id == id);
+        if found.is_some_and(|token| token.uses_left.get() == Some(0)) {
+            return unauthorized("Cannot renew exhausted access token");
+        }
+        let number = |name| claims.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let (claimed, max_ttl) = (number("accessTokenTTL"), number("accessTokenMaxTTL"));
+        let ttl = self.issued_ttl(now, claimed, (max_ttl, number("creationEpoch")));
+        if ttl <= 0 {
+            return unauthorized("Cannot renew: identity access token has reached its max TTL");
+        }
         let exp = now.as_second() + ttl;
         let mut renewed = if claims.get("jti").is_some() { claims } else { completed(&claims, &identity) };
         jwt::set(&mut renewed, "iat", now.as_second());
@@ -171,7 +199,7 @@ impl Instance {
         Ok(Response::ok(&json!({
             "accessToken": jwt::sign(&self.key, &renewed),
             "expiresIn": ttl,
-            "accessTokenMaxTTL": claimed,
+            "accessTokenMaxTTL": max_ttl,
             "tokenType": "Bearer",
         })))
     }
