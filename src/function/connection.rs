@@ -163,15 +163,13 @@ fn is_credentials_of(token: &AccessToken, there: &[u8]) -> bool {
     inner == Some(token.expose().as_bytes())
 }
 
-/// The connection Secret, or the connection details of a legacy XR, as observed.
+/// The connection Secret, as observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedConnection {
     /// The token in it, whether it works or not.
     pub token: Option<AccessToken>,
     /// What is under the wanted names.
     pub data: SecretData,
-    /// Whether the Secret was observed, and not only what a legacy XR has of it.
-    pub composed: bool,
     /// Whether the token is where the input wants it.
     pub in_place: bool,
     /// Whether every wanted name has a value or is there empty.
@@ -192,7 +190,7 @@ impl ObservedConnection {
         let is_wanted = |name: &str| wanted.iter().any(|detail| detail.name == name);
         data.retain(|name, value| is_wanted(name) && std::str::from_utf8(value).is_ok());
         let complete = wanted.iter().all(|detail| data.get(&detail.name).is_some());
-        Self { token, data, composed: true, in_place, complete }
+        Self { token, data, in_place, complete }
     }
 }
 

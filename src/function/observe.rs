@@ -12,7 +12,7 @@ use infisical::{
 };
 
 use crate::{
-    composed_secret::{SecretData, SecretName},
+    composed_secret::SecretName,
     connection::ObservedConnection,
     desired::Desired,
     fieldpath::FieldPath,
@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod admin;
+mod claim;
 mod endpoint;
 mod hand_off;
 mod instance;
@@ -36,6 +37,7 @@ mod xr;
 pub use admin::AdminSource;
 pub use hand_off::{HandOff, IDENTITY_RESOURCE};
 pub use requirements::Required;
+use secrets::OUR_RESOURCES;
 pub use secrets::{ADMIN_RESOURCE, CONNECTION_RESOURCE};
 pub use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, STATUS_WRITTEN, SchemaKnown};
 pub use xr::{Claim, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
@@ -58,8 +60,11 @@ pub struct Observation {
     pub adopted: Option<Result<AccessToken, Waiting>>,
     /// The email and password in the admin Secret that this function composed.
     pub persisted_admin: Option<Credentials>,
-    /// The connection Secret, or what a legacy XR has of it.
+    /// The connection Secret.
     pub connection: Option<ObservedConnection>,
+    /// Whether it is known in which namespace the Secrets are. Until then none of them
+    /// is observed, and none is composed.
+    pub located: Result<(), Waiting>,
     /// What the two Secrets are called.
     pub admin_secret: SecretName,
     /// See `admin_secret`.
@@ -99,6 +104,8 @@ pub enum Waiting {
     Organization(String),
     /// The admin's email or password is not there yet.
     Admin(String),
+    /// It is not known whether the claim that a legacy XR names is that XR's.
+    Claim(String),
 }
 
 /// A mistake that only a person can mend: a fatal result.
@@ -127,16 +134,35 @@ pub enum ObserveError {
         /// What it is.
         kind: String,
     },
+    /// What is observed under one of our names has not the XR as its controller.
+    #[error(
+        "composed resource \"{name}\": Secret {secret} has no controller, so it may be somebody else's, and it is \
+         neither read nor changed; take it out of the composite resource's resourceRefs, or, if this composite resource \
+         has composed it, give it an owner reference to it with controller: true"
+    )]
+    NotControlled {
+        /// The name in the pipeline.
+        name: &'static str,
+        /// Its namespace and name.
+        secret: String,
+    },
     /// The namespace of the Secrets is not known.
     #[error(
-        "input.writeConnectionSecretToRef.namespace: is missing, and composite resource {name:?} {why}; write here the \
-         namespace of its Secrets, or on the composite resource, in spec.writeConnectionSecretToRef.namespace"
+        "input.writeConnectionSecretToRef.namespace: is missing, and composite resource {name:?} is cluster-scoped; write \
+         here the namespace of its Secrets, or on the composite resource, in spec.writeConnectionSecretToRef.namespace"
     )]
     NoNamespace {
         /// The XR's name.
         name: String,
-        /// Why it has no namespace.
-        why: &'static str,
+    },
+    /// The same of a legacy XR, whose own fields do not say.
+    #[error(
+        "input.writeConnectionSecretToRef.namespace: is missing, and composite resource {name:?} has neither a namespace \
+         nor a claim; write here the namespace of its Secrets"
+    )]
+    NoNamespaceOfLegacy {
+        /// The XR's name.
+        name: String,
     },
     /// A namespaced XR composes into its own namespace only.
     #[error(
@@ -182,8 +208,10 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         hand_off,
     } = input;
 
-    secrets::check_names(request)?;
-    let connection_name = secrets::connection_name(&xr, manifest, connection_secret.as_ref())?;
+    secrets::check_names(request, manifest)?;
+    let mut required = Required::new(request, &xr, connection_secret.as_ref());
+    let (connection_name, located) =
+        secrets::connection_name(request, &xr, manifest, connection_secret.as_ref(), &mut required)?;
     let admin_name = secrets::admin_name(&xr, &connection_name)?;
     let connection_name = secrets::kept(request, CONNECTION_RESOURCE, connection_name);
     let admin_name = secrets::kept(request, ADMIN_RESOURCE, admin_name);
@@ -193,13 +221,10 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
             hand_off::observe(request, (&xr, manifest), (&connection_name, &admin_name), hand_off)
         })
         .transpose()?;
-    let mut required = Required::new(request, &xr, connection_secret.as_ref());
     let endpoint = endpoint::observe(request, manifest, instance, &mut required)?;
     let source = admin::observe(request, manifest, admin, &mut required)?;
     let adopted = adopt.as_ref().map(|adopt| admin::adopted(manifest, adopt, &mut required)).transpose()?;
-    let details = composite.map(|composite| SecretData::from_bytes(&composite.connection_details));
-    let details = details.unwrap_or_default();
-    let connection = secrets::connection(request, &details, connection_details);
+    let connection = secrets::connection(request, connection_details);
     let mut status = status
         .as_ref()
         .map(|path| Described::of_connection(manifest, path, connection.as_ref(), connection_details));
@@ -214,6 +239,7 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         adopted,
         persisted_admin: admin::persisted(request),
         connection,
+        located,
         admin_secret: admin_name,
         connection_secret: connection_name,
         wanted: Arc::clone(connection_details),

@@ -140,6 +140,9 @@ pub fn plan(observation: &Observation, remembered: &Remembered, now: Timestamp) 
 }
 
 fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecret {
+    if observation.located.is_err() {
+        return AdminSecret::None;
+    }
     let persisted = observation.persisted_admin.as_ref();
     let email = match &observation.admin {
         // One that was composed before the platform team supplied its own stays:
@@ -169,23 +172,21 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
 }
 
 /// A new password is of use to an instance that is not set up. One that has a
-/// connection is, unless it has said that it is not. Where a legacy XR has the
-/// connection and neither Secret is observed, the read may be older than both:
-/// without a password the admin Secret would not be desired, and be deleted. A
-/// new one does no harm, since that Secret is written once.
+/// connection is, unless it has said that it is not.
 fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) -> bool {
     let is_empty =
         |problem: &Problem| matches!(problem.kind, ProblemKind::AdminSecretMissing { initialized: false });
     let said_so = remembered.held.as_ref().is_some_and(|held| is_empty(&held.problem));
-    let is_composed = observation.connection.as_ref().is_some_and(|connection| connection.composed);
-    let connected = is_composed || remembered.accepted.is_some();
+    let connected = observation.connection.is_some() || remembered.accepted.is_some();
     said_so || (!connected && observation.adopted.is_none())
 }
 
 fn connection_secret(observation: &Observation, remembered: &Remembered, now: Timestamp) -> ConnectionSecret {
     let held_in_memory = remembered.accepted.as_ref().is_some_and(|accepted| accepted.connection.is_some());
     let observed = observation.connection.as_ref();
-    if held_in_memory && !has_a_strange_token(observation, remembered, now) {
+    if observation.located.is_err() {
+        ConnectionSecret::None
+    } else if held_in_memory && !has_a_strange_token(observation, remembered, now) {
         ConnectionSecret::Remembered
     } else if observed.is_some() {
         ConnectionSecret::Observed
@@ -213,6 +214,9 @@ fn observed_token(observation: &Observation) -> Option<&AccessToken> {
 fn action(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Action {
     if !observation.requirements_met {
         return Action::Wait(Wait::Requirements);
+    }
+    if let Err(waiting) = &observation.located {
+        return Action::Wait(Wait::For(waiting.clone()));
     }
     if let Readiness::NotReady(why) = &observation.instance
         && !something_stands(observation, remembered)

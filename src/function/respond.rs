@@ -98,7 +98,8 @@ pub fn respond(
     {
         let manifest = composed_secret::manifest(&observation.connection_secret, CONNECTION, &data);
         desired.insert(CONNECTION_RESOURCE, &composed(manifest, is_ready));
-        if observation.xr.is_legacy() {
+        // What is left out stays as it is there.
+        if observation.xr.is_legacy() && verdict.token_is_accepted {
             // Exposed here: the XR's own connection Secret is where these belong.
             for (name, value) in data.iter() {
                 desired.set_composite_connection_detail(name, value);
@@ -163,7 +164,7 @@ fn until(at: Timestamp, now: Timestamp) -> i64 {
 /// Seconds until the next call.
 fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now: Timestamp) -> i64 {
     match action {
-        Action::Wait(Wait::For(Waiting::Admin(_) | Waiting::Endpoint(_)))
+        Action::Wait(Wait::For(Waiting::Admin(_) | Waiting::Endpoint(_) | Waiting::Claim(_)))
             if !observation.requirements.resources.is_empty() =>
         {
             TTL_REQUIRED

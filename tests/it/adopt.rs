@@ -229,7 +229,10 @@ async fn a_token_put_by_hand_into_the_connection_secret_is_kept() {
         "infisical-connection".to_owned(),
         json!({
             "apiVersion": "v1", "kind": "Secret", "type": "connection.crossplane.io/v1alpha1",
-            "metadata": {"name": "vault-connection", "namespace": "team-a"},
+            "metadata": {
+                "name": "vault-connection", "namespace": "team-a",
+                "ownerReferences": [{"controller": true, "uid": world.crossplane.xr["metadata"]["uid"]}],
+            },
             "data": {"token": STANDARD.encode(&token)},
         }),
     );

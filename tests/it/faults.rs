@@ -239,7 +239,11 @@ async fn who_waits_for_a_turn_at_a_server_that_hangs_holds_no_call() {
     let xrs: Vec<_> = (0..4)
         .map(|index| {
             let mut crossplane = world.crossplane.clone();
-            crossplane.xr["metadata"]["uid"] = json!(format!("6d2f6c5e-0000-4000-8000-00000000000{index}"));
+            let uid = json!(format!("6d2f6c5e-0000-4000-8000-00000000000{index}"));
+            crossplane.xr["metadata"]["uid"] = uid.clone();
+            for object in crossplane.composed.values_mut() {
+                object["metadata"]["ownerReferences"][0]["uid"] = uid.clone();
+            }
             crossplane
         })
         .collect();

@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use daemon::clock::SystemClock;
+use fake_crossplane::Crossplane;
 use function_infisical::{
     function::Function,
-    proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse, Severity, State, Status},
+    proto::v1::{
+        Ready, Resource, Resources, RunFunctionRequest, RunFunctionResponse, Severity, State, Status,
+    },
 };
 use infisical::client::Connector;
 use prost::Message as _;
@@ -39,8 +42,16 @@ fn input() -> Value {
     })
 }
 
+/// With the claim of a legacy XR, which the recorder did not ask for.
 fn with_input(recording: &[u8]) -> RunFunctionRequest {
     let mut request = RunFunctionRequest::decode(recording).unwrap();
+    let composite = request.observed.as_ref().unwrap().composite.as_ref().unwrap();
+    let xr = fake_crossplane::structs::decode(composite.resource.as_deref().unwrap());
+    if let Some(claim) = Crossplane::new(xr, input()).claim {
+        let resource = Some(fake_crossplane::structs::encode(&claim));
+        let items = vec![Resource { resource, ..Resource::default() }];
+        request.required_resources.insert("infisical-claim".to_owned(), Resources { items });
+    }
     request.input = Some(fake_crossplane::structs::encode(&input()));
     request
 }

@@ -477,22 +477,13 @@ async fn an_xr_that_is_made_again_under_its_name_is_another_one() {
 }
 
 #[tokio::test]
-async fn a_legacy_xr_that_has_only_its_connection_details_left_gets_its_secret_back() {
-    for is_reachable in [true, false] {
-        let mut world = World::connected(Settings::default(), Kind::Legacy).await;
-        let before = world.crossplane.secret("infisical-connection").unwrap();
-        world.restart();
-        world.crossplane.composed.remove("infisical-connection");
-        let mark = world.mark();
-        if !is_reachable {
-            let always = fake_infisical::Times::Always;
-            world.fake.inject(fake_infisical::On::Any, always, fake_infisical::Fault::CloseBefore);
-        }
-        world.settle().await;
-        assert_eq!(world.crossplane.secret("infisical-connection").unwrap(), before, "{is_reachable}");
-        assert_eq!(world.crossplane.connection_details["token"], before["token"].as_bytes());
-        assert!(world.crossplane.is_ready(), "{is_reachable} {}", world.story());
-        let asked: &[Route] = if is_reachable { &FOUND } else { &[IdentityDetails] };
-        assert_eq!(world.asked(mark), asked, "{is_reachable}");
-    }
+async fn a_legacy_xr_whose_secret_is_deleted_gets_another_token_by_logging_in() {
+    let mut world = World::connected(Settings::default(), Kind::Legacy).await;
+    let before = world.token();
+    world.restart();
+    world.crossplane.composed.remove("infisical-connection");
+    world.settle().await;
+    assert_all_is_well(&world, "by the password that is persisted");
+    assert_ne!(world.token(), before);
+    assert_eq!(world.crossplane.connection_details["token"], world.token().as_bytes());
 }

@@ -62,8 +62,11 @@ pub(super) fn observe(
                 Err(waiting) => return Ok(AdminSource::Supplied(Err(waiting))),
             };
             let wanted = ("Secret", name.as_str(), namespace.as_deref());
-            let Sought { manifest, place } =
-                required.object(SECRET_REQUIREMENT, wanted, "input.admin.secretRef")?;
+            let sought = required.object(SECRET_REQUIREMENT, wanted, "input.admin.secretRef")?;
+            let Sought { manifest, place } = match sought {
+                Ok(sought) => sought,
+                Err(waiting) => return Ok(AdminSource::Supplied(Err(waiting))),
+            };
             let Some(secret) = manifest else {
                 let what = format!(
                     "Secret {place} (input.admin.secretRef) is not there; make it, or correct its name or namespace"
@@ -168,7 +171,11 @@ pub(super) fn adopted(
     };
     let key = &adopt.key;
     let wanted = ("Secret", name.as_str(), adopt.namespace.as_deref());
-    let Sought { manifest, place } = required.object(ADOPT_REQUIREMENT, wanted, "input.adopt.secretRef")?;
+    let Sought { manifest, place } =
+        match required.object(ADOPT_REQUIREMENT, wanted, "input.adopt.secretRef")? {
+            Ok(sought) => sought,
+            Err(waiting) => return Ok(Err(waiting)),
+        };
     let waiting = |what: &str| Waiting::Admin(format!("Secret {place} (input.adopt.secretRef) {what}"));
     let Some(secret) = manifest else {
         return Ok(Err(waiting("is not there; make it, or correct its name or namespace")));

@@ -160,7 +160,10 @@ fn tls(source: &TlsSource, required: &mut Required<'_>) -> Result<Result<Tls, Wa
         Some(CaSource::Inline(pem)) => Some(pem.clone()),
         Some(CaSource::From { kind, name, namespace, key }) => {
             let wanted = (kind_of(*kind), name.as_str(), namespace.as_deref());
-            let Sought { manifest, place } = required.object(CA_REQUIREMENT, wanted, field_of(*kind))?;
+            let Sought { manifest, place } = match required.object(CA_REQUIREMENT, wanted, field_of(*kind))? {
+                Ok(sought) => sought,
+                Err(waiting) => return Ok(Err(waiting)),
+            };
             match ca_from(manifest, *kind, key) {
                 Some(pem) if is_certificate_bundle(&pem) => Some(pem),
                 Some(other) => {

@@ -40,7 +40,7 @@ pub(super) fn observe(
     (connection, admin): (&SecretName, &SecretName),
     hand_off: &input::HandOff,
 ) -> Result<Box<HandOff>, ObserveError> {
-    secrets::check_name(request, IDENTITY_RESOURCE)?;
+    secrets::check_name(request, composite, IDENTITY_RESOURCE)?;
     let input::HandOff { role, projects, secret, details, instance_admin, status } = hand_off;
     let secret = secret_name(xr, connection, secret.as_ref())?;
     for (taken, by) in [(connection, "connection"), (admin, ADMIN_RESOURCE)] {

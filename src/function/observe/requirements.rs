@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ObserveError, Xr, xr::Scope};
+use super::{ObserveError, Waiting, Xr, claim, xr::Scope};
 use crate::{
     input::SecretRef,
     manifest::Manifest,
@@ -20,6 +20,9 @@ use crate::{
 /// The requirement that brings the schema of the XR.
 const SCHEMA_REQUIREMENT: &str = "infisical-composite-schema";
 
+/// The requirement that brings the claim of a legacy XR.
+const CLAIM_REQUIREMENT: &str = "infisical-claim";
+
 /// An object that is required.
 pub struct Sought<'a> {
     /// What was brought.
@@ -31,6 +34,7 @@ pub struct Sought<'a> {
 /// Collects what is required and looks up what was brought.
 pub struct Required<'a> {
     request: &'a RunFunctionRequest,
+    xr: &'a Xr,
     default_namespace: Option<&'a str>,
     selectors: BTreeMap<String, ResourceSelector>,
     schema: Option<SchemaSelector>,
@@ -38,33 +42,45 @@ pub struct Required<'a> {
 
 impl<'a> Required<'a> {
     /// Nothing is required yet. Where the input leaves a namespace out, it is the
-    /// XR's or claim's, else that of the input's `connection_secret`. It is never one
-    /// that the XR's author wrote into its spec: what is found there is sent to the
-    /// endpoint.
+    /// XR's, or that of its claim if it is that XR's, else that of the input's
+    /// `connection_secret`. It is never one that only the XR's author wrote: what is
+    /// found there is sent to the endpoint.
     #[must_use]
     pub fn new(
         request: &'a RunFunctionRequest,
         xr: &'a Xr,
         connection_secret: Option<&'a SecretRef>,
     ) -> Self {
-        let own = match &xr.scope {
+        let default_namespace = match &xr.scope {
             Scope::Namespaced(own) => Some(own),
-            Scope::Legacy { claim } => claim.as_ref().map(|claim| &claim.namespace),
-            Scope::Cluster => None,
+            Scope::Legacy { claim: Some(_) } => None,
+            Scope::Cluster | Scope::Legacy { claim: None } => {
+                connection_secret.and_then(|secret| secret.namespace.as_ref())
+            }
         };
-        let given = || connection_secret?.namespace.as_ref();
-        Self {
-            request,
-            default_namespace: own.or_else(given).map(String::as_str),
-            selectors: BTreeMap::new(),
-            schema: None,
-        }
+        let default_namespace = default_namespace.map(String::as_str);
+        Self { request, xr, default_namespace, selectors: BTreeMap::new(), schema: None }
     }
 
-    /// Requires one object of `v1` by its name, and gives it where it was
-    /// brought. What came under that name but is another object (a selector
-    /// that has changed since) does not count. `field` is that of the input which
-    /// refers to it.
+    /// The namespace of the claim that a legacy XR names, once it is known to be that
+    /// XR's. `None` where it names none.
+    pub fn claim_namespace(&mut self) -> Option<Result<&'a str, Waiting>> {
+        let claim = self.xr.claim()?;
+        if claim::has_our_secrets(self.request, claim) {
+            return Some(Ok(&claim.namespace));
+        }
+        if !claim::may_be_of(claim, self.xr) {
+            return Some(Err(claim::is_none(claim)));
+        }
+        let found =
+            self.find(CLAIM_REQUIREMENT, (&claim.api_version, &claim.kind), &claim.namespace, &claim.name);
+        let is_bound = found.is_some_and(|manifest| claim::is_bound_to(manifest, self.xr));
+        Some(if is_bound { Ok(&claim.namespace) } else { Err(claim::is_unbound(claim, self.xr)) })
+    }
+
+    /// Requires one object of `v1` by its name, and gives it where it was brought, or
+    /// what has to be known before it is looked for. `field` is that of the input
+    /// which refers to it.
     ///
     /// # Errors
     /// There is no namespace to look in.
@@ -73,13 +89,36 @@ impl<'a> Required<'a> {
         requirement: &str,
         (kind, name, namespace): (&str, &str, Option<&str>),
         field: &str,
-    ) -> Result<Sought<'a>, ObserveError> {
-        let namespace = namespace.or(self.default_namespace).ok_or_else(|| ObserveError::Value {
-            field: format!("{field}.namespace"),
-            what: format!("is missing, and the composite resource has none; write here that of the {kind}"),
-        })?;
+    ) -> Result<Result<Sought<'a>, Waiting>, ObserveError> {
+        let namespace = match namespace.or(self.default_namespace) {
+            Some(namespace) => namespace,
+            None => match self.claim_namespace() {
+                Some(Ok(namespace)) => namespace,
+                Some(Err(waiting)) => return Ok(Err(waiting)),
+                None => {
+                    let field = format!("{field}.namespace");
+                    let what = format!(
+                        "is missing, and the composite resource has none; write here that of the {kind}"
+                    );
+                    return Err(ObserveError::Value { field, what });
+                }
+            },
+        };
+        let manifest = self.find(requirement, ("v1", kind), namespace, name);
+        Ok(Ok(Sought { manifest, place: format!("\"{namespace}/{name}\"") }))
+    }
+
+    /// Requires an object. What came under that name but is another object (a selector
+    /// that has changed since) does not count.
+    fn find(
+        &mut self,
+        requirement: &str,
+        (api_version, kind): (&str, &str),
+        namespace: &str,
+        name: &str,
+    ) -> Option<Manifest<'a>> {
         let selector = ResourceSelector {
-            api_version: "v1".to_owned(),
+            api_version: api_version.to_owned(),
             kind: kind.to_owned(),
             namespace: Some(namespace.to_owned()),
             r#match: Some(Match::MatchName(name.to_owned())),
@@ -87,13 +126,11 @@ impl<'a> Required<'a> {
         self.selectors.insert(requirement.to_owned(), selector);
         let brought = self.request.required_resources.get(requirement);
         let manifests = brought.into_iter().flat_map(|brought| &brought.items);
-        let manifest =
-            manifests.filter_map(|item| item.resource.as_deref()).map(Manifest::new).find(|manifest| {
-                manifest.kind() == Some(kind)
-                    && manifest.name() == Some(name)
-                    && manifest.namespace() == Some(namespace)
-            });
-        Ok(Sought { manifest, place: format!("\"{namespace}/{name}\"") })
+        manifests.filter_map(|item| item.resource.as_deref()).map(Manifest::new).find(|manifest| {
+            manifest.kind() == Some(kind)
+                && manifest.name() == Some(name)
+                && manifest.namespace() == Some(namespace)
+        })
     }
 
     /// Requires the schema of a kind, and gives it where it was brought. There is none

@@ -1,13 +1,14 @@
 //! The two Secrets that this function composes: what they are called, whether
-//! their names in the pipeline are free, and what the connection Secret holds.
+//! their names in the pipeline are free, whose what is observed under them is, and what
+//! the connection Secret holds.
 
-use super::{ObserveError, Xr, observed, xr::Scope};
+use super::{IDENTITY_RESOURCE, ObserveError, Required, Waiting, Xr, observed, xr::Scope};
 use crate::{
     composed_secret::{SecretData, SecretName},
     connection::ObservedConnection,
     desired::Desired,
     input::{ConnectionDetail, SecretRef},
-    manifest::Manifest,
+    manifest::{List, Manifest, Value},
     proto::v1::RunFunctionRequest,
 };
 
@@ -17,40 +18,70 @@ pub const ADMIN_RESOURCE: &str = "infisical-admin";
 /// The name in the pipeline of the connection Secret.
 pub const CONNECTION_RESOURCE: &str = "infisical-connection";
 
+/// The names in the pipeline of all that this function composes.
+pub(super) const OUR_RESOURCES: [&str; 3] = [ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE];
+
 /// Makes sure that nobody else has our names: a step may not add a composed
 /// resource under one that is taken (Crossplane's specification of functions).
-pub(super) fn check_names(request: &RunFunctionRequest) -> Result<(), ObserveError> {
-    check_name(request, ADMIN_RESOURCE)?;
-    check_name(request, CONNECTION_RESOURCE)
+pub(super) fn check_names(request: &RunFunctionRequest, composite: Manifest<'_>) -> Result<(), ObserveError> {
+    check_name(request, composite, ADMIN_RESOURCE)?;
+    check_name(request, composite, CONNECTION_RESOURCE)
 }
 
-/// The same for one name.
-pub(super) fn check_name(request: &RunFunctionRequest, name: &'static str) -> Result<(), ObserveError> {
+/// The same for one name, and that what is observed under it is the XR's.
+pub(super) fn check_name(
+    request: &RunFunctionRequest,
+    composite: Manifest<'_>,
+    name: &'static str,
+) -> Result<(), ObserveError> {
     let taken = request.desired.iter().flat_map(Desired::names).any(|other| other == name);
     if taken {
         return Err(ObserveError::NameTaken(name));
     }
-    if let Some(manifest) = observed(request, name)
-        && (manifest.kind() != Some("Secret") || manifest.api_version() != Some("v1"))
-    {
+    let Some(manifest) = observed(request, name) else { return Ok(()) };
+    if manifest.kind() != Some("Secret") || manifest.api_version() != Some("v1") {
         let kind = manifest.kind().unwrap_or("resource without a kind").to_owned();
         return Err(ObserveError::NotOurs { name, kind });
     }
-    Ok(())
+    if is_controlled_by(manifest, composite) {
+        return Ok(());
+    }
+    let (namespace, object) = (manifest.namespace().unwrap_or_default(), manifest.name().unwrap_or_default());
+    Err(ObserveError::NotControlled { name, secret: format!("{namespace}/{object}") })
+}
+
+/// Whether an observed Secret has the XR as its controller. Crossplane observes what
+/// the XR's `resourceRefs` name, which its author can write, unless another controls it
+/// (v2.3.4, `ObserveComposedResources`): one that nobody controls may be anybody's. An
+/// XR without a UID is one that `crossplane render` was given.
+fn is_controlled_by(secret: Manifest<'_>, composite: Manifest<'_>) -> bool {
+    let Some(uid) = composite.uid().filter(|uid| !uid.is_empty()) else { return true };
+    let owners = secret.object("metadata").and_then(|metadata| metadata.list("ownerReferences"));
+    owners
+        .into_iter()
+        .flat_map(List::iter)
+        .filter_map(Value::as_object)
+        .any(|owner| owner.boolean("controller") == Some(true) && owner.string("uid") == Some(uid))
 }
 
 /// What the connection Secret is called, in the order of precedence of
 /// function-patch-and-transform:
 ///
 /// 1. `spec.writeConnectionSecretToRef` of a v2 XR, where its author has put one.
-///    On a legacy XR that field is Crossplane's and names the XR's own Secret.
+///    On a legacy XR that field names the XR's own Secret, and its author can write
+///    it: it decides nothing here.
 /// 2. `input.writeConnectionSecretToRef`.
-/// 3. `{xr-name}-connection`, in the namespace of the XR or claim.
+/// 3. `{xr-name}-connection`, in the namespace of the XR, or of its claim if that is
+///    known to be the XR's.
+///
+/// The namespace is a [`Waiting`] until it is known.
 pub(super) fn connection_name(
+    request: &RunFunctionRequest,
     xr: &Xr,
     composite: Manifest<'_>,
     given: Option<&SecretRef>,
-) -> Result<SecretName, ObserveError> {
+    required: &mut Required<'_>,
+) -> Result<(SecretName, Result<(), Waiting>), ObserveError> {
     let spec_ref = composite.object("spec").and_then(|spec| spec.object("writeConnectionSecretToRef"));
     let of_spec =
         |field| spec_ref.and_then(|reference| reference.string(field)).filter(|text| !text.is_empty());
@@ -59,6 +90,7 @@ pub(super) fn connection_name(
     let spec_field = "spec.writeConnectionSecretToRef.namespace of the composite resource";
     let input_field = "input.writeConnectionSecretToRef.namespace";
 
+    let mut located = Ok(());
     let (name, namespace) = match &xr.scope {
         Scope::Namespaced(own) => {
             let (field, namespace) = match of_spec("namespace") {
@@ -74,26 +106,31 @@ pub(super) fn connection_name(
         Scope::Cluster => {
             let namespace = of_spec("namespace")
                 .or(given_namespace)
-                .ok_or_else(|| no_namespace(xr, "is cluster-scoped"))?;
+                .ok_or_else(|| ObserveError::NoNamespace { name: xr.name.clone() })?;
             (of_spec("name").or(given_name), Some(namespace))
         }
-        Scope::Legacy { claim } => {
-            let of_claim = claim.as_ref().map(|claim| claim.namespace.as_str());
-            let namespace = given_namespace.or(of_claim).or(of_spec("namespace"));
-            (
-                given_name,
-                Some(namespace.ok_or_else(|| no_namespace(xr, "has neither a namespace nor a claim"))?),
-            )
-        }
+        Scope::Legacy { .. } => match given_namespace.or_else(|| namespace_of_ours(request)) {
+            Some(namespace) => (given_name, Some(namespace)),
+            None => match required.claim_namespace() {
+                Some(Ok(namespace)) => (given_name, Some(namespace)),
+                Some(Err(waiting)) => {
+                    located = Err(waiting);
+                    (given_name, None)
+                }
+                None => return Err(ObserveError::NoNamespaceOfLegacy { name: xr.name.clone() }),
+            },
+        },
     };
-    Ok(SecretName {
+    let name = SecretName {
         name: name.map_or_else(|| format!("{}-connection", xr.name), str::to_owned),
         namespace: namespace.map(str::to_owned),
-    })
+    };
+    Ok((name, located))
 }
 
-fn no_namespace(xr: &Xr, why: &'static str) -> ObserveError {
-    ObserveError::NoNamespace { name: xr.name.clone(), why }
+/// The namespace of what is composed already.
+fn namespace_of_ours(request: &RunFunctionRequest) -> Option<&str> {
+    OUR_RESOURCES.iter().find_map(|name| observed(request, name)?.namespace())
 }
 
 /// What the admin Secret is called: named after the XR, beside the connection.
@@ -123,29 +160,13 @@ pub(super) fn kept(request: &RunFunctionRequest, resource: &str, wanted: SecretN
     }
 }
 
-/// The observed connection Secret. Where it is gone or has no token, a legacy
-/// XR's own connection details are looked at.
+/// The observed connection Secret. What a legacy XR has as connection details is not
+/// looked at: Crossplane reads them from whatever Secret `spec.writeConnectionSecretToRef`
+/// names, without asking whose it is (v2.3.4, `composite/connection.go`).
 pub(super) fn connection(
     request: &RunFunctionRequest,
-    details: &SecretData,
     wanted: &[ConnectionDetail],
 ) -> Option<ObservedConnection> {
-    let secret = observed(request, CONNECTION_RESOURCE)
-        .map(|manifest| ObservedConnection::read(SecretData::read(manifest), wanted));
-    match secret {
-        Some(secret) if secret.token.is_some() => Some(secret),
-        secret => {
-            if details.is_empty() {
-                return secret;
-            }
-            // The Secret has to be written again, out of what the details have.
-            let details = ObservedConnection {
-                composed: secret.is_some(),
-                in_place: false,
-                complete: false,
-                ..ObservedConnection::read(details.clone(), wanted)
-            };
-            if details.token.is_some() { Some(details) } else { secret }
-        }
-    }
+    let secret = observed(request, CONNECTION_RESOURCE)?;
+    Some(ObservedConnection::read(SecretData::read(secret), wanted))
 }

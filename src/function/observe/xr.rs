@@ -12,6 +12,8 @@ use crate::manifest::{Manifest, Value};
 pub struct Xr {
     /// Its identity for as long as it exists.
     pub key: XrKey,
+    /// `apiVersion`.
+    pub api_version: String,
     /// `kind`.
     pub kind: String,
     /// `metadata.name`.
@@ -31,14 +33,18 @@ pub enum Scope {
     Cluster,
     /// An XR of a v1 XRD, which has connection details of its own.
     Legacy {
-        /// `spec.claimRef`, where a claim is behind it.
+        /// `spec.claimRef`, which whoever may write the XR can make up.
         claim: Option<Claim>,
     },
 }
 
-/// The claim of a legacy XR.
+/// The claim that a legacy XR names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
+    /// Its `apiVersion`.
+    pub api_version: String,
+    /// Its `kind`.
+    pub kind: String,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -86,6 +92,7 @@ impl Xr {
     pub(super) fn read(manifest: Manifest<'_>) -> Option<Self> {
         let name = manifest.name().filter(|name| !name.is_empty())?;
         let namespace = manifest.namespace().filter(|namespace| !namespace.is_empty());
+        let api_version = manifest.api_version().unwrap_or_default();
         let kind = manifest.kind().unwrap_or_default();
         let spec = manifest.object("spec");
         // As function-patch-and-transform tells the two apart.
@@ -99,13 +106,13 @@ impl Xr {
         let key = match manifest.uid().filter(|uid| !uid.is_empty()) {
             Some(uid) => XrKey(uid.into()),
             None => {
-                let api_version = manifest.api_version().unwrap_or_default();
                 let key = format!("{api_version}/{kind}/{}/{name}", namespace.unwrap_or_default());
                 XrKey(key.into())
             }
         };
         let previous = PreviousConditions::read(manifest);
-        Some(Self { key, kind: kind.to_owned(), name: name.to_owned(), scope, previous })
+        let [api_version, kind, name] = [api_version, kind, name].map(str::to_owned);
+        Some(Self { key, api_version, kind, name, scope, previous })
     }
 
     /// The XR's namespace.
@@ -123,7 +130,7 @@ impl Xr {
         matches!(self.scope, Scope::Legacy { .. })
     }
 
-    /// The claim behind it.
+    /// The claim that it names.
     #[must_use]
     pub fn claim(&self) -> Option<&Claim> {
         match &self.scope {
@@ -135,7 +142,13 @@ impl Xr {
 
 fn claim(spec: Manifest<'_>) -> Option<Claim> {
     let claim = spec.object("claimRef")?;
-    Some(Claim { namespace: claim.string("namespace")?.to_owned(), name: claim.string("name")?.to_owned() })
+    let text = |field| claim.string(field).filter(|text| !text.is_empty()).map(str::to_owned);
+    Some(Claim {
+        api_version: text("apiVersion").unwrap_or_default(),
+        kind: text("kind").unwrap_or_default(),
+        namespace: text("namespace")?,
+        name: text("name")?,
+    })
 }
 
 impl XrKey {

@@ -52,6 +52,7 @@ pub(crate) fn mk_observation() -> Observation {
     Observation {
         xr: Xr {
             key: XrKey::test("uid"),
+            api_version: "example.org/v1".to_owned(),
             kind: "Vault".to_owned(),
             name: "vault".to_owned(),
             scope: Scope::Namespaced("team-a".to_owned()),
@@ -64,6 +65,7 @@ pub(crate) fn mk_observation() -> Observation {
         adopted: None,
         persisted_admin: None,
         connection: None,
+        located: Ok(()),
         admin_secret: name("vault-admin"),
         connection_secret: name("vault-connection"),
         wanted: wanted().into(),
@@ -161,14 +163,14 @@ const TABLE: &[Row] = &[
         action: "Start login=true token=false renew=false",
     },
     Row {
-        why: "a legacy XR has the connection, and neither Secret is observed: the read may be old",
-        world: |observation, _| {
-            observation.connection =
-                Some(ObservedConnection { composed: false, in_place: false, ..mk_observed("a") });
+        why: "nothing is composed before it is known in which namespace",
+        world: |observation, remembered| {
+            remembered.admin = Some(mk_admin());
+            observation.located = Err(Waiting::Claim("whose it is".to_owned()));
         },
-        admin: "Generate",
-        connection: ConnectionSecret::Observed,
-        action: "Start login=true token=true renew=false",
+        admin: "None",
+        connection: ConnectionSecret::None,
+        action: "Wait Claim",
     },
     Row {
         why: "nothing is done while a requirement is open",
@@ -520,6 +522,7 @@ fn shown(action: &Action) -> String {
                 Waiting::Endpoint(_) => "Endpoint",
                 Waiting::Organization(_) => "Organization",
                 Waiting::Admin(_) => "Admin",
+                Waiting::Claim(_) => "Claim",
             };
             format!("Wait {of}")
         }

@@ -39,6 +39,7 @@ pub const REASONS: &[&str] = &[
     "WaitingForEndpoint",
     "WaitingForOrganization",
     "WaitingForAdmin",
+    "WaitingForClaim",
     "Accepted",
     "NotRenewed",
     "NotInstanceAdmin",
@@ -62,6 +63,8 @@ pub(super) struct Verdict {
     pub(super) conditions: Vec<Condition>,
     /// Whether the token that is emitted was seen in observed.
     pub(super) token_is_persisted: bool,
+    /// Whether this process knows that the server accepts it.
+    pub(super) token_is_accepted: bool,
     /// Whether it works, as far as is known.
     pub(super) token_may_work: bool,
     /// What has happened that no condition tells.
@@ -148,6 +151,7 @@ pub(super) fn judge(
     let token_is_persisted = is_persisted(observation, remembered, plan);
     Verdict {
         token_is_persisted,
+        token_is_accepted: matches!(token, Token::Works),
         news: bootstrapped_again(remembered).filter(|_| !token_is_persisted),
         token_may_work: matches!(token, Token::Works | Token::NotAsked),
         conditions: vec![condition(BOOTSTRAPPED, bootstrapped), condition(TOKEN_VALID, token_valid)],
@@ -393,6 +397,9 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
         }
         Wait::For(Waiting::Admin(what)) => {
             ("WaitingForAdmin", format!("The admin's email and password are not there yet: {what}"))
+        }
+        Wait::For(Waiting::Claim(what)) => {
+            ("WaitingForClaim", format!("Where the Secrets belong is not known yet: {what}"))
         }
         Wait::PersistingAdmin => (
             "PersistingAdmin",

@@ -51,6 +51,9 @@ pub struct Crossplane {
     pub schema: Option<Value>,
     /// Objects that are there for other reasons, and can be required.
     pub others: Vec<Value>,
+    /// The claim that a legacy XR names. Crossplane has written the XR into its
+    /// `spec.resourceRef` before it made the XR (v2.3.4, `claim/syncer_ssa.go`).
+    pub claim: Option<Value>,
     /// The step's credentials: Secret data by name.
     pub credentials: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     /// A legacy XR's own connection details.
@@ -113,6 +116,7 @@ impl Crossplane {
             xr["metadata"]["uid"] = json!("6d2f6c5e-0000-4000-8000-000000000001");
         }
         Self {
+            claim: claim(&xr),
             xr,
             input,
             earlier: BTreeMap::new(),
@@ -161,7 +165,7 @@ impl Crossplane {
         let request = RunFunctionRequest {
             observed: Some(State {
                 composite: Some(composite),
-                resources: self.composed.iter().map(observed).collect(),
+                resources: self.composed.iter().filter(|it| self.may_observe(it.1)).map(observed).collect(),
             }),
             // What is on the wire is the same for both types.
             desired: RunFunctionRequest::decode(
@@ -288,6 +292,7 @@ impl Crossplane {
         if manifest["metadata"]["namespace"].is_null() {
             manifest["metadata"]["namespace"] = self.xr["metadata"]["namespace"].clone();
         }
+        self.set_metadata(name, &mut manifest);
         let applied = self.applied.1.get(name).unwrap_or(&Value::Null);
         match self.composed.get_mut(name) {
             // The API server refuses to change the data of an immutable Secret.
@@ -330,6 +335,24 @@ impl Crossplane {
         let conditions = self.xr["status"]["conditions"].take();
         schema::prune(&schema["properties"]["status"], &mut self.xr["status"]);
         self.xr["status"]["conditions"] = conditions;
+    }
+
+    /// Whether nobody else controls it: what another does is observed as if it were not
+    /// there (`ObserveComposedResources`, v2.3.4).
+    fn may_observe(&self, manifest: &Value) -> bool {
+        let owners = manifest["metadata"]["ownerReferences"].as_array();
+        let mut controllers = owners.into_iter().flatten().filter(|owner| owner["controller"] == true);
+        controllers.all(|owner| owner["uid"] == self.xr["metadata"]["uid"])
+    }
+
+    /// Makes the XR the controller, as `RenderComposedResourceMetadata` does (v2.3.4).
+    fn set_metadata(&self, name: &str, manifest: &mut Value) {
+        manifest["metadata"]["annotations"]["crossplane.io/composition-resource-name"] = json!(name);
+        manifest["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": self.xr["apiVersion"], "kind": self.xr["kind"],
+            "name": self.xr["metadata"]["name"], "uid": self.xr["metadata"]["uid"],
+            "controller": true, "blockOwnerDeletion": true,
+        }]);
     }
 
     fn record(&mut self, response: &RunFunctionResponse) {
@@ -405,6 +428,18 @@ fn meta(request: &RunFunctionRequest) -> RequestMeta {
             Capability::RequiredSchemas.into(),
         ],
     }
+}
+
+/// The claim that an XR names, bound to it.
+fn claim(xr: &Value) -> Option<Value> {
+    let claim = xr["spec"]["claimRef"].as_object()?;
+    Some(json!({
+        "apiVersion": claim.get("apiVersion"), "kind": claim.get("kind"),
+        "metadata": {"name": claim.get("name"), "namespace": claim.get("namespace")},
+        "spec": {"resourceRef": {
+            "apiVersion": xr["apiVersion"], "kind": xr["kind"], "name": xr["metadata"]["name"],
+        }},
+    }))
 }
 
 /// The part of a request that is desired state, with all of it decoded.
