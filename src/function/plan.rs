@@ -331,7 +331,7 @@ fn work(
         endpoint: endpoint.clone(),
         renew: token.as_ref().is_some_and(|token| renewal_is_due(token, observation, remembered, now)),
         measured: measured(remembered, now),
-        limited: remembered.accepted.as_ref().and_then(|accepted| accepted.connection.clone()),
+        limited: limited(remembered, endpoint),
         may_bootstrap: observation.instance == Readiness::Ready,
         sweep: sweep_at(observation, remembered).is_some_and(|sweep_at| sweep_at.is_over(now)),
         login: login(remembered, admin.as_ref(), now),
@@ -480,6 +480,13 @@ fn renewal_is_due(
 ) -> bool {
     let measured = measured(remembered, now).filter(|(measured, _)| *measured == token.fingerprint());
     measured.is_some_and(|(_, life)| life.nears_its_end(observation.token_policy.renew_at).is_over(now))
+}
+
+/// What this server has accepted before of a token that may be used so many times only.
+fn limited(remembered: &Remembered, endpoint: &Endpoint) -> Option<Arc<Connection>> {
+    let connection = remembered.accepted.as_ref()?.connection.as_ref()?;
+    let is_limited = Claims::of(&connection.token).uses.is_some();
+    (is_limited && connection.origin == *endpoint.origin()).then(|| Arc::clone(connection))
 }
 
 fn measured(remembered: &Remembered, now: Timestamp) -> Option<(Fingerprint, Life)> {
