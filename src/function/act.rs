@@ -22,7 +22,7 @@ mod establish;
 mod hand_off;
 mod memory;
 
-pub use establish::{Establish, How, Login, MintedFor, Outcome};
+pub use establish::{Before, Establish, How, Login, MintedFor, Outcome};
 pub use hand_off::{AcceptedIdentity, HandOff, HandOffAttempt, HandOffOutcome, HandedOff, HeldHandOff};
 pub use memory::{Accepted, Attempt, Held, LoginRefused, Memory, Remembered};
 
@@ -51,7 +51,7 @@ impl Act {
     /// Starts work for an XR, unless something has happened to it since
     /// `revision`: then the plan that asked for it is out of date.
     pub fn start(&self, key: &XrKey, revision: u64, work: Establish) {
-        let Some(under_way) = self.memory.begin(key, revision) else { return };
+        let Some(under_way) = self.memory.begin(key, &work.endpoint, revision) else { return };
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
         let (key, tokens, origin) = (key.clone(), self.tokens.clone(), work.endpoint.origin().clone());
         self.spawn(&origin, under_way, async move {
@@ -64,7 +64,7 @@ impl Act {
 
     /// The same for handing off.
     pub fn start_hand_off(&self, key: &XrKey, revision: u64, work: HandOff) {
-        let Some(under_way) = self.memory.begin_hand_off(key, revision) else { return };
+        let Some(under_way) = self.memory.begin_hand_off(key, &work.endpoint, revision) else { return };
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
         let (key, origin) = (key.clone(), work.endpoint.origin().clone());
         self.spawn(&origin, under_way, async move {

@@ -192,6 +192,13 @@ impl ObservedConnection {
         let complete = wanted.iter().all(|detail| data.get(&detail.name).is_some());
         Self { token, data, in_place, complete }
     }
+
+    /// The server that it names, where the input wants that in it.
+    #[must_use]
+    pub fn host(&self, wanted: &[ConnectionDetail]) -> Option<&str> {
+        let named = wanted.iter().find(|detail| detail.value == DetailValue::Host)?;
+        self.data.text(&named.name)
+    }
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl Function {
             let (plan, remembered) = self.plan(observation);
             if let AdminSecret::Generate(email) = &plan.admin {
                 let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-                self.memory.generate(key, email.clone(), &mut *rng);
+                self.memory.generate(key, remembered.revision, email.clone(), &mut *rng);
                 continue;
             }
             match &plan.action {
@@ -200,10 +200,12 @@ impl Function {
     fn plan(&self, observation: &Observation) -> (Plan, Arc<Remembered>) {
         let now = self.clock.now();
         let Observation { xr, connection, wanted, hand_off, .. } = observation;
+        let server = observation.endpoint.as_ref().ok();
         if let Some(hand_off) = hand_off {
-            self.memory.see_identity(&xr.key, hand_off.observed.as_ref(), &hand_off.wanted, now);
+            let seen = (hand_off.observed.as_ref(), hand_off.wanted.as_slice());
+            self.memory.see_identity(&xr.key, server, seen, now);
         }
-        let remembered = self.memory.recall(&xr.key, connection.as_ref(), wanted, now);
+        let remembered = self.memory.recall(&xr.key, server, (connection.as_ref(), wanted), now);
         (plan(observation, &remembered, now), remembered)
     }
 }

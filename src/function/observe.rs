@@ -195,7 +195,7 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
     let composite = request.observed.as_ref().and_then(|observed| observed.composite.as_ref());
     let manifest = composite.and_then(|composite| composite.resource.as_deref()).map(Manifest::new);
     let manifest = manifest.ok_or(ObserveError::NoXr)?;
-    let xr = Xr::read(manifest).ok_or(ObserveError::NoXr)?;
+    let mut xr = Xr::read(manifest).ok_or(ObserveError::NoXr)?;
     let Bootstrap {
         instance,
         organization,
@@ -230,6 +230,10 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         .map(|path| Described::of_connection(manifest, path, connection.as_ref(), connection_details));
     let described = status.iter_mut().chain(hand_off.iter_mut().filter_map(|it| it.status.as_mut()));
     let schema = status::look_up(request, (&xr, manifest), &mut required, described);
+    let (requirements_met, requirements) = (required.met(), required.into_requirements());
+    if let Ok(endpoint) = &endpoint {
+        xr.previous.at(endpoint.origin());
+    }
 
     Ok(Observation {
         instance: instance::observe(request, instance),
@@ -247,8 +251,8 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         status,
         schema,
         hand_off,
-        requirements_met: required.met(),
-        requirements: required.into_requirements(),
+        requirements_met,
+        requirements,
         xr,
     })
 }

@@ -17,12 +17,12 @@ use jiff::Timestamp;
 
 use self::hand_off::HandOffPlan;
 use crate::{
-    act::{Accepted, Establish, Login, MintedFor, Remembered},
+    act::{Accepted, Before, Establish, Login, MintedFor, Remembered},
     connection::Connection,
     due::{Due, is_recent},
     life::Life,
     observe::{AdminSource, Observation, Waiting},
-    problem::{Problem, ProblemKind},
+    problem::{ADMIN_LOGIN_REFUSED, PARTIALLY_BOOTSTRAPPED, Problem, ProblemKind},
     readiness::Readiness,
     respond::conditions::{self, BOOTSTRAPPED, TOKEN_VALID},
 };
@@ -154,21 +154,55 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
     };
     // The way out of an interrupted bootstrap is another email. The Secret is
     // deleted first, since it can be written only once.
-    let is_burnt = |admin: &Credentials| {
-        remembered.burnt.as_deref() == Some(&admin.email)
-            && email.as_ref().is_ok_and(|email| *email != admin.email)
-    };
+    let gives_way = |admin: &Credentials| gives_way(observation, remembered, admin);
     if let Some(admin) = persisted {
         // Every try uses the same email, so the one that is persisted counts.
-        return if is_burnt(admin) { AdminSecret::None } else { AdminSecret::Observed(admin.clone()) };
+        return if gives_way(admin) { AdminSecret::None } else { AdminSecret::Observed(admin.clone()) };
     }
     match (&remembered.admin, email) {
-        (Some(admin), _) if !is_burnt(admin) => AdminSecret::Remembered(admin.clone()),
+        (Some(admin), _) if !gives_way(admin) => AdminSecret::Remembered(admin.clone()),
         (_, Ok(email)) if a_new_password_is_of_use(observation, remembered) => {
             AdminSecret::Generate(email.clone())
         }
         _ => AdminSecret::None,
     }
+}
+
+/// Whether the admin's credentials may be replaced by others with the email of the
+/// input: no server has ever let them in, and this one says that a bootstrap with their
+/// email was interrupted. While they are in the cluster it has to say so since the input
+/// has the other email, because a bootstrap that was slow may have come to its end.
+fn gives_way(observation: &Observation, remembered: &Remembered, admin: &Credentials) -> bool {
+    let AdminSource::Generated { email: Ok(email) } = &observation.admin else { return false };
+    let Ok(endpoint) = &observation.endpoint else { return false };
+    if *email == admin.email || was_in_use(observation, remembered, admin) {
+        return false;
+    }
+    let is_here = remembered.held.as_ref().filter(|held| held.problem.origin == *endpoint.origin());
+    let is_used_up = is_here.filter(|held| held.problem.kind.uses_up(&admin.email));
+    match &observation.persisted_admin {
+        Some(_) => is_used_up.is_some_and(|held| held.attempt.email.as_ref() == Some(email)),
+        // Another replica has deleted it, with as good a reason.
+        None => is_used_up.is_some() || is_said_to_be_used_up(observation, endpoint, admin),
+    }
+}
+
+fn is_said_to_be_used_up(observation: &Observation, endpoint: &Endpoint, admin: &Credentials) -> bool {
+    let said = observation.xr.previous.of_type(BOOTSTRAPPED);
+    said.is_some_and(|said| {
+        said.reason == PARTIALLY_BOOTSTRAPPED && said.is_of(endpoint.origin(), Some(&admin.email))
+    })
+}
+
+/// Whether a server has let the admin's credentials in, or may have: then they may be
+/// the only ones that log in, to this database or to a backup of it.
+fn was_in_use(observation: &Observation, remembered: &Remembered, admin: &Credentials) -> bool {
+    let has_token = observation.connection.as_ref().is_some_and(|connection| connection.token.is_some());
+    let has_handed_off = observation.hand_off.as_ref().is_some_and(|hand_off| hand_off.observed.is_some());
+    remembered.let_in.as_deref() == Some(&admin.fingerprint())
+        || remembered.accepted.is_some()
+        || has_token
+        || has_handed_off
 }
 
 /// A new password is of use to an instance that is not set up. One that has a
@@ -339,9 +373,14 @@ fn work(
         token,
         others,
         adopts: observation.adopted.is_some(),
-        admin,
         admin_is_generated: matches!(observation.admin, AdminSource::Generated { .. }),
-        connected_before: connected_before(observation, remembered),
+        email: match &observation.admin {
+            AdminSource::Generated { email } => email.as_ref().ok().cloned(),
+            AdminSource::Supplied(_) => None,
+        },
+        admin_was_in_use: admin.as_ref().is_some_and(|admin| was_in_use(observation, remembered, admin)),
+        before: before(observation, remembered, endpoint),
+        admin,
         organization,
         token_name: token_name(observation),
         minted_for: minted_for(observation, remembered),
@@ -455,19 +494,40 @@ fn login(remembered: &Remembered, admin: Option<&Credentials>, now: Timestamp) -
     }
 }
 
-fn connected_before(observation: &Observation, remembered: &Remembered) -> bool {
+/// What the Secret and the condition say of a connection is of the server that they
+/// name; a Secret need not name one.
+fn before(observation: &Observation, remembered: &Remembered, endpoint: &Endpoint) -> Before {
+    let origin = endpoint.origin();
     let previous = observation.xr.previous.of_type(BOOTSTRAPPED);
-    observed_token(observation).is_some()
-        || remembered.accepted.is_some()
-        || previous.is_some_and(|condition| condition.status == "True")
-        || password_once_worked(observation)
+    let is_said = previous.is_some_and(|said| said.status == "True" && said.is_of(origin, None));
+    let observed = observation.connection.as_ref().filter(|observed| observed.token.is_some());
+    let host = observed.map(|observed| observed.host(&observation.wanted));
+    if remembered.accepted.is_some()
+        || is_said
+        || host == Some(Some(origin.as_str()))
+        || password_once_worked(observation, endpoint)
+    {
+        Before::Connected
+    } else if host == Some(None) {
+        Before::Perhaps
+    } else {
+        Before::None
+    }
 }
 
-/// Whether the XR says of the refused password that it once worked. It goes on
-/// being one that did, also for a process that does not remember it.
-pub(crate) fn password_once_worked(observation: &Observation) -> bool {
-    let previous = observation.xr.previous.of_type(BOOTSTRAPPED);
-    previous.is_some_and(|condition| condition.reason == "AdminLoginRefused")
+/// Whether the XR says of the refused password that it once worked, at this server. It
+/// goes on being one that did, also for a process that does not remember it.
+pub(crate) fn password_once_worked(observation: &Observation, endpoint: &Endpoint) -> bool {
+    let (said, email) = (observation.xr.previous.of_type(BOOTSTRAPPED), password_email(observation));
+    said.is_some_and(|said| said.reason == ADMIN_LOGIN_REFUSED && said.is_of(endpoint.origin(), email))
+}
+
+/// Whose password is in use.
+pub(crate) fn password_email(observation: &Observation) -> Option<&Email> {
+    match &observation.admin {
+        AdminSource::Supplied(supplied) => supplied.as_ref().ok().map(|admin| &admin.email),
+        AdminSource::Generated { .. } => observation.persisted_admin.as_ref().map(|admin| &admin.email),
+    }
 }
 
 /// Whether a token nears its end, as far as that is known here: how much of the life

@@ -46,6 +46,7 @@ pub const REASONS: &[&str] = &[
     "ProjectMissing",
     "ProjectRefused",
     "MayNotHandOff",
+    "RightKept",
 ];
 
 /// Why there is no working token, and of which server.
@@ -76,8 +77,11 @@ pub enum ProblemKind {
     /// The user exists, but the instance is not set up: a bootstrap that was
     /// interrupted. The same email is refused for ever.
     PartiallyBootstrapped {
-        /// The email that is burnt.
+        /// The email that is used up.
         email: Email,
+        /// Whether a server has let the admin in, or may have: then its password is
+        /// kept, whatever the input says.
+        was_in_use: bool,
     },
     /// Only a human can log in: second factor.
     MfaRequired {
@@ -145,6 +149,20 @@ pub enum ProblemKind {
     },
     /// The connection's token may not manage identities.
     MayNotHandOff,
+    /// The instance admin right is not revoked: the connection's identity is not, or not
+    /// known to be, the one that bootstrap has made.
+    RightKept(RightKept),
+}
+
+/// Why the instance admin right of the connection's identity is not revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RightKept {
+    /// The instance is one that somebody else set up.
+    Adopted,
+    /// It is another identity's.
+    Another,
+    /// The login that would tell cannot be had.
+    Unknown,
 }
 
 /// For how long an identity is locked (recorded as `lockoutDurationSeconds`).
@@ -159,6 +177,18 @@ pub enum Retry {
     After(Duration),
     /// A human has to do something first, or each try does harm.
     Rarely,
+}
+
+/// The reason of [`ProblemKind::AdminLoginRefused`].
+pub(crate) const ADMIN_LOGIN_REFUSED: &str = "AdminLoginRefused";
+/// The reason of [`ProblemKind::PartiallyBootstrapped`].
+pub(crate) const PARTIALLY_BOOTSTRAPPED: &str = "PartiallyBootstrapped";
+
+impl ProblemKind {
+    /// Whether it says that an interrupted bootstrap has used an email up.
+    pub(crate) fn uses_up(&self, own: &Email) -> bool {
+        matches!(self, Self::PartiallyBootstrapped { email, .. } if email == own)
+    }
 }
 
 impl Problem {
@@ -199,7 +229,8 @@ impl Problem {
             | ProblemKind::NoOrganization { .. }
             | ProblemKind::IdentityRefused { .. }
             | ProblemKind::ProjectRefused { .. }
-            | ProblemKind::MayNotHandOff => Retry::Rarely,
+            | ProblemKind::MayNotHandOff
+            | ProblemKind::RightKept(_) => Retry::Rarely,
             ProblemKind::IdentityLocked => Retry::After(LOCKED_FOR),
         }
     }
@@ -235,6 +266,7 @@ impl Problem {
             ProblemKind::ProjectMissing { .. } => "ProjectMissing",
             ProblemKind::ProjectRefused { .. } => "ProjectRefused",
             ProblemKind::MayNotHandOff => "MayNotHandOff",
+            ProblemKind::RightKept(_) => "RightKept",
         }
     }
 
@@ -255,7 +287,12 @@ impl Problem {
                 "Infisical at {origin} refuses the email {email} with the password that is kept for it. Supply the \
                  present password with input.admin.credentials or input.admin.secretRef"
             ),
-            ProblemKind::PartiallyBootstrapped { email } => format!(
+            ProblemKind::PartiallyBootstrapped { email, was_in_use: true } => format!(
+                "A bootstrap of Infisical at {origin} was interrupted: the user {email} exists, but the instance is \
+                 not set up, and refuses that email for ever. Give Infisical an empty database or restore its backup: \
+                 the password of {email} has been in use, so it is kept"
+            ),
+            ProblemKind::PartiallyBootstrapped { email, was_in_use: false } => format!(
                 "A bootstrap of Infisical at {origin} was interrupted: the user {email} exists, but the instance is \
                  not set up, and refuses that email for ever. Write another address into input.admin.email, or give \
                  Infisical an empty database"
@@ -337,6 +374,24 @@ impl Problem {
                  the role {role}. Make the connection's identity an admin of that project, and see whether the role \
                  is one of the project's"
             ),
+            ProblemKind::RightKept(why) => {
+                let why = match why {
+                    RightKept::Adopted => {
+                        "input.adopt names the token of an instance that somebody else set up"
+                    }
+                    RightKept::Another => {
+                        "the token in the connection Secret is not of the identity that bootstrap made"
+                    }
+                    RightKept::Unknown => {
+                        "without the admin's login nothing tells whether bootstrap made the identity of the token in \
+                         the connection Secret"
+                    }
+                };
+                format!(
+                    "The instance admin right was not revoked in Infisical at {origin}, because {why}. Take it from \
+                     that identity in the server admin's settings, or write Keep into input.handOff.instanceAdmin"
+                )
+            }
             ProblemKind::MayNotHandOff => format!(
                 "The token in the connection Secret may not manage the identities of its organization in Infisical at \
                  {origin}. Give its identity the organization role admin, or put a token of one that has it into that \

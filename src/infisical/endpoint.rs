@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 
 use url::Url;
 
-use crate::address;
+use crate::{address, secret::Fingerprint};
 
 /// The base URL of a server plus how its certificate is checked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,6 +124,19 @@ fn host_is_forbidden(url: &Url) -> bool {
             ["metadata.google.internal", "metadata.goog"].iter().any(|known| name.eq_ignore_ascii_case(known))
         }
         None => true,
+    }
+}
+
+impl Tls {
+    /// What tells one way of checking from another; `None` for the default one.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        let Self { ca_bundle, server_name, insecure_skip_verify } = self;
+        let is_default = ca_bundle.is_none() && server_name.is_none() && !insecure_skip_verify;
+        let [ca_bundle, server_name] =
+            [ca_bundle, server_name].map(|text| text.as_deref().map(str::as_bytes));
+        let parts = [ca_bundle, server_name, insecure_skip_verify.then_some(&[])];
+        (!is_default).then(|| Fingerprint::of_parts(&parts))
     }
 }
 

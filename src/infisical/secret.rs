@@ -115,6 +115,18 @@ impl Fingerprint {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Of what is there, each part with its length, so that no two are alike.
+    pub(crate) fn of_parts(parts: &[Option<&[u8]>]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update([u8::from(part.is_some())]);
+            let part = part.unwrap_or_default();
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
+    }
+
     fn of_pair(name: &str, secret: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(name.as_bytes());

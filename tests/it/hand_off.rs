@@ -604,3 +604,80 @@ async fn a_token_that_may_not_manage_identities_is_said_to_be_one() {
     assert_eq!(said(&world), ("False".to_owned(), "MayNotHandOff".to_owned()), "{}", world.story());
     assert!(!world.crossplane.is_ready());
 }
+
+fn assert_the_right_is_kept(world: &World, says: &str) {
+    let (status, reason, message) = world.crossplane.condition("InfisicalHandedOff").unwrap();
+    let story = world.story();
+    assert_eq!((status, reason), ("False", "RightKept"), "{story}");
+    assert!(message.contains(says) && message.contains("write Keep"), "{message}");
+    assert!(!world.crossplane.is_ready() && world.token_works() && works(world), "{story}");
+    assert_eq!(world.conditions()[0].1, "Bootstrapped", "{story}");
+}
+
+#[tokio::test]
+async fn the_right_is_never_taken_from_an_identity_that_bootstrap_did_not_make() {
+    for restarts in [false, true] {
+        let mut world = handed_off(json!({"instanceAdmin": "Keep"})).await;
+        let token = world.fake.add_token_of_another(world.clock.now(), "A person's own").unwrap();
+        let own = world.fake.identities_named("A person's own").remove(0);
+        world.put("token", &token);
+        world.crossplane.input["handOff"]["instanceAdmin"] = json!("Revoke");
+        if restarts {
+            world.restart();
+        }
+        world.live(11 * MINUTE).await;
+        assert_the_right_is_kept(&world, "not of the identity that bootstrap made");
+        assert!(world.fake.is_instance_admin(&own), "{}", world.story());
+        assert!(world.fake.bootstrap_identity_is_instance_admin(), "nor from one that is not connected");
+        assert_eq!(world.fake.count(Route::RevokeInstanceAdmin), 0);
+        // Whoever takes it away by hand has done what was asked for.
+        world.fake.revoke_instance_admin();
+        world.live(HOUR).await;
+        assert_all_is_well(&world, "by hand");
+    }
+}
+
+#[tokio::test]
+async fn the_right_of_an_instance_that_is_adopted_is_never_revoked() {
+    let mut world = asking(json!({"instanceAdmin": "Revoke"}), Settings::default(), Kind::Namespaced).await;
+    world.bootstrap_elsewhere("root@example.org", "marker-theirs");
+    let token = world.fake.add_token_of_another(world.clock.now(), "Theirs").unwrap();
+    let theirs = world.fake.identities_named("Theirs").remove(0);
+    world.crossplane.input["adopt"] = json!({"secretRef": {"name": "theirs", "key": "token"}});
+    world.crossplane.others.push(json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "theirs", "namespace": "team-a"},
+        "data": {"token": STANDARD.encode(token)},
+    }));
+    for restarts in [false, true] {
+        if restarts {
+            world.restart();
+        }
+        world.settle().await;
+        world.crossplane.make_available("infisical");
+        world.settle().await;
+        world.live(11 * MINUTE).await;
+        assert_the_right_is_kept(&world, "input.adopt names the token");
+        assert!(world.fake.is_instance_admin(&theirs) && world.fake.bootstrap_identity_is_instance_admin());
+    }
+}
+
+#[tokio::test]
+async fn after_a_restart_the_admins_login_tells_whether_bootstrap_made_the_identity() {
+    let mut world = handed_off(json!({"instanceAdmin": "Keep"})).await;
+    world.live(20 * MINUTE).await;
+    world.restart();
+    world.fake.change_passwords("marker-changed");
+    world.crossplane.input["handOff"]["instanceAdmin"] = json!("Revoke");
+    let logins = world.fake.count(Route::Login);
+    world.live(11 * MINUTE).await;
+    assert_the_right_is_kept(&world, "without the admin's login");
+    assert!(world.fake.count(Route::Login) - logins <= 2, "a login that is refused is not repeated soon");
+    let data = [("email", "platform@example.org"), ("password", "marker-changed")];
+    let data = data.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()));
+    world.crossplane.credentials.insert("admin".to_owned(), data.into_iter().collect());
+    world.crossplane.input["admin"] = json!({"credentials": "admin"});
+    world.live(2 * MINUTE).await;
+    assert_all_is_well(&world, "told");
+    assert!(!world.fake.bootstrap_identity_is_instance_admin());
+}

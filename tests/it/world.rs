@@ -108,6 +108,13 @@ impl World {
         Self { fake, crossplane, function, registry, clock, server_ahead, said, secrets, limits, seed: 1 }
     }
 
+    /// Another instance, to which the input can point the XR.
+    pub(crate) async fn another_instance(&self) -> FakeInfisical {
+        let time = Arc::clone(&self.clock);
+        let options = Options { time: Arc::new(move || time.now()), ..Options::default() };
+        FakeInfisical::start(options).await.unwrap()
+    }
+
     /// A world in which the XR is connected.
     pub(crate) async fn connected(settings: Settings, kind: Kind) -> Self {
         let mut world = Self::start(settings, kind).await;

@@ -12,11 +12,11 @@ use infisical::{
     Connect, Error, ErrorKind, Infisical,
     claims::Claims,
     endpoint::{Endpoint, Origin},
-    secret::{AccessToken, Fingerprint, UniversalAuth},
+    secret::{AccessToken, Credentials, Fingerprint, UniversalAuth},
 };
 use jiff::Timestamp;
 
-use super::memory::SWEPT_AFTER;
+use super::{Login, memory::SWEPT_AFTER};
 use crate::{
     due::between,
     identity::Identity,
@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod memory;
+mod right;
 
 pub use memory::{AcceptedIdentity, HandedOff, HeldHandOff};
 
@@ -54,6 +55,14 @@ pub struct HandOff {
     /// Whether the instance admin right is revoked when the client secret that was
     /// seen works.
     pub revoke: bool,
+    /// Whether the input names the token of an instance that somebody else set up.
+    pub adopts: bool,
+    /// The identity that bootstrap has made, where that was seen.
+    pub of_bootstrap: Option<Box<str>>,
+    /// The admin's email and password, which tell it where it was not.
+    pub admin: Option<Credentials>,
+    /// Whether to log in with them.
+    pub login: Login,
     /// Whether what earlier tries have left is ended when it works.
     pub sweep: bool,
     /// The time.
@@ -75,6 +84,10 @@ pub struct HandOffAttempt {
     pub projects: Arc<[Project]>,
     /// Whether the right is to be revoked.
     pub revoke: bool,
+    /// Whether the instance is one that somebody else set up.
+    pub adopts: bool,
+    /// The admin's credentials.
+    pub credentials: Option<Fingerprint>,
 }
 
 /// What came of it.
@@ -97,6 +110,10 @@ pub struct HandOffOutcome {
     pub token_refused: bool,
     /// Whether the connection's identity has no instance admin right any more.
     pub right_is_gone: bool,
+    /// The identity that bootstrap has made, where this was seen.
+    pub of_bootstrap: Option<Box<str>>,
+    /// What came of logging in as the admin, if that was tried.
+    pub login: Option<Result<(), Problem>>,
     /// Whether what earlier tries have left is gone.
     pub swept: bool,
 }
@@ -112,6 +129,8 @@ impl HandOff {
             role: self.role.clone(),
             projects: self.projects.clone(),
             revoke: self.revoke,
+            adopts: self.adopts,
+            credentials: self.admin.as_ref().map(Credentials::fingerprint),
         }
     }
 }
@@ -301,12 +320,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The connection's own identity gives up its right; its token goes on working
-    /// for the organization (recorded). `Forbidden` is the answer to one that has
-    /// lost it already.
+    /// The connection's own identity gives up its right, if it is the one that bootstrap
+    /// has made; its token goes on working for the organization (recorded). `Forbidden`
+    /// is the answer to one that has lost it already.
     async fn give_up_the_right(&mut self) -> Result<(), ProblemKind> {
         let token = &self.work.token;
         let identity = Claims::of(token).identity_id.ok_or(ProblemKind::MayNotHandOff)?;
+        self.see_that_bootstrap_made(&identity).await?;
         match self.infisical.revoke_instance_admin(token, &identity).await {
             Ok(()) => {}
             Err(error) if error.kind == ErrorKind::Forbidden => {}

@@ -5,6 +5,10 @@
 //! generated password until the XR is forgotten, and a token until ten minutes
 //! after it was seen in observed, so that neither a lost response nor a stale
 //! read loses them; after that a fingerprint is all that is kept.
+//!
+//! What a server said is remembered of that server, and nothing lasts longer than its
+//! reason: an answer until the next one, a problem until what was tried has changed, a
+//! refused login until its time has come.
 
 use std::{
     collections::HashMap,
@@ -17,14 +21,15 @@ use std::{
 
 use infisical::{
     claims::Claims,
-    endpoint::Origin,
+    endpoint::{Endpoint, Origin},
     secret::{AccessToken, Credentials, Email, Fingerprint, Password},
 };
 use jiff::Timestamp;
 use rand::CryptoRng;
 use tokio::sync::watch;
 
-use super::{Establish, HandOff, HandOffOutcome, HandedOff, Outcome};
+use self::entry::{Entry, is_alive, is_queued};
+use super::{Before, Establish, HandOff, HandOffOutcome, HandedOff, MintedFor, Outcome};
 use crate::{
     connection::{Connection, ObservedConnection},
     due::{Due, is_recent, later},
@@ -34,10 +39,12 @@ use crate::{
     metrics::Census,
     observe::{PreviousCondition, XrKey},
     plan::timing,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
     proto::v1::RunFunctionResponse,
     respond::conditions,
 };
+
+mod entry;
 
 /// For how long a token or client secret is held after it was seen in observed: longer
 /// than any stale read.
@@ -85,26 +92,14 @@ pub struct Memory {
     forgot_in: AtomicI64,
 }
 
-#[derive(Default)]
-struct Entry {
-    /// Shared with the calls that plan with it, and copied when it changes meanwhile.
-    remembered: Arc<Remembered>,
-    /// Work for it: whether its turn at the instance has come. Ends with the work.
-    under_way: Option<watch::Receiver<bool>>,
-    handing_off: Option<watch::Receiver<bool>>,
-    last_called: Option<Timestamp>,
-    /// What was answered last: the reason of each condition, by its type.
-    said: Box<[(&'static str, &'static str)]>,
-    /// When it is called again at the latest, if there still is such an XR.
-    called_by: Option<Due>,
-}
-
-/// What is remembered of one XR. What few XRs have, or have for a short time, is
-/// boxed: there may be thousands of XRs.
+/// What is remembered of one XR, at the server that it is pointed at. What few XRs have,
+/// or have for a short time, is boxed: there may be thousands of XRs.
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
-    /// The generated email and password.
+    /// The generated email and password. The same at every server.
     pub admin: Option<Credentials>,
+    /// The email and password that a server has let in last, this one or another.
+    pub let_in: Option<Box<Fingerprint>>,
     /// The token that the server accepted last.
     pub accepted: Option<Accepted>,
     /// Fingerprints of tokens that were tried: predecessors of the accepted
@@ -121,8 +116,6 @@ pub struct Remembered {
     pub held: Option<Box<Held>>,
     /// The last refused login.
     pub login_refused: Option<Box<LoginRefused>>,
-    /// An email that an interrupted bootstrap has used up.
-    pub burnt: Option<Box<Email>>,
     /// When to look for tokens that earlier tries have left alive.
     pub sweep_at: Option<Due>,
     /// When the server was asked last, and had answered or had not.
@@ -182,9 +175,15 @@ pub struct Held {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The server.
-    pub origin: Origin,
+    pub endpoint: Endpoint,
     /// The admin's credentials.
     pub credentials: Option<Fingerprint>,
+    /// The email that the input names, which the credentials need not have.
+    pub email: Option<Email>,
+    /// What the organization is called.
+    pub organization: String,
+    /// Whose token is minted.
+    pub minted_for: MintedFor,
     /// The tokens.
     pub tokens: Vec<Fingerprint>,
 }
@@ -252,34 +251,35 @@ pub(super) fn forget(known: &mut Box<[Fingerprint]>, one: Fingerprint) {
 }
 
 impl Memory {
-    /// What is remembered of an XR. Notes that it was called, and which
-    /// connection was seen in observed.
+    /// What is remembered of an XR at the server that it is pointed at, if that is known.
+    /// Notes that it was called, and which connection was seen in observed.
     pub fn recall(
         &self,
         key: &XrKey,
-        observed: Option<&ObservedConnection>,
-        wanted: &[ConnectionDetail],
+        server: Option<&Endpoint>,
+        (observed, wanted): (Option<&ObservedConnection>, &[ConnectionDetail]),
         now: Timestamp,
     ) -> Arc<Remembered> {
         self.forget(now);
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
-        let (working, queued) = (entry.is_working(), is_queued(entry.under_way.as_ref()));
-        let remembered = entry.remembered();
+        let present = entry.pointed_at(server, now);
+        let (working, queued) = (present.is_working(), is_queued(present.under_way.as_ref()));
+        let remembered = present.remembered();
         (remembered.working, remembered.queued) = (working, queued);
         if let Some(accepted) = &mut remembered.accepted {
             accepted.notice(observed, wanted, now);
         }
-        Arc::clone(&entry.remembered)
+        Arc::clone(&present.remembered)
     }
 
-    /// The generated credentials of an XR: drawn once, whoever asks.
-    pub fn generate(&self, key: &XrKey, email: Email, rng: &mut impl CryptoRng) {
+    /// Draws the credentials of an XR, unless something has happened since `revision`:
+    /// they are drawn once, whoever asks.
+    pub fn generate(&self, key: &XrKey, revision: u64, email: Email, rng: &mut impl CryptoRng) {
         let mut entries = self.lock();
-        let remembered = entries.entry(key.clone()).or_default().remembered();
-        let is_burnt = |admin: &Credentials| remembered.burnt.as_deref() == Some(&admin.email);
-        if remembered.admin.as_ref().is_none_or(is_burnt) {
+        let remembered = entries.entry(key.clone()).or_default().present.remembered();
+        if remembered.revision == revision {
             remembered.admin = Some(Credentials { email, password: Password::generate(rng) });
             remembered.revision += 1;
         }
@@ -292,8 +292,8 @@ impl Memory {
         let entry = entries.entry(key.clone()).or_default();
         // It is called just now, so it is not forgotten with what is kept here.
         entry.last_called = Some(now);
-        if entry.remembered.admin.as_ref() != Some(admin) {
-            entry.remembered().admin = Some(admin.clone());
+        if entry.present.remembered.admin.as_ref() != Some(admin) {
+            entry.present.remembered().admin = Some(admin.clone());
         }
     }
 
@@ -320,7 +320,7 @@ impl Memory {
             for said in &*entry.said {
                 *census.reasons.entry(*said).or_default() += 1;
             }
-            let ends = entry.remembered.accepted.as_ref().and_then(|accepted| accepted.expires_at);
+            let ends = entry.present.remembered.accepted.as_ref().and_then(|accepted| accepted.expires_at);
             let first = census.first_token_ends.into_iter().chain(ends.map(Timestamp::as_second)).min();
             census.first_token_ends = first;
         }
@@ -329,64 +329,71 @@ impl Memory {
 
     /// Marks work as under way until what is returned is dropped. `None` when
     /// there is some already, or something has happened since `revision`.
-    pub fn begin(&self, key: &XrKey, revision: u64) -> Option<watch::Sender<bool>> {
+    pub fn begin(&self, key: &XrKey, server: &Endpoint, revision: u64) -> Option<watch::Sender<bool>> {
         let mut entries = self.lock();
-        let entry = entries.get_mut(key)?;
-        if entry.is_working() || entry.remembered.revision != revision {
+        let there = entries.get_mut(key)?.at(server)?;
+        if there.is_working() || there.remembered.revision != revision {
             return None;
         }
         let (sender, receiver) = watch::channel(false);
-        entry.under_way = Some(receiver);
+        there.under_way = Some(receiver);
         Some(sender)
     }
 
-    /// Tells when the work that is under way ends, and when handing off does.
+    /// Tells when the work that is under way ends, and when handing off does, at the
+    /// server that the XR is pointed at.
     pub fn under_way(&self, key: &XrKey) -> (Option<watch::Receiver<bool>>, Option<watch::Receiver<bool>>) {
         let entries = self.lock();
         let Some(entry) = entries.get(key) else { return (None, None) };
         let alive =
             |under_way: &Option<watch::Receiver<bool>>| under_way.clone().filter(|it| is_alive(Some(it)));
-        (alive(&entry.under_way), alive(&entry.handing_off))
+        (alive(&entry.present.under_way), alive(&entry.present.handing_off))
     }
 
     /// Notes what handing off has left in observed.
     pub fn see_identity(
         &self,
         key: &XrKey,
-        observed: Option<&ObservedIdentity>,
-        wanted: &[IdentityDetail],
+        server: Option<&Endpoint>,
+        (observed, wanted): (Option<&ObservedIdentity>, &[IdentityDetail]),
         now: Timestamp,
     ) {
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.last_called = Some(now);
-        let under_way = entry.handing_off.as_ref();
+        let present = entry.pointed_at(server, now);
+        let under_way = present.handing_off.as_ref();
         let (working, queued) = (is_alive(under_way), is_queued(under_way));
-        let state = entry.remembered().hand_off.get_or_insert_default();
+        let state = present.remembered().hand_off.get_or_insert_default();
         (state.working, state.queued) = (working, queued);
         state.notice(observed, wanted, now);
     }
 
     /// As [`Self::begin`], of handing off.
-    pub fn begin_hand_off(&self, key: &XrKey, revision: u64) -> Option<watch::Sender<bool>> {
+    pub fn begin_hand_off(
+        &self,
+        key: &XrKey,
+        server: &Endpoint,
+        revision: u64,
+    ) -> Option<watch::Sender<bool>> {
         let mut entries = self.lock();
-        let entry = entries.get_mut(key)?;
-        let state = entry.remembered.hand_off.as_ref()?;
-        if is_alive(entry.handing_off.as_ref()) || state.revision != revision {
+        let there = entries.get_mut(key)?.at(server)?;
+        let state = there.remembered.hand_off.as_ref()?;
+        if is_alive(there.handing_off.as_ref()) || state.revision != revision {
             return None;
         }
         let (sender, receiver) = watch::channel(false);
-        entry.handing_off = Some(receiver);
+        there.handing_off = Some(receiver);
         Some(sender)
     }
 
     /// Remembers what came of handing off, and what that says of the connection.
     pub fn finish_hand_off(&self, key: &XrKey, work: &HandOff, outcome: HandOffOutcome, now: Timestamp) {
         let mut entries = self.lock();
-        let entry = entries.entry(key.clone()).or_default();
-        entry.handing_off = None;
+        let Some(there) = entries.entry(key.clone()).or_default().at(&work.endpoint) else { return };
+        there.handing_off = None;
         let token = work.token.fingerprint();
-        let remembered = entry.remembered();
+        let remembered = there.remembered();
         if let Some(accepted) = remembered.accepted.as_mut().filter(|it| it.token == token) {
             if outcome.right_is_gone {
                 accepted.is_instance_admin = Some(false);
@@ -396,6 +403,9 @@ impl Memory {
                 accepted.verified_at = Timestamp::UNIX_EPOCH;
             }
         }
+        if let Some((login, admin)) = outcome.login.clone().zip(work.admin.as_ref()) {
+            remembered.note_login(key, admin, login, now);
+        }
         remembered.hand_off.get_or_insert_default().absorb(key, work, outcome, now);
     }
 
@@ -403,8 +413,12 @@ impl Memory {
     pub fn finish(&self, key: &XrKey, work: &Establish, outcome: Outcome, now: Timestamp) {
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
-        entry.under_way = None;
-        entry.remembered().absorb(key, work, outcome, now);
+        if let Some(let_in) = outcome.let_in(work) {
+            entry.present.remembered().let_in = Some(Box::new(let_in));
+        }
+        let Some(there) = entry.at(&work.endpoint) else { return };
+        there.under_way = None;
+        there.remembered().absorb(key, work, outcome, now);
     }
 
     /// Forgets XRs that were not called for longer than any `ttl`. Looks for them
@@ -419,7 +433,7 @@ impl Memory {
             let last_called = entry.last_called.map(|at| at.min(now));
             entry.last_called = last_called;
             let forgotten = last_called.is_some_and(|at| later(at, FORGOTTEN_AFTER) < now);
-            entry.is_working() || is_alive(entry.handing_off.as_ref()) || !forgotten
+            entry.is_busy() || !forgotten
         });
     }
 
@@ -441,26 +455,6 @@ impl Memory {
     }
 }
 
-impl Entry {
-    /// To be changed.
-    fn remembered(&mut self) -> &mut Remembered {
-        Arc::make_mut(&mut self.remembered)
-    }
-
-    /// Whether a task holds the sending end. A task that panics drops it.
-    fn is_working(&self) -> bool {
-        is_alive(self.under_way.as_ref())
-    }
-}
-
-fn is_queued(under_way: Option<&watch::Receiver<bool>>) -> bool {
-    is_alive(under_way) && under_way.is_some_and(|under_way| !*under_way.borrow())
-}
-
-fn is_alive(under_way: Option<&watch::Receiver<bool>>) -> bool {
-    under_way.is_some_and(|under_way| under_way.has_changed().is_ok())
-}
-
 impl Remembered {
     fn absorb(&mut self, key: &XrKey, work: &Establish, outcome: Outcome, now: Timestamp) {
         self.revision += 1;
@@ -480,13 +474,16 @@ impl Remembered {
                 self.accepted = None;
             }
         }
+        if let Some((hand_off, identity)) = self.hand_off.as_mut().zip(outcome.of_bootstrap) {
+            hand_off.of_bootstrap = Some(identity);
+        }
         if let Some(connection) = outcome.connection {
-            let again = outcome.bootstrapped && work.connected_before;
+            let again = outcome.bootstrapped && work.before == Before::Connected;
             self.bootstrapped_again = again.then(|| Box::new(connection.token.fingerprint()));
             self.accept(work, connection, now);
         }
-        if let Some(login) = outcome.login {
-            self.note_login(key, work, login, now);
+        if let Some((login, admin)) = outcome.login.zip(work.admin.as_ref()) {
+            self.note_login(key, admin, login, now);
         }
         match outcome.problem {
             Some(problem) => self.hold(key, work, problem, now),
@@ -494,8 +491,8 @@ impl Remembered {
         }
     }
 
-    fn note_login(&mut self, key: &XrKey, work: &Establish, login: Result<(), Problem>, now: Timestamp) {
-        let Some(credentials) = work.admin.as_ref().map(Credentials::fingerprint) else { return };
+    fn note_login(&mut self, key: &XrKey, admin: &Credentials, login: Result<(), Problem>, now: Timestamp) {
+        let credentials = admin.fingerprint();
         self.login_refused = login.err().map(|problem| {
             let again = self.login_refused.as_ref().filter(|refused| refused.credentials == credentials);
             let attempts = again.map_or(1, |refused| refused.attempts.saturating_add(1));
@@ -541,9 +538,6 @@ impl Remembered {
     }
 
     fn hold(&mut self, key: &XrKey, work: &Establish, problem: Problem, now: Timestamp) {
-        if let ProblemKind::PartiallyBootstrapped { email } = &problem.kind {
-            self.burnt = Some(Box::new(email.clone()));
-        }
         let attempt = work.attempt();
         let retry = problem.retry();
         let again =
@@ -623,19 +617,22 @@ mod tests {
     use rand::{SeedableRng as _, rngs::StdRng};
 
     use super::*;
-    use crate::input::{DetailValue, TokenPolicy};
+    use crate::{
+        input::{DetailValue, TokenPolicy},
+        problem::ProblemKind,
+    };
 
     #[test]
     fn an_xr_that_is_called_no_more_is_forgotten_after_a_day() {
         let memory = Memory::default();
         let at = |hours: i64| Timestamp::from_second(1_800_000_000 + hours * 3600).unwrap();
-        memory.recall(&XrKey::test("gone"), None, &[], at(0));
-        memory.recall(&XrKey::test("alive"), None, &[], at(0));
+        memory.recall(&XrKey::test("gone"), None, (None, &[]), at(0));
+        memory.recall(&XrKey::test("alive"), None, (None, &[]), at(0));
         for hour in 1..=26 {
-            memory.recall(&XrKey::test("alive"), None, &[], at(hour));
+            memory.recall(&XrKey::test("alive"), None, (None, &[]), at(hour));
         }
         assert_eq!(memory.len(), 2, "one may be called again as late as this");
-        memory.recall(&XrKey::test("alive"), None, &[], at(27));
+        memory.recall(&XrKey::test("alive"), None, (None, &[]), at(27));
         assert_eq!(memory.len(), 1);
     }
 
@@ -668,10 +665,13 @@ mod tests {
         Credentials { email: Email::parse("a@example.org").unwrap(), password: Password::new(password) }
     }
 
+    fn mk_endpoint() -> Endpoint {
+        Endpoint::new(Origin::parse("http://infisical:8080").unwrap(), Tls::default())
+    }
+
     fn mk_work(token: &str) -> Establish {
-        let origin = Origin::parse("http://infisical:8080").unwrap();
         Establish {
-            endpoint: Endpoint::new(origin, Tls::default()),
+            endpoint: mk_endpoint(),
             token: Some(AccessToken::new(token)),
             others: Vec::new(),
             measured: None,
@@ -681,14 +681,37 @@ mod tests {
             sweep: false,
             admin: Some(mk_admin("marker-password")),
             admin_is_generated: true,
+            email: None,
+            admin_was_in_use: false,
             adopts: false,
             rival: None,
-            minted_for: super::super::MintedFor::default(),
-            connected_before: true,
+            minted_for: MintedFor::default(),
+            before: Before::Connected,
             login: super::super::Login::Allowed,
             organization: "o".to_owned(),
             token_name: "name".to_owned(),
             token_policy: TokenPolicy::default(),
+            now: at(0),
+        }
+    }
+
+    fn mk_hand_off() -> HandOff {
+        HandOff {
+            endpoint: mk_endpoint(),
+            token: AccessToken::new("a"),
+            logins: Vec::new(),
+            seen: None,
+            name: "name".to_owned(),
+            role: "member".to_owned(),
+            projects: Arc::default(),
+            identity_id: None,
+            is_fresh: false,
+            revoke: false,
+            adopts: false,
+            of_bootstrap: None,
+            admin: None,
+            login: super::super::Login::Allowed,
+            sweep: false,
             now: at(0),
         }
     }
@@ -703,7 +726,7 @@ mod tests {
         for token in ["a", "b", "c"] {
             memory.finish(&key, &mk_work(token), accepting(token, 60), at(0));
         }
-        let remembered = memory.recall(&key, None, &WANTED, at(1));
+        let remembered = memory.recall(&key, None, (None, &WANTED), at(1));
         for token in ["a", "b", "c"] {
             assert!(remembered.knows(AccessToken::new(token).fingerprint()), "{token}");
         }
@@ -716,7 +739,13 @@ mod tests {
         let (memory, key) = (Memory::default(), XrKey::test("xr"));
         memory.finish(&key, &mk_work("a"), accepting("a", 9000), at(0));
         let see = |observed: Option<&ObservedConnection>, now| {
-            memory.recall(&key, observed, &wanted(), at(now)).accepted.as_ref().unwrap().connection.is_some()
+            memory
+                .recall(&key, None, (observed, &wanted()), at(now))
+                .accepted
+                .as_ref()
+                .unwrap()
+                .connection
+                .is_some()
         };
         assert!(see(None, 5000), "as long as it was not seen");
         assert!(see(Some(&mk_observed("a")), 5001), "it is seen first");
@@ -725,7 +754,7 @@ mod tests {
         assert!(see(Some(&mk_observed("a")), 5701));
         assert!(see(Some(&mk_observed("a")), 6300));
         assert!(!see(Some(&mk_observed("a")), 6301));
-        let remembered = memory.recall(&key, None, &wanted(), at(6400));
+        let remembered = memory.recall(&key, None, (None, &wanted()), at(6400));
         assert!(remembered.knows(AccessToken::new("a").fingerprint()), "a fingerprint stays");
     }
 
@@ -737,7 +766,7 @@ mod tests {
             let refused = vec![AccessToken::new(token.as_str()).fingerprint()];
             memory.finish(&key, &mk_work(&token), Outcome { refused, ..Outcome::default() }, at(number));
         }
-        let remembered = memory.recall(&key, None, &WANTED, at(100));
+        let remembered = memory.recall(&key, None, (None, &WANTED), at(100));
         assert_eq!((remembered.known.len(), remembered.refused.len()), (KNOWN, KNOWN));
         assert!(remembered.knows(AccessToken::new("token-99").fingerprint()));
         assert!(!remembered.knows(AccessToken::new("token-0").fingerprint()));
@@ -749,7 +778,7 @@ mod tests {
         let untested = AccessToken::new("first");
         let outcome = Outcome { untested: Some(untested.clone()), ..Outcome::default() };
         memory.finish(&key, &mk_work("a"), outcome, at(0));
-        let remembered = || memory.recall(&key, None, &WANTED, at(1)).untested.as_deref().cloned();
+        let remembered = || memory.recall(&key, None, (None, &WANTED), at(1)).untested.as_deref().cloned();
         memory.finish(&key, &mk_work("first"), Outcome::default(), at(0));
         assert_eq!(remembered(), Some(untested.clone()), "the server could not be asked");
         let outcome = Outcome { refused: vec![untested.fingerprint()], ..Outcome::default() };
@@ -765,7 +794,7 @@ mod tests {
             ProblemKind::AdminLoginRefused { email: Email::parse("a@example.org").unwrap() },
         );
         let attempts = || {
-            let remembered = memory.recall(&key, None, &WANTED, at(1));
+            let remembered = memory.recall(&key, None, (None, &WANTED), at(1));
             remembered.login_refused.as_ref().map(|refused| refused.attempts)
         };
         let refused = || Outcome { login: Some(Err(problem.clone())), ..accepting("a", 60) };
@@ -779,39 +808,125 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_drawn_once_unless_its_email_is_burnt() {
+    fn a_password_is_drawn_once_for_a_plan() {
         let (memory, key) = (Memory::default(), XrKey::test("xr"));
         let mut rng = StdRng::seed_from_u64(1);
         let email = Email::parse("a@example.org").unwrap();
-        let drawn = |rng: &mut StdRng, email: &Email| {
-            memory.generate(&key, email.clone(), rng);
-            memory.recall(&key, None, &WANTED, at(0)).admin.clone().unwrap()
+        let remembered = || memory.recall(&key, None, (None, &WANTED), at(0));
+        let revision = remembered().revision;
+        let drawn = |rng: &mut StdRng, revision| {
+            memory.generate(&key, revision, email.clone(), rng);
+            remembered().admin.clone().unwrap()
         };
-        let first = drawn(&mut rng, &email);
-        assert_eq!(drawn(&mut rng, &email), first);
-        let problem = Problem::new(
-            &Origin::parse("http://infisical:8080").unwrap(),
-            ProblemKind::PartiallyBootstrapped { email: email.clone() },
-        );
-        memory.finish(&key, &mk_work("a"), Outcome { problem: Some(problem), ..Outcome::default() }, at(0));
-        let other = Email::parse("b@example.org").unwrap();
-        assert_eq!(drawn(&mut rng, &other).email, other);
+        let first = drawn(&mut rng, revision);
+        assert_eq!(drawn(&mut rng, revision), first, "the plan of another call is out of date");
+        memory.finish(&key, &mk_work("a"), Outcome { bootstrapped: true, ..accepting("a", 60) }, at(0));
+        assert_eq!(drawn(&mut rng, revision + 1), first, "so is one from before it was let in");
+        assert_ne!(drawn(&mut rng, remembered().revision), first);
+    }
+
+    #[test]
+    fn what_a_server_said_is_remembered_of_no_other() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let here = mk_endpoint();
+        let place = |url, tls| Endpoint::new(Origin::parse(url).unwrap(), tls);
+        let ca_bundle = Some("another".to_owned());
+        let others = [
+            place("http://elsewhere:8080", Tls::default()),
+            place("http://infisical:8080", Tls { ca_bundle, ..Tls::default() }),
+            place("http://infisical:8080", Tls { server_name: Some("b".to_owned()), ..Tls::default() }),
+            place("http://infisical:8080", Tls { insecure_skip_verify: true, ..Tls::default() }),
+        ];
+        let recall = |server: &Endpoint, now| memory.recall(&key, Some(server), (None, &WANTED), at(now));
+        let email = Email::parse("a@example.org").unwrap();
+        let problem = Problem::new(here.origin(), ProblemKind::AdminLoginRefused { email });
+        let outcome = Outcome {
+            refused: vec![AccessToken::new("dead").fingerprint()],
+            untested: Some(AccessToken::new("new")),
+            login: Some(Err(problem.clone())),
+            problem: Some(problem),
+            ..Outcome::default()
+        };
+        recall(&here, 0);
+        memory.keep_admin(&key, &mk_admin("marker-password"), at(0));
+        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
+        memory.finish(&key, &mk_work("a"), outcome, at(0));
+        memory.finish_hand_off(&key, &mk_hand_off(), HandOffOutcome::default(), at(0));
+        let full = recall(&here, 0);
+        assert!(full.accepted.is_some() && full.untested.is_some() && full.hand_off.is_some());
+        for other in &others {
+            let there = recall(other, 1);
+            assert!(there.admin == full.admin, "the password is the XR's own");
+            assert!(there.accepted.is_none() && there.untested.is_none() && there.hand_off.is_none());
+            assert!(there.held.is_none() && there.login_refused.is_none() && there.asked_at.is_none());
+            assert!(there.known.is_empty() && there.refused.is_empty() && there.sweep_at.is_none());
+        }
+        assert!(recall(&others[3], 300).accepted.is_none());
+        let unknown = memory.recall(&key, None, (None, &WANTED), at(300));
+        assert!(unknown.accepted.is_none(), "where it is not known, it is where it was");
+    }
+
+    #[test]
+    fn a_stale_read_of_where_the_server_is_loses_nothing_and_a_move_is_for_good_after_ten_minutes() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let elsewhere = Endpoint::new(Origin::parse("http://elsewhere").unwrap(), Tls::default());
+        let recall = |server: &Endpoint, now| memory.recall(&key, Some(server), (None, &WANTED), at(now));
+        recall(&mk_endpoint(), 0);
+        memory.finish(&key, &mk_work("a"), accepting("a", 9000), at(0));
+        recall(&elsewhere, 1);
+        assert!(recall(&mk_endpoint(), 300).accepted.is_some());
+        recall(&elsewhere, 301);
+        recall(&elsewhere, 901);
+        assert!(recall(&mk_endpoint(), 902).accepted.is_none());
+    }
+
+    #[test]
+    fn what_comes_of_work_at_a_server_that_was_left_is_not_taken_for_the_present_ones() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        let elsewhere = Endpoint::new(Origin::parse("http://elsewhere").unwrap(), Tls::default());
+        let recall = |server: &Endpoint, now| memory.recall(&key, Some(server), (None, &WANTED), at(now));
+        let revision = recall(&mk_endpoint(), 0).revision;
+        let under_way = memory.begin(&key, &mk_endpoint(), revision).unwrap();
+        assert!(!recall(&elsewhere, 1).working, "the new one does not wait for it");
+        memory.finish(&key, &mk_work("a"), Outcome { bootstrapped: true, ..accepting("a", 60) }, at(2));
+        drop(under_way);
+        let there = recall(&elsewhere, 3);
+        assert!(there.accepted.is_none());
+        let in_use = mk_work("a").admin.map(|admin| admin.fingerprint());
+        assert_eq!(there.let_in.as_deref().copied(), in_use, "but the password is in use");
+        assert!(recall(&mk_endpoint(), 4).accepted.is_some());
+    }
+
+    #[test]
+    fn an_xr_that_moves_from_server_to_server_does_not_grow() {
+        let (memory, key) = (Memory::default(), XrKey::test("xr"));
+        for number in 0..100 {
+            let server = Endpoint::new(Origin::parse(&format!("http://{number}.x")).unwrap(), Tls::default());
+            memory.recall(&key, Some(&server), (None, &WANTED), at(1));
+        }
+        assert_eq!(memory.lock().get(&key).unwrap().servers(), 3);
     }
 
     #[test]
     fn work_is_begun_once_and_not_on_an_old_plan() {
         let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        let revision = memory.recall(&key, None, &WANTED, at(0)).revision;
-        let under_way = memory.begin(&key, revision).unwrap();
-        assert!(memory.begin(&key, revision).is_none(), "one at a time");
-        assert!(memory.recall(&key, None, &WANTED, at(0)).working);
+        let revision = memory.recall(&key, None, (None, &WANTED), at(0)).revision;
+        let under_way = memory.begin(&key, &mk_endpoint(), revision).unwrap();
+        assert!(memory.begin(&key, &mk_endpoint(), revision).is_none(), "one at a time");
+        assert!(memory.recall(&key, None, (None, &WANTED), at(0)).working);
         memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
         drop(under_way);
-        assert!(memory.begin(&key, revision).is_none(), "what was planned before is out of date");
-        let revision = memory.recall(&key, None, &WANTED, at(0)).revision;
-        let panicked = memory.begin(&key, revision).unwrap();
+        assert!(
+            memory.begin(&key, &mk_endpoint(), revision).is_none(),
+            "what was planned before is out of date"
+        );
+        let revision = memory.recall(&key, None, (None, &WANTED), at(0)).revision;
+        let panicked = memory.begin(&key, &mk_endpoint(), revision).unwrap();
         drop(panicked);
-        assert!(!memory.recall(&key, None, &WANTED, at(0)).working, "a task that panics ends as well");
+        assert!(
+            !memory.recall(&key, None, (None, &WANTED), at(0)).working,
+            "a task that panics ends as well"
+        );
     }
 
     #[test]
@@ -820,7 +935,7 @@ mod tests {
         // Due after 40 s; the look at it began after 39 and ended after 42.
         let work = Establish { now: at(39), ..mk_work("a") };
         memory.finish(&key, &work, accepting("a", 60), at(42));
-        let remembered = memory.recall(&key, None, &WANTED, at(42));
+        let remembered = memory.recall(&key, None, (None, &WANTED), at(42));
         let accepted = remembered.accepted.as_ref().unwrap();
         assert_eq!(timing::check_at(accepted, &TokenPolicy::default(), &key, at(39)), at(40));
     }

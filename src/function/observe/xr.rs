@@ -3,6 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
+use infisical::{endpoint::Origin, secret::Email};
 use jiff::Timestamp;
 
 use crate::manifest::{Manifest, Value};
@@ -57,6 +58,9 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct XrKey(Arc<str>);
 
+/// What stands before a server in the message of a condition.
+const SERVER: &str = "Infisical at ";
+
 /// What the types of this function's conditions begin with.
 const OURS: &str = "Infisical";
 
@@ -77,6 +81,8 @@ pub struct PreviousCondition {
     pub message: String,
     /// `lastTransitionTime`, in whole seconds: when any of these changed last.
     pub since: Option<Timestamp>,
+    /// Whether it is about another server than the present one.
+    is_elsewhere: bool,
 }
 
 impl PreviousCondition {
@@ -84,6 +90,29 @@ impl PreviousCondition {
     #[must_use]
     pub fn is_newer_than(&self, at: Timestamp) -> bool {
         self.since.is_some_and(|since| at.as_second() < since.as_second())
+    }
+
+    /// Whether its message names this server, and if it names an email this one.
+    #[must_use]
+    pub fn is_of(&self, origin: &Origin, email: Option<&Email>) -> bool {
+        self.names(origin) == Some(true) && self.is_of_email(email)
+    }
+
+    /// Whether the server that its message names is this one; `None` where it names
+    /// none.
+    #[must_use]
+    fn names(&self, origin: &Origin) -> Option<bool> {
+        let (_, rest) = self.message.split_once(SERVER)?;
+        let named = rest.split_whitespace().next().unwrap_or_default();
+        Some(named.trim_end_matches(['.', ',', ':', ';']) == origin.as_str())
+    }
+
+    /// Whether its message names no other email than this one.
+    #[must_use]
+    pub fn is_of_email(&self, email: Option<&Email>) -> bool {
+        let words = self.message.split_whitespace().filter(|word| word.contains('@'));
+        let mut named = words.map(|word| word.trim_end_matches(['.', ',', ':', ';']));
+        email.is_none_or(|email| named.all(|named| named == email.as_str()))
     }
 }
 
@@ -186,6 +215,7 @@ impl PreviousConditions {
                 reason: text("reason"),
                 message: text("message"),
                 since: condition.string("lastTransitionTime").and_then(|time| time.parse().ok()),
+                is_elsewhere: false,
             })
         });
         Self(read.collect())
@@ -194,9 +224,10 @@ impl PreviousConditions {
     /// One condition, for tests.
     #[cfg(test)]
     pub(crate) fn test(condition_type: &str, status: &str, reason: &str) -> Self {
-        let (message, since) = ("Said before".to_owned(), None);
+        let (message, since) = ("Infisical at http://infisical:8080 said so".to_owned(), None);
         let (condition_type, status, reason) = (condition_type.into(), status.into(), reason.into());
-        Self(vec![PreviousCondition { condition_type, status, reason, message, since }])
+        let is_elsewhere = false;
+        Self(vec![PreviousCondition { condition_type, status, reason, message, since, is_elsewhere }])
     }
 
     /// The same, since then.
@@ -206,9 +237,30 @@ impl PreviousConditions {
         self
     }
 
-    /// The condition of a type.
+    /// The same, with this message.
+    #[cfg(test)]
+    pub(crate) fn saying(mut self, message: &str) -> Self {
+        self.0.iter_mut().for_each(|condition| message.clone_into(&mut condition.message));
+        self
+    }
+
+    /// Notes which of them are about another server than the present one.
+    pub(super) fn at(&mut self, origin: &Origin) {
+        for condition in &mut self.0 {
+            condition.is_elsewhere = condition.names(origin) == Some(false);
+        }
+    }
+
+    /// The condition of a type, unless it is about another server: what that has said
+    /// is no reason for anything here.
     #[must_use]
     pub fn of_type(&self, condition_type: &str) -> Option<&PreviousCondition> {
+        self.of_any_server(condition_type).filter(|condition| !condition.is_elsewhere)
+    }
+
+    /// The condition of a type, to compare with what is said in its place.
+    #[must_use]
+    pub fn of_any_server(&self, condition_type: &str) -> Option<&PreviousCondition> {
         self.0.iter().find(|condition| condition.condition_type == condition_type)
     }
 }

@@ -10,7 +10,7 @@ use infisical::{
 };
 use jiff::Timestamp;
 
-use super::{ASKED_AGAIN_AFTER, Action, timing, token_name};
+use super::{ASKED_AGAIN_AFTER, Action, timing, token_name, usable_admin};
 use crate::{
     act::{Accepted, AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
     due::{Due, is_recent},
@@ -240,6 +240,7 @@ impl At<'_> {
 
     fn work(&self, endpoint: &Endpoint, token: AccessToken) -> Work {
         let observed = self.wanted.observed.as_ref().filter(|observed| observed.in_place);
+        let admin = usable_admin(self.observation, self.remembered);
         Work {
             endpoint: endpoint.clone(),
             token,
@@ -251,6 +252,10 @@ impl At<'_> {
             identity_id: self.state.accepted.as_ref().and_then(|accepted| accepted.identity_id.clone()),
             is_fresh: self.is_fresh(endpoint),
             revoke: self.right_is_due(),
+            adopts: self.observation.adopted.is_some(),
+            of_bootstrap: self.state.of_bootstrap.clone(),
+            login: super::login(self.remembered, admin.as_ref(), self.now),
+            admin,
             sweep: self.sweep_at().is_some_and(|sweep_at| sweep_at.is_over(self.now)),
             now: self.now,
         }

@@ -38,6 +38,22 @@ fn mk_email() -> Email {
     Email::parse("platform@example.org").unwrap()
 }
 
+fn mk_other_email() -> Email {
+    Email::parse("b@example.org").unwrap()
+}
+
+fn used_up() -> ProblemKind {
+    ProblemKind::PartiallyBootstrapped { email: mk_email(), was_in_use: false }
+}
+
+/// An interrupted bootstrap that was found, with another email in the input, to be one
+/// still.
+fn used_up_still(observation: &mut Observation, remembered: &mut Remembered) {
+    persisted(observation);
+    observation.admin = AdminSource::Generated { email: Ok(mk_other_email()) };
+    remembered.held = Some(Box::new(mk_held(observation, used_up(), 60)));
+}
+
 fn waiting() -> Waiting {
     Waiting::Admin("it is not there".to_owned())
 }
@@ -466,22 +482,72 @@ const TABLE: &[Row] = &[
         action: "Start login=false token=true renew=false",
     },
     Row {
-        why: "the email of an interrupted bootstrap is burnt, and the input has another: the Secret goes first",
+        why: "an interrupted bootstrap has used the email up, and the input has another: that is asked again",
         world: |observation, remembered| {
             persisted(observation);
-            remembered.burnt = Some(Box::new(mk_email()));
-            observation.admin = AdminSource::Generated { email: Ok(Email::parse("b@example.org").unwrap()) };
+            remembered.held = Some(Box::new(mk_held(observation, used_up(), 60)));
+            observation.admin = AdminSource::Generated { email: Ok(mk_other_email()) };
         },
+        admin: "Observed",
+        connection: ConnectionSecret::None,
+        action: "Start login=true token=false renew=false",
+    },
+    Row {
+        why: "and if it is so still, the Secret goes first",
+        world: used_up_still,
         admin: "None",
         connection: ConnectionSecret::None,
         action: "Wait PersistingAdmin",
     },
     Row {
-        why: "and then another is drawn",
+        why: "but not when a server has let the password in",
         world: |observation, remembered| {
-            remembered.burnt = Some(Box::new(mk_email()));
+            used_up_still(observation, remembered);
+            remembered.let_in = Some(Box::new(mk_admin().fingerprint()));
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::None,
+        action: "Hold PartiallyBootstrapped",
+    },
+    Row {
+        why: "nor when there was a connection, which a process that was restarted knows by its Secret",
+        world: |observation, remembered| {
+            used_up_still(observation, remembered);
+            observation.connection = Some(mk_observed("a"));
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::Observed,
+        action: "Start login=true token=true renew=false",
+    },
+    Row {
+        why: "nor when the server has said something else since",
+        world: |observation, remembered| {
+            used_up_still(observation, remembered);
+            remembered.held.as_mut().unwrap().problem.kind = ProblemKind::NoInstanceAdmin;
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::None,
+        action: "Hold NoInstanceAdmin",
+    },
+    Row {
+        why: "when it is gone another is drawn",
+        world: |observation, remembered| {
+            used_up_still(observation, remembered);
+            observation.persisted_admin = None;
             remembered.admin = Some(mk_admin());
-            observation.admin = AdminSource::Generated { email: Ok(Email::parse("b@example.org").unwrap()) };
+        },
+        admin: "Generate",
+        connection: ConnectionSecret::None,
+        action: "Wait PersistingAdmin",
+    },
+    Row {
+        why: "also by a replica that was not told, but sees what the XR says",
+        world: |observation, remembered| {
+            remembered.admin = Some(mk_admin());
+            observation.admin = AdminSource::Generated { email: Ok(mk_other_email()) };
+            let said = Problem::new(&origin(), used_up()).message();
+            observation.xr.previous =
+                PreviousConditions::test(BOOTSTRAPPED, "False", "PartiallyBootstrapped").saying(&said);
         },
         admin: "Generate",
         connection: ConnectionSecret::None,

@@ -18,7 +18,7 @@ use crate::{
     act::{Accepted, Held, Remembered},
     due::is_recent,
     observe::{AdminSource, Observation, PreviousCondition, PreviousConditions, STATUS_WRITTEN, Waiting},
-    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_once_worked},
+    plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_email, password_once_worked},
     problem::{self, Problem, ProblemKind},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
 };
@@ -331,16 +331,17 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
             status: Status::ConditionTrue,
             reason: "AdminSecretMissing",
             message: format!(
-                "The connection is in Secret {}, but there is no admin Secret {}: when the token ends and cannot be \
-                 renewed, nobody can get another. Set the admin's password anew in Infisical, and supply it with \
-                 input.admin.credentials or input.admin.secretRef",
-                observation.connection_secret, observation.admin_secret
+                "{}, but there is no admin Secret {}: when the token ends and cannot be renewed, nobody can get \
+                 another. Set the admin's password anew in Infisical, and supply it with input.admin.credentials or \
+                 input.admin.secretRef",
+                connection_is_there(observation),
+                observation.admin_secret
             ),
         },
         Token::Works | Token::NotAsked => Says {
             status: Status::ConditionTrue,
             reason: "Bootstrapped",
-            message: format!("The connection is in Secret {}", observation.connection_secret),
+            message: connection_is_there(observation),
         },
         Token::None | Token::Refused | Token::Ended => {
             let (reason, message) = match (&plan.action, problem) {
@@ -359,6 +360,19 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
     }
 }
 
+fn connection_is_there(observation: &Observation) -> String {
+    let (server, secret) = (server(observation, "the server"), &observation.connection_secret);
+    format!("The connection to {server} is in Secret {secret}")
+}
+
+/// What came of asking a server names it: the XR may be pointed at another since.
+pub(super) fn server(observation: &Observation, unknown: &str) -> String {
+    match &observation.endpoint {
+        Ok(endpoint) => format!("Infisical at {}", endpoint.origin()),
+        Err(_) => unknown.to_owned(),
+    }
+}
+
 fn of_problem(problem: &Problem) -> Says {
     Says { status: Status::ConditionFalse, reason: problem.reason(), message: problem.message() }
 }
@@ -366,14 +380,20 @@ fn of_problem(problem: &Problem) -> Says {
 /// Whether a password is refused of which this replica does not remember, but the
 /// XR says, that it once worked.
 fn knew_the_password(observation: &Observation, problem: &Problem) -> bool {
-    matches!(problem.kind, ProblemKind::BootstrappedElsewhere { .. }) && password_once_worked(observation)
+    let once_worked = || {
+        let endpoint = observation.endpoint.as_ref();
+        endpoint.is_ok_and(|endpoint| password_once_worked(observation, endpoint))
+    };
+    matches!(problem.kind, ProblemKind::BootstrappedElsewhere { .. }) && once_worked()
 }
 
 /// A restart is no news: a problem that the XR has stands until the server was
 /// asked.
 fn problem_of_before(observation: &Observation) -> Option<Says> {
     let before = observation.xr.previous.of_type(BOOTSTRAPPED)?;
-    let says = repeated(before).filter(|says| problem::REASONS.contains(&says.reason))?;
+    let email = password_email(observation);
+    let is_about_it = before.is_of_email(email);
+    let says = repeated(before).filter(|says| is_about_it && problem::REASONS.contains(&says.reason))?;
     Some(Says { status: Status::ConditionFalse, ..says })
 }
 
@@ -432,7 +452,7 @@ fn token_valid(
         (Token::Refused, _) => Says {
             status: Status::ConditionFalse,
             reason: TOKEN_REFUSED,
-            message: format!("The server refuses the token in Secret {secret}"),
+            message: format!("{} refuses the token in Secret {secret}", server(observation, "The server")),
         },
         (Token::Ended, _) => Says {
             status: Status::ConditionFalse,
@@ -459,12 +479,13 @@ fn token_valid(
     }
 }
 
+fn accepts(observation: &Observation) -> String {
+    let (server, secret) = (server(observation, "The server"), &observation.connection_secret);
+    format!("{server} accepts the token in Secret {secret}")
+}
+
 fn accepted(observation: &Observation) -> Says {
-    Says {
-        status: Status::ConditionTrue,
-        reason: ACCEPTED,
-        message: format!("The server accepts the token in Secret {}", observation.connection_secret),
-    }
+    Says { status: Status::ConditionTrue, reason: ACCEPTED, message: accepts(observation) }
 }
 
 fn not_instance_admin(observation: &Observation) -> Says {
@@ -472,9 +493,9 @@ fn not_instance_admin(observation: &Observation) -> Says {
         status: Status::ConditionTrue,
         reason: NOT_INSTANCE_ADMIN,
         message: format!(
-            "The server accepts the token in Secret {}, but its identity is not an instance admin (any more). Give it \
-             the right in the server admin's settings, or put a token of an instance admin into that Secret",
-            observation.connection_secret
+            "{}, but its identity is not an instance admin (any more). Give it the right in the server admin's \
+             settings, or put a token of an instance admin into that Secret",
+            accepts(observation)
         ),
     }
 }
@@ -531,7 +552,7 @@ pub(super) fn condition(condition_type: &str, says: Says) -> Condition {
 /// a problem appears that the XR did not have.
 pub(super) fn events(verdict: &Verdict, previous: &PreviousConditions) -> Vec<Event> {
     let changed = |condition: &&Condition| {
-        let before = previous.of_type(&condition.r#type);
+        let before = previous.of_any_server(&condition.r#type);
         before.is_none_or(|before| before.reason != condition.reason)
     };
     verdict.conditions.iter().filter(changed).filter_map(event).chain(verdict.news.clone()).collect()
@@ -572,7 +593,10 @@ fn event(condition: &Condition) -> Option<Event> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use infisical::{Error, ErrorKind, endpoint::Origin};
+    use infisical::{
+        Error, ErrorKind,
+        endpoint::{Endpoint, Origin, Tls},
+    };
 
     use super::*;
     use crate::{
@@ -616,8 +640,11 @@ mod tests {
     fn held(kind: ProblemKind) -> Held {
         let origin = origin();
         let attempt = Attempt {
-            origin: origin.clone(),
+            endpoint: Endpoint::new(origin.clone(), Tls::default()),
             credentials: None,
+            email: None,
+            organization: "vault".to_owned(),
+            minted_for: crate::act::MintedFor::default(),
             tokens: vec![AccessToken::new("a").fingerprint()],
         };
         let retry_at = crate::due::Due::test(jiff::Timestamp::MAX);

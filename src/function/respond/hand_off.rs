@@ -92,7 +92,7 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
 /// What is said of handing off that was asked for once: Crossplane leaves a
 /// condition as it is that nobody sets any more.
 fn not_asked_for(observation: &Observation) -> Option<Verdict> {
-    observation.xr.previous.of_type(HANDED_OFF)?;
+    observation.xr.previous.of_any_server(HANDED_OFF)?;
     let says = Says {
         status: Status::ConditionFalse,
         reason: NOT_ASKED_FOR,
@@ -243,7 +243,10 @@ impl At<'_> {
             Login::Refused => Says {
                 status: Status::ConditionFalse,
                 reason: REFUSED,
-                message: format!("The server refuses the client secret in Secret {secret}; another is made"),
+                message: format!(
+                    "{} refuses the client secret in Secret {secret}; another is made",
+                    conditions::server(self.observation, "The server")
+                ),
             },
             Login::None | Login::NotAsked if self.was_done() && self.is_persisted() => self.done(),
             Login::None | Login::NotAsked if self.own.action == HandOffAction::Wait => Says {
@@ -282,13 +285,14 @@ impl At<'_> {
 
     fn done(&self) -> Says {
         let secret = &self.wanted.secret;
+        let server = conditions::server(self.observation, "the server");
         let message = if self.observation.gives_up_the_right() {
             format!(
-                "Client ID and client secret are in Secret {secret}, and the connection's identity is not an instance \
-                 admin any more"
+                "Client ID and client secret for {server} are in Secret {secret}, and the connection's identity is not \
+                 an instance admin any more"
             )
         } else {
-            format!("Client ID and client secret are in Secret {secret}")
+            format!("Client ID and client secret for {server} are in Secret {secret}")
         };
         Says { status: Status::ConditionTrue, reason: DONE, message }
     }

@@ -254,6 +254,11 @@ impl FakeInfisical {
         self.with(|state| state.instance.add_instance_admin(now, name));
     }
 
+    /// An instance admin that a human has made, and the token that the human has of it.
+    pub fn add_token_of_another(&self, now: Timestamp, name: &str) -> Option<String> {
+        self.with(|state| state.instance.add_token_of_another(now, name))
+    }
+
     /// Writes a secret into an environment of a project.
     pub fn put_secret(&self, project: &str, environment: &str, secret: (&str, &str)) {
         self.with(|state| state.instance.put_secret(project, environment, secret));

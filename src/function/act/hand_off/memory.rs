@@ -35,6 +35,8 @@ pub struct HandedOff {
     pub refused: Box<[Fingerprint]>,
     /// One that was made and could not be tried yet.
     pub untested: Option<UniversalAuth>,
+    /// The identity that bootstrap has made, where this process has seen which it is.
+    pub of_bootstrap: Option<Box<str>>,
     /// The last problem, while there is one.
     pub held: Option<HeldHandOff>,
     /// When to look for what earlier tries have left.
@@ -156,6 +158,7 @@ impl HandedOff {
         if work.sweep {
             self.sweep_at = if outcome.swept { None } else { Some(Due::after(now, SWEPT_AFTER)) };
         }
+        self.of_bootstrap = outcome.of_bootstrap.or_else(|| self.of_bootstrap.take());
         let accepted = outcome.identity.as_ref().map(|identity| identity.login.fingerprint());
         let is_done =
             |login: &UniversalAuth| accepted.is_some() || outcome.refused.contains(&login.fingerprint());

@@ -40,18 +40,33 @@ impl Instance {
     /// An instance admin that a human has made, without Token Auth; the first of the
     /// list, which the server sorts by name.
     pub fn add_instance_admin(&mut self, now: Timestamp, name: &str) {
+        self.add_identity(now, name, true);
+    }
+
+    /// An instance admin that a human has made, and the token that the human has of it.
+    pub fn add_token_of_another(&mut self, now: Timestamp, name: &str) -> Option<String> {
+        let identity = self.add_identity(now, name, false)?;
+        let ttl = self.settings.max_token_ttl;
+        let token = self.new_token(now, &identity, Some("by hand".to_owned()), "token-auth", ttl);
+        let jwt = self.sign_token(now, &identity, &token, (0, ""));
+        self.database.tokens.push(token);
+        Some(jwt)
+    }
+
+    fn add_identity(&mut self, now: Timestamp, name: &str, has_no_token_auth: bool) -> Option<Identity> {
         let id = self.id();
-        let Some(first) = self.database.identities.first() else { return };
+        let first = self.database.identities.first()?;
         let made = Identity {
             id: id.clone(),
             name: name.to_owned(),
             created_at: now,
             universal_auth: None,
-            has_no_token_auth: true,
+            has_no_token_auth,
             ..first.clone()
         };
-        self.database.identities.insert(0, made);
+        self.database.identities.insert(0, made.clone());
         self.database.instance_admins.push(id);
+        Some(made)
     }
 
     pub(super) fn list_users(&self, now: Timestamp, request: &Request) -> Result<Response, Response> {
