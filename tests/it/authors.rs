@@ -3,20 +3,32 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fake_crossplane::Reconciled;
+use fake_crossplane::{
+    Reconciled,
+    calls::{Calls, Next},
+};
 use fake_infisical::{Entry, Fault, On, Settings, Times, Variant};
+use function_infisical::proto::v1::RunFunctionResponse;
 use serde_json::{Value, json};
 
 use crate::world::{KINDS, Kind, World, variant};
 
+/// The response of a reconcile that is used.
+async fn used(world: &World) -> RunFunctionResponse {
+    let mut calls = Calls::new(world.crossplane.request());
+    loop {
+        let response = world.call(calls.request.clone()).await;
+        match calls.take(&response, &world.crossplane) {
+            Next::Used => return response,
+            Next::Again => {}
+            Next::Unstable => panic!("what is asked for changes from call to call"),
+        }
+    }
+}
+
 /// Where what is required is looked for, once it does not change any more.
 async fn looked_for_in(world: &World) -> Vec<Option<String>> {
-    let mut request = world.crossplane.request();
-    let mut response = world.call(request.clone()).await;
-    while world.crossplane.bring(&response, &mut request) {
-        response = world.call(request.clone()).await;
-    }
-    let required = response.requirements.unwrap_or_default().resources;
+    let required = used(world).await.requirements.unwrap_or_default().resources;
     required.into_values().map(|selector| selector.namespace).collect()
 }
 
@@ -240,11 +252,7 @@ async fn no_login_is_read_in_the_namespace_of_a_claim_that_does_not_name_the_xr(
         world.settle().await;
         world.crossplane.make_available("infisical");
         world.live(Duration::from_mins(1)).await;
-        let mut request = world.crossplane.request();
-        let response = world.call(request.clone()).await;
-        world.crossplane.bring(&response, &mut request);
-        let response = world.call(request).await;
-        let required = response.requirements.unwrap_or_default().resources;
+        let required = used(&world).await.requirements.unwrap_or_default().resources;
         assert!(required.values().all(|selector| selector.kind != "Secret"), "{required:?}");
         assert!(world.fake.log().is_empty(), "{key}: nothing is sent");
     }

@@ -116,7 +116,8 @@ async fn a_token_that_is_not_renewed_beyond_its_maximum_age_is_replaced_before_i
         let minted = world.fake.count(Route::MintToken) - minted;
         assert!((6..=20).contains(&minted), "{ttl} {max_ttl}: {minted}");
         let renewed = world.fake.count(Route::RenewToken);
-        assert!(renewed <= 2 * minted + 2, "{ttl} {max_ttl}: {renewed} renewals");
+        // Twice with effect, and once to learn that there is no more to gain.
+        assert!(renewed <= 3 * minted + 3, "{ttl} {max_ttl}: {renewed} renewals");
     }
 }
 

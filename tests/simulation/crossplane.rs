@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::{
     clock::START,
     infisical::{Server, supplied},
-    schedule::{Admin, HandOff, Human, Kind, Setup, View},
+    schedule::{Admin, Change, EMAILS, HandOff, Human, Kind, Setup, View},
 };
 
 pub(crate) const ADMIN: &str = "infisical-admin";
@@ -49,6 +49,9 @@ pub(crate) struct Place {
     pub(crate) cache: BTreeMap<Vec<u8>, (Duration, RunFunctionResponse)>,
     /// How often something was applied, wholly or in part.
     pub(crate) applies: u32,
+    /// Whether the input has ever had another email.
+    pub(crate) email_has_changed: bool,
+    server_index: usize,
     setup: Setup,
     is_ready: bool,
     index: usize,
@@ -68,6 +71,8 @@ impl Place {
             destroyed: BTreeSet::new(),
             cache: BTreeMap::new(),
             applies: 0,
+            email_has_changed: false,
+            server_index,
             setup: setup.clone(),
             is_ready: false,
             index,
@@ -88,6 +93,69 @@ impl Place {
     /// What the function names what it makes.
     pub(crate) fn our_name(&self) -> String {
         format!("function-infisical/{}", self.uid())
+    }
+
+    /// The email that the input has.
+    pub(crate) fn email(&self) -> &str {
+        self.crossplane.input["admin"]["email"].as_str().unwrap_or_default()
+    }
+
+    /// Whether anything is asked for after bootstrap.
+    pub(crate) fn hands_off(&self) -> bool {
+        self.setup.hand_off != HandOff::None
+    }
+
+    /// Whether the identity of the token may keep its right: it is not the one that the
+    /// function's bootstrap made, or nobody can log in to tell.
+    pub(crate) fn right_may_be_kept(&self) -> bool {
+        let token = AccessToken::new(self.token().unwrap_or_default());
+        let identity = Claims::of(&token).identity_id.unwrap_or_default();
+        let admits =
+            self.usable_admin().is_some_and(|(email, password)| self.server.admits(&email, &password));
+        let state = self.server.state();
+        let is_of_bootstrap = state.made_by_bootstrap.contains(&identity);
+        let adopts = self.crossplane.input.get("adopt").is_some();
+        adopts || !is_of_bootstrap || !admits || state.instance.settings.second_factor
+    }
+
+    /// The Composition changes. `servers` are those that it can name.
+    pub(crate) fn change(&mut self, change: Change, servers: &[Arc<Server>], now: jiff::Timestamp) {
+        match change {
+            Change::Email(nth) if self.setup.admin == Admin::Generated => {
+                let email = EMAILS[usize::from(nth)];
+                self.email_has_changed |= email != self.email();
+                self.crossplane.input["admin"]["email"] = json!(email);
+            }
+            Change::Email(_) => {}
+            Change::Url(nth) => {
+                self.server_index = usize::from(nth);
+                self.server = Arc::clone(&servers[self.server_index]);
+                self.crossplane.input["instance"]["endpoint"]["url"] = json!(url(self.server_index));
+            }
+            Change::Adopt { is: false } => {
+                self.crossplane.input.as_object_mut().unwrap().remove("adopt");
+            }
+            Change::Adopt { is: true } => {
+                let token = self.server.state().instance.add_token_of_another(now, "Adopted");
+                let namespace = namespace(self.setup.kind);
+                self.crossplane.others.retain(|other| other["metadata"]["name"] != "adopted");
+                self.crossplane.others.push(json!({
+                    "apiVersion": "v1", "kind": "Secret",
+                    "metadata": {"name": "adopted", "namespace": namespace},
+                    "data": {"token": encode(&token.unwrap_or_default())},
+                }));
+                let mut adopt = json!({"secretRef": {"name": "adopted", "key": "token"}});
+                // A cluster-scoped XR has no namespace that it could leave out.
+                if self.setup.kind == Kind::Cluster {
+                    adopt["secretRef"]["namespace"] = json!(namespace);
+                }
+                self.crossplane.input["adopt"] = adopt;
+            }
+            Change::HandOff(hand_off) => {
+                self.setup.hand_off = hand_off;
+                hand_off_in(&mut self.crossplane.input, hand_off);
+            }
+        }
     }
 
     /// How many identities it has made.
@@ -267,9 +335,15 @@ impl Place {
         }
     }
 
-    pub(crate) fn human(&mut self, human: Human, now: Duration) {
+    pub(crate) fn human(&mut self, human: Human, now: Duration, time: jiff::Timestamp) {
         self.before_a_change(now);
         match human {
+            Human::PutToken => {
+                let token = self.server.state().instance.add_token_of_another(time, "A person's own");
+                if let (Some(token), true) = (token, self.crossplane.composed.contains_key(CONNECTION)) {
+                    self.crossplane.update(CONNECTION, &json!({"data": {"token": encode(&token)}}));
+                }
+            }
             Human::DeleteConnection => {
                 self.crossplane.composed.remove(CONNECTION);
             }
@@ -299,13 +373,13 @@ impl Place {
 
     /// Deletes the XR with all that it composed, and makes it again. A cache
     /// does not mix up the two: they have different UIDs.
-    pub(crate) fn recreate(&mut self, server_index: usize) {
+    pub(crate) fn recreate(&mut self) {
         self.destroyed.extend(self.persisted.iter().cloned());
         self.generation += 1;
         self.is_ready = false;
         self.history.clear();
         self.cache.clear();
-        self.crossplane = cluster(&self.setup, self.index, self.generation, server_index);
+        self.crossplane = cluster(&self.setup, self.index, self.generation, self.server_index);
     }
 }
 
@@ -332,11 +406,7 @@ pub(crate) fn secret(state: &State, name: &str) -> Option<BTreeMap<String, Strin
 fn cluster(setup: &Setup, index: usize, generation: usize, server_index: usize) -> Crossplane {
     let mut xr = xr(setup.kind, index);
     xr["metadata"]["uid"] = json!(format!("6d2f6c5e-0000-4000-8000-{index:06}{generation:06}"));
-    let namespace = match setup.kind {
-        Kind::Namespaced => "team-a",
-        Kind::Cluster => "team-b",
-        Kind::Legacy => "team-c",
-    };
+    let namespace = namespace(setup.kind);
     let mut crossplane = Crossplane::new(xr, input(setup, server_index)).composing(
         "infisical",
         json!({
@@ -350,16 +420,42 @@ fn cluster(setup: &Setup, index: usize, generation: usize, server_index: usize) 
     let data = [("email", email), ("password", password)];
     let data = data.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()));
     crossplane.credentials.insert("admin".to_owned(), data.into_iter().collect());
-    let encode = |text: &str| {
-        use base64::Engine as _;
-        base64::engine::general_purpose::STANDARD.encode(text)
-    };
     crossplane.others.push(json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": "platform-admin", "namespace": namespace},
         "data": {"email": encode(email), "password": encode(password)},
     }));
     crossplane
+}
+
+fn namespace(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Namespaced => "team-a",
+        Kind::Cluster => "team-b",
+        Kind::Legacy => "team-c",
+    }
+}
+
+fn encode(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+fn url(server_index: usize) -> String {
+    format!("http://infisical-{server_index}:8080")
+}
+
+fn hand_off_in(input: &mut Value, hand_off: HandOff) {
+    let hand_off = match hand_off {
+        HandOff::None => {
+            input.as_object_mut().unwrap().remove("handOff");
+            return;
+        }
+        HandOff::Keep => json!({}),
+        HandOff::Revoke => json!({"instanceAdmin": "Revoke"}),
+        HandOff::Projects => json!({"instanceAdmin": "Revoke", "projects": [{"slug": PROJECT}]}),
+    };
+    input["handOff"] = hand_off;
 }
 
 fn input(setup: &Setup, server_index: usize) -> Value {
@@ -377,19 +473,12 @@ fn input(setup: &Setup, server_index: usize) -> Value {
         "kind": "Bootstrap",
         "instance": {
             "resource": "infisical",
-            "endpoint": {"url": format!("http://infisical-{server_index}:8080")},
+            "endpoint": {"url": url(server_index)},
         },
         "admin": admin,
         "token": {"verifyInterval": setup.verify},
     });
-    match setup.hand_off {
-        HandOff::None => {}
-        HandOff::Keep => input["handOff"] = json!({}),
-        HandOff::Revoke => input["handOff"] = json!({"instanceAdmin": "Revoke"}),
-        HandOff::Projects => {
-            input["handOff"] = json!({"instanceAdmin": "Revoke", "projects": [{"slug": PROJECT}]});
-        }
-    }
+    hand_off_in(&mut input, setup.hand_off);
     input
 }
 

@@ -92,6 +92,11 @@ pub(crate) struct State {
     /// How often the function has revoked the instance admin right, until somebody
     /// looks.
     pub(crate) given_up: u32,
+    /// Identities that a bootstrap of the function's has made, in any database.
+    pub(crate) made_by_bootstrap: BTreeSet<String>,
+    /// Identities whose instance admin right the function has revoked, until somebody
+    /// looks.
+    pub(crate) stripped: Vec<String>,
     /// Requests that each process has sent, and answers that it got.
     pub(crate) traffic: BTreeMap<u32, Traffic>,
     /// Requests in all.
@@ -137,6 +142,8 @@ impl Server {
             let_in: BTreeSet::new(),
             revoked: Vec::new(),
             given_up: 0,
+            made_by_bootstrap: BTreeSet::new(),
+            stripped: Vec::new(),
             traffic: BTreeMap::new(),
             asked: 0,
             most_at_once: 0,
@@ -296,6 +303,7 @@ impl Server {
         }
         if request.operation == Operation::RevokeInstanceAdmin && succeeded {
             state.given_up += 1;
+            state.stripped.extend(request.path.split('/').rev().nth(1).map(str::to_owned));
         }
         let revokes = [Operation::RevokeToken, Operation::RevokeClientSecret].contains(&request.operation);
         if revokes && succeeded {
@@ -332,6 +340,8 @@ impl Server {
             let transaction = run.next();
             if let Some(answer) = state.instance.step_bootstrap(self.clock.now(), &mut run) {
                 state.bootstraps[nth].succeeded = answer.status == 200;
+                let made: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                state.made_by_bootstrap.extend(made["identity"]["id"].as_str().map(str::to_owned));
                 break Ok(answer);
             }
             state.bootstraps[nth].made_user |= transaction == Transaction::User;

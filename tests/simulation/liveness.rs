@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::{
     crossplane::{CONNECTION, Place},
     invariants,
-    schedule::{Fate, HandOff, View},
+    schedule::{Fate, View},
     world::{BOUNCE, Broken, World},
 };
 
@@ -73,7 +73,7 @@ pub(crate) async fn ensure(world: &mut World) -> Result<(), Broken> {
 
 async fn converge(world: &mut World, at: usize) -> Result<End, Broken> {
     let until = world.clock.passed() + CONVERGES_WITHIN;
-    let hands_off = world.setup.hand_off != HandOff::None;
+    let hands_off = world.places[at].hands_off();
     let calls = if hands_off { CONVERGES_WITH_HAND_OFF_IN } else { CONVERGES_IN };
     for _ in 0..calls {
         let reconciled = world.reconcile(at, View::Fresh, Fate::Applied).await?;
@@ -106,6 +106,10 @@ fn end(place: &Place) -> Option<End> {
     if token_works && place.crossplane.is_ready() && is_well {
         return Some(End::Ready);
     }
+    let is_kept = place.hands_off() && place.reason("InfisicalHandedOff").1 == "RightKept";
+    if token_works && is_kept && place.right_may_be_kept() {
+        return Some(End::Human);
+    }
     is_true_and_for_a_person(place, &reason, token_works).then_some(End::Human)
 }
 
@@ -120,7 +124,7 @@ fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> b
         }
         "PartiallyBootstrapped" => {
             let users = place.server.state().instance.super_admins();
-            !is_initialized && users.contains(&"platform@example.org".to_owned())
+            !is_initialized && admin.is_some_and(|(email, _)| users.contains(&email))
         }
         "NoOrganization" => {
             let is_in_one = |email: &str| place.server.state().instance.is_in_an_organization(email);
@@ -129,6 +133,7 @@ fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> b
         "NoInstanceAdmin" => !place.server.state().instance.has_instance_admin() && !token_works,
         "MFARequired" => admits && place.server.state().instance.settings.second_factor && !token_works,
         "PasswordLoginDisabled" => !place.server.state().instance.settings.password_login && !token_works,
+        "AdoptedTokenRefused" => is_initialized && !token_works,
         "AdminSecretMissing" => is_initialized && admin.is_none() && !token_works,
         _ => false,
     }
@@ -173,7 +178,7 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
         }
     }
     sleep(UNDER_WAY).await;
-    if world.setup.hand_off != HandOff::None && !world.places[at].server.state().restored {
+    if world.places[at].hands_off() && !world.places[at].server.state().restored {
         invariants::invariant_no_more_is_handed_off_than_needed(&world.places[at])?;
     }
     leftovers(&world.places[at])

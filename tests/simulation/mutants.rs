@@ -4,7 +4,11 @@
 //! Each is made at the function's boundary: by what it is called with and
 //! answers, or by what passes between its client and the server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use fake_crossplane::{Crossplane, calls::Calls, structs};
@@ -19,6 +23,7 @@ use infisical::{
     error::Transport,
     secret::AccessToken,
 };
+use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -27,7 +32,9 @@ use crate::{
     infisical::Line,
     liveness::ALL_WELL,
     schedule::Schedule,
-    seeds, world,
+    seeds,
+    translate::from_fake,
+    world,
 };
 
 /// A broken rule.
@@ -49,6 +56,13 @@ pub(crate) enum Mutant {
     AnotherEmailPerTry,
     /// It gives up the instance admin right as soon as a client secret was made.
     GivesUpTheRightFirst,
+    /// It takes what a server has said of the admin's login for what another would say.
+    TakesOneServerForAnother,
+    /// It takes whichever identity it is connected with for the one that bootstrap made.
+    StripsWhoeverIsConnected,
+    /// It deletes the admin Secret when the input has another email, whatever has been
+    /// let in with it.
+    DropsThePasswordForAnotherEmail,
     /// Rule 4: its work dies with the call that started it. The mutant breaks
     /// the connections of a process when no call of it runs.
     NoDetaching,
@@ -57,11 +71,13 @@ pub(crate) enum Mutant {
 /// Ties a process's work to its calls.
 pub(crate) struct Leash {
     running: watch::Sender<u32>,
+    /// Logins that were refused, by whichever server.
+    refused: Mutex<BTreeSet<Vec<u8>>>,
 }
 
 impl Default for Leash {
     fn default() -> Self {
-        Self { running: watch::Sender::new(0) }
+        Self { running: watch::Sender::new(0), refused: Mutex::default() }
     }
 }
 
@@ -116,12 +132,36 @@ impl Mutant {
                 make_mutable(&mut response);
                 response
             }
+            Self::DropsThePasswordForAnotherEmail => {
+                let wanted = cluster.input["admin"]["email"].clone();
+                let mut response = function.call(request, deadline).await;
+                let kept = cluster.secret(ADMIN).and_then(|secret| secret.get("email").cloned());
+                if kept.is_some_and(|email| wanted.is_string() && wanted != email) {
+                    let mut state = desired(&response);
+                    state.resources.remove(ADMIN);
+                    response.desired =
+                        Some(prost::Message::decode(state.encode_to_vec().as_slice()).unwrap());
+                }
+                response
+            }
             Self::RevokesBeforeObserved
             | Self::AnotherEmailPerTry
             | Self::GivesUpTheRightFirst
+            | Self::TakesOneServerForAnother
+            | Self::StripsWhoeverIsConnected
             | Self::NoDetaching => function.call(request, deadline).await,
         }
     }
+}
+
+/// Lists every identity under the name that bootstrap gives.
+fn call_all_alike(answer: &mut Response) -> Option<()> {
+    let mut body: Value = serde_json::from_slice(&answer.body).ok()?;
+    for identity in body["identities"].as_array_mut()? {
+        identity["name"] = json!("Instance Admin Identity");
+    }
+    answer.body = body.to_string().into_bytes().into();
+    Some(())
 }
 
 fn make_mutable(response: &mut RunFunctionResponse) {
@@ -212,8 +252,30 @@ impl MutantLine {
 impl Exchange for MutantLine {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
         match self.mutant {
-            Mutant::ActsOnOpenRequirements | Mutant::RequiresNothing | Mutant::NewPasswordOnStaleRead => {
-                self.line.send(request).await
+            Mutant::ActsOnOpenRequirements
+            | Mutant::RequiresNothing
+            | Mutant::NewPasswordOnStaleRead
+            | Mutant::DropsThePasswordForAnotherEmail => self.line.send(request).await,
+            Mutant::TakesOneServerForAnother if request.operation == Operation::Login => {
+                let body = request.body.clone().unwrap_or_default();
+                if self.leash.refused.lock().unwrap().contains(&body.to_vec()) {
+                    let refusal = fake_infisical::Response::refusal(400, "BadRequest", "Invalid credentials");
+                    return Ok(from_fake(refusal));
+                }
+                let answer = self.line.send(request).await?;
+                if answer.status == 400 {
+                    self.leash.refused.lock().unwrap().insert(body.to_vec());
+                }
+                Ok(answer)
+            }
+            Mutant::TakesOneServerForAnother => self.line.send(request).await,
+            Mutant::StripsWhoeverIsConnected => {
+                let operation = request.operation;
+                let mut answer = self.line.send(request).await?;
+                if operation == Operation::AdminIdentities {
+                    call_all_alike(&mut answer);
+                }
+                Ok(answer)
             }
             Mutant::AnotherEmailPerTry => self.line.send(self.with_another_email(request)).await,
             Mutant::RevokesBeforeObserved => {
@@ -239,12 +301,15 @@ impl Exchange for MutantLine {
     }
 }
 
+/// In so many schedules each mutant is caught, with room to spare.
+const MUTANT_SEEDS: u64 = 4000;
+
 /// Runs the mutant until the promise that its rule is for is broken. A mutant never
 /// becomes well, which takes thousands of calls to find out: only where that is the
 /// promise is it waited for.
 fn is_caught(mutant: Mutant, promise: &str) {
     let run = if promise == ALL_WELL { world::run } else { world::run_steps };
-    let caught = seeds::all().find_map(|seed| {
+    let caught = (0..seeds::all().end.max(MUTANT_SEEDS)).find_map(|seed| {
         let broken = run(&Schedule::of(seed), seed, Some(mutant)).err()?;
         (promise == broken.promise).then_some((seed, broken))
     });
@@ -280,6 +345,22 @@ fn a_function_that_uses_another_email_per_try_is_caught() {
 #[test]
 fn a_function_that_gives_up_the_right_before_the_client_secret_was_seen_is_caught() {
     is_caught(Mutant::GivesUpTheRightFirst, "the right is given up last");
+}
+
+#[test]
+fn a_function_that_takes_one_server_for_another_is_caught() {
+    let promise = "an instance of ours is never called somebody else's";
+    is_caught(Mutant::TakesOneServerForAnother, promise);
+}
+
+#[test]
+fn a_function_that_strips_whoever_is_connected_is_caught() {
+    is_caught(Mutant::StripsWhoeverIsConnected, "only what bootstrap made is stripped");
+}
+
+#[test]
+fn a_function_that_drops_the_password_for_another_email_is_caught() {
+    is_caught(Mutant::DropsThePasswordForAnotherEmail, "a password in use is in the cluster");
 }
 
 #[test]

@@ -118,6 +118,8 @@ pub(crate) enum Step {
     Recreate { database_too: bool },
     /// A person does something to a Secret.
     Human(Human),
+    /// The Composition changes, for this XR.
+    Input(Change),
     /// Something happens to the server.
     Server(Server),
     /// Something goes wrong with a request: 0 is the next.
@@ -166,7 +168,26 @@ pub(crate) enum Human {
     DeleteAdmin,
     DeleteIdentity,
     GarbleIdentity,
+    /// The token of an identity that the person has made is put into the connection
+    /// Secret.
+    PutToken,
 }
+
+/// What changes in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// `admin.email`, to this one of [`EMAILS`].
+    Email(u8),
+    /// The URL, to that of this server.
+    Url(u8),
+    /// `adopt`, which names the token of an identity that a person has made.
+    Adopt { is: bool },
+    /// `handOff`.
+    HandOff(HandOff),
+}
+
+/// The emails that the input has at some time.
+pub(crate) const EMAILS: [&str; 2] = ["platform@example.org", "root@example.org"];
 
 /// What happens to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,10 +338,12 @@ fn step(dice: &mut Dice, setup: &Setup) -> Step {
         60..66 => Step::Ready { is: !dice.one_in(4) },
         66..71 => Step::Restart { replica },
         71..73 => Step::Recreate { database_too: dice.one_in(2) },
-        73..77 => Step::Human(human(dice)),
-        77..84 => Step::Server(server(dice)),
+        73..76 => Step::Human(human(dice)),
+        76..78 => Step::Input(change(dice)),
+        78..84 => Step::Server(server(dice)),
         84..94 => Step::Fault { nth: dice.small(9), fault: dice.of(&FAULTS) },
         94..97 => Step::CutBootstrap { after: dice.of(&TRANSACTIONS) },
+        97..99 => Step::Input(change(dice)),
         _ if setup.xrs == Xrs::One => Step::Live { replica, calls: 1 },
         _ => Step::About { xr: dice.small(2) },
     }
@@ -357,7 +380,17 @@ fn human(dice: &mut Dice) -> Human {
         Human::DeleteAdmin,
         Human::DeleteIdentity,
         Human::GarbleIdentity,
+        Human::PutToken,
     ])
+}
+
+fn change(dice: &mut Dice) -> Change {
+    match dice.below(4) {
+        0 => Change::Email(dice.small(2)),
+        1 => Change::Url(dice.small(2)),
+        2 => Change::Adopt { is: dice.one_in(2) },
+        _ => Change::HandOff(dice.of(&[HandOff::None, HandOff::Keep, HandOff::Revoke, HandOff::Projects])),
+    }
 }
 
 fn server(dice: &mut Dice) -> Server {
@@ -410,6 +443,7 @@ impl fmt::Display for Step {
             Self::Recreate { database_too: true } => write!(f, "the XR and the database are made anew"),
             Self::Recreate { database_too: false } => write!(f, "the XR is made anew; the database stays"),
             Self::Human(human) => write!(f, "a person: {human:?}"),
+            Self::Input(change) => write!(f, "the input: {change:?}"),
             Self::Server(server) => write!(f, "the server: {server:?}"),
             Self::Fault { nth, fault } => write!(f, "after {nth} more requests: {fault:?}"),
             Self::CutBootstrap { after } => write!(f, "the next bootstrap is cut off after {after:?}"),

@@ -83,6 +83,7 @@ pub(crate) struct World {
     pub(crate) setup: Setup,
     pub(crate) clock: SimulatedClock,
     pub(crate) places: Vec<Place>,
+    all: Vec<Arc<Server>>,
     pub(crate) replicas: Vec<Replica>,
     pub(crate) facts: Facts,
     pub(crate) mutant: Option<Mutant>,
@@ -153,6 +154,7 @@ impl World {
             setup: setup.clone(),
             clock,
             places,
+            all: servers,
             replicas: Vec::new(),
             facts: Facts::default(),
             mutant,
@@ -178,8 +180,7 @@ impl World {
 
     /// The servers, each once.
     pub(crate) fn servers(&self) -> impl Iterator<Item = &Arc<Server>> {
-        let all = if self.setup.xrs == Xrs::TwoOfOneServer { 1 } else { self.places.len() };
-        self.places.iter().take(all).map(|place| &place.server)
+        self.all.iter()
     }
 
     fn start(&mut self) -> Replica {
@@ -191,8 +192,7 @@ impl World {
 
     /// A function that remembers nothing.
     fn function(&self, life: &Arc<Life>, leash: &Arc<Leash>, salt: u64) -> Function {
-        let mut servers: Vec<_> = self.servers().cloned().collect();
-        servers.push(Arc::clone(&servers[0]));
+        let servers = self.all.clone();
         let (life, leash, mutant) = (Arc::clone(life), Arc::clone(leash), self.mutant);
         let seed = (self.seed.wrapping_mul(1000) + u64::from(life.id)).wrapping_add(salt << 40);
         let connect = Arc::new(Wires { servers, life, leash, mutant });
@@ -233,9 +233,10 @@ impl World {
                 if *database_too {
                     place.server.happen(crate::schedule::Server::Empty);
                 }
-                place.recreate(if self.setup.xrs == Xrs::Two { about } else { 0 });
+                place.recreate();
             }
-            Step::Human(human) => place.human(*human, now),
+            Step::Human(human) => place.human(*human, now, self.clock.now()),
+            Step::Input(change) => place.change(*change, &self.all, self.clock.now()),
             Step::Server(happening) => place.server.happen(*happening),
             Step::Fault { nth, fault } => place.server.fault(*nth, *fault),
             Step::CutBootstrap { after } => place.server.cut_bootstrap(*after),

@@ -22,7 +22,7 @@ const NEVER: [(&str, &str, &[&str]); 3] = [
 ];
 
 /// Circles that are still there: only among these, and there must be no other.
-const STILL_THERE: [&str; 11] = [
+const STILL_THERE: [&str; 12] = [
     "act::establish",
     "act::hand_off",
     "act::hand_off::memory",
@@ -33,6 +33,7 @@ const STILL_THERE: [&str; 11] = [
     "plan::timing",
     "respond::conditions",
     "respond::hand_off",
+    "respond::status",
     "client",
 ];
 

@@ -48,7 +48,7 @@ impl Instance {
         let identity = self.add_identity(now, name, false)?;
         let ttl = self.settings.max_token_ttl;
         let token = self.new_token(now, &identity, Some("by hand".to_owned()), "token-auth", ttl);
-        let jwt = self.sign_token(now, &identity, &token, (0, ""));
+        let jwt = self.sign_token(now, &identity, &token, (0, 0, ""));
         self.database.tokens.push(token);
         Some(jwt)
     }
