@@ -35,12 +35,22 @@ mod status;
 mod xr;
 
 pub use admin::AdminSource;
-pub use hand_off::{HandOff, IDENTITY_RESOURCE};
+pub use hand_off::HandOff;
 pub use requirements::Required;
-use secrets::OUR_RESOURCES;
-pub use secrets::{ADMIN_RESOURCE, CONNECTION_RESOURCE};
 pub use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, STATUS_WRITTEN, SchemaKnown};
 pub use xr::{Claim, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
+
+/// The name in the pipeline of the Secret with the admin's email and password.
+pub const ADMIN_RESOURCE: &str = "infisical-admin";
+
+/// The name in the pipeline of the connection Secret.
+pub const CONNECTION_RESOURCE: &str = "infisical-connection";
+
+/// The name in the pipeline of the Secret with client ID and secret.
+pub const IDENTITY_RESOURCE: &str = "infisical-identity";
+
+/// The names in the pipeline of all that this function composes.
+const OUR_RESOURCES: [&str; 3] = [ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE];
 
 /// What a call is about, in values of its own.
 #[derive(Clone, Debug)]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{ADMIN_RESOURCE, Described, ObserveError, Xr, observed, secrets, text_of, xr::Scope};
+use super::{
+    ADMIN_RESOURCE, Described, IDENTITY_RESOURCE, ObserveError, Xr, observed, secrets, text_of, xr::Scope,
+};
 use crate::{
     composed_secret::{SecretData, SecretName},
     identity::ObservedIdentity,
@@ -10,9 +12,6 @@ use crate::{
     manifest::Manifest,
     proto::v1::RunFunctionRequest,
 };
-
-/// The name in the pipeline of the Secret with client ID and secret.
-pub const IDENTITY_RESOURCE: &str = "infisical-identity";
 
 /// What the input asks for after bootstrap, with what of it is there.
 #[derive(Clone, Debug)]

@@ -2,7 +2,10 @@
 //! their names in the pipeline are free, whose what is observed under them is, and what
 //! the connection Secret holds.
 
-use super::{IDENTITY_RESOURCE, ObserveError, Required, Waiting, Xr, observed, xr::Scope};
+use super::{
+    ADMIN_RESOURCE, CONNECTION_RESOURCE, OUR_RESOURCES, ObserveError, Required, Waiting, Xr, observed,
+    xr::Scope,
+};
 use crate::{
     composed_secret::{SecretData, SecretName},
     connection::ObservedConnection,
@@ -11,15 +14,6 @@ use crate::{
     manifest::{List, Manifest, Value},
     proto::v1::RunFunctionRequest,
 };
-
-/// The name in the pipeline of the Secret with the admin's email and password.
-pub const ADMIN_RESOURCE: &str = "infisical-admin";
-
-/// The name in the pipeline of the connection Secret.
-pub const CONNECTION_RESOURCE: &str = "infisical-connection";
-
-/// The names in the pipeline of all that this function composes.
-pub(super) const OUR_RESOURCES: [&str; 3] = [ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE];
 
 /// Makes sure that nobody else has our names: a step may not add a composed
 /// resource under one that is taken (Crossplane's specification of functions).
