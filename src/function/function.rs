@@ -88,7 +88,9 @@ impl Function {
     }
 
     fn observe(&self, request: &RunFunctionRequest) -> Result<Observation, ObserveError> {
-        observe(request, &*self.inputs.parse(request.input.as_deref())?)
+        let mut observation = observe(request, &*self.inputs.parse(request.input.as_deref())?)?;
+        observation.xr.previous.not_after(self.clock.now());
+        Ok(observation)
     }
 
     async fn answer(

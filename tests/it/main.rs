@@ -44,3 +44,4 @@ mod status;
 #[path = "../shared/translate.rs"]
 mod translate;
 mod world;
+mod xr_fields;

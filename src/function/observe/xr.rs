@@ -92,6 +92,12 @@ impl PreviousCondition {
         self.since.is_some_and(|since| at.as_second() < since.as_second())
     }
 
+    /// Whether it changed before a moment. Both count in whole seconds.
+    #[must_use]
+    pub fn is_older_than(&self, at: Timestamp) -> bool {
+        self.since.is_some_and(|since| since.as_second() < at.as_second())
+    }
+
     /// Whether its message names this server, and if it names an email this one.
     #[must_use]
     pub fn is_of(&self, origin: &Origin, email: Option<&Email>) -> bool {
@@ -242,6 +248,15 @@ impl PreviousConditions {
     pub(crate) fn saying(mut self, message: &str) -> Self {
         self.0.iter_mut().for_each(|condition| message.clone_into(&mut condition.message));
         self
+    }
+
+    /// Takes a change that lies ahead of the clock here for one of just now: no later one
+    /// could ever be newer, be it that another clock is ahead or that somebody has made it
+    /// up.
+    pub fn not_after(&mut self, now: Timestamp) {
+        for condition in &mut self.0 {
+            condition.since = condition.since.map(|since| since.min(now));
+        }
     }
 
     /// Notes which of them are about another server than the present one.
