@@ -23,8 +23,8 @@ pub struct Life {
     left: u32,
     /// When, by the clock here.
     at: Micros,
-    /// Whether the server has issued it to this process then.
-    is_issued: bool,
+    /// Whether it is known how much of it had passed then.
+    age_is_known: bool,
 }
 
 impl Life {
@@ -38,28 +38,33 @@ impl Life {
     ) -> Option<Self> {
         let (issued_at, end) = span(issued_at, expires_at)?;
         let whole = seconds(between(issued_at, end));
-        Some(Self { whole, left: whole, at: at.into(), is_issued: true })
+        Some(Self { whole, left: whole, at: at.into(), age_is_known: true })
     }
 
     /// Of a token that was found, when the server's clock showed `shown` upon a request
-    /// that was sent `at`. Never more than all of it is left, whatever was shown.
+    /// that was sent `at`. Where that is not known the two clocks are taken for one, and
+    /// its age for unknown. Never more than all of it is left, whatever was shown.
     #[must_use]
     pub fn found(
         issued_at: Option<Timestamp>,
         expires_at: Option<Timestamp>,
-        shown: Timestamp,
+        shown: Option<Timestamp>,
         at: Timestamp,
     ) -> Option<Self> {
+        let age_is_known = issued_at.is_some() && shown.is_some();
+        let shown = shown.unwrap_or(at);
         let (issued_at, end) = span(issued_at.or(expires_at.and(Some(shown))), expires_at)?;
         let whole = seconds(between(issued_at, end));
         let left = seconds(between(shown, end)).min(whole);
-        Some(Self { whole, left, at: at.into(), is_issued: false })
+        Some(Self { whole, left, at: at.into(), age_is_known })
     }
 
-    /// Whether the server has issued it to this process within a while.
+    /// Whether the server has issued it within a while, to whichever process.
     #[must_use]
     pub fn was_issued_within(&self, span: Duration, now: Timestamp) -> bool {
-        self.is_issued && is_recent(self.at.into(), span, now)
+        let age = Duration::from_secs((self.whole - self.left).into());
+        let rest = span.saturating_sub(age);
+        self.age_is_known && !rest.is_zero() && is_recent(self.at.into(), rest, now)
     }
 
     /// How much of it is left now.
@@ -117,6 +122,7 @@ mod tests {
     use super::*;
 
     const DAY: i64 = 86_400;
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -130,7 +136,7 @@ mod tests {
             assert_eq!(life.left(at(here)).as_secs(), 3600, "{here}");
             assert_eq!(life.left(at(here + 600)).as_secs(), 3000, "{here}");
             assert_eq!(life.nears_its_end(0.5).at(at(here)), at(here + 1800), "{here}");
-            let found = Life::found(Some(at(-600)), Some(at(3000)), at(0), at(here)).unwrap();
+            let found = Life::found(Some(at(-600)), Some(at(3000)), Some(at(0)), at(here)).unwrap();
             assert_eq!(found.left(at(here)).as_secs(), 3000, "{here}");
             assert_eq!(found.nears_its_end(0.5).at(at(here)), at(here + 1200), "{here}");
             assert!(found.is_over(at(here + 3000)) && !found.is_over(at(here + 2999)), "{here}");
@@ -140,18 +146,41 @@ mod tests {
     #[test]
     fn never_more_is_left_than_all_of_it_and_never_less_than_nothing() {
         let left = |shown| {
-            Life::found(Some(at(0)), Some(at(60)), at(shown), at(0)).map(|life| life.left(at(0)).as_secs())
+            Life::found(Some(at(0)), Some(at(60)), Some(at(shown)), at(0))
+                .map(|life| life.left(at(0)).as_secs())
         };
         assert_eq!([left(-DAY), left(0), left(20), left(DAY)], [Some(60), Some(60), Some(40), Some(0)]);
     }
 
     #[test]
+    fn a_token_is_as_young_to_who_has_found_it_as_to_whom_it_was_issued_to() {
+        let (issued, end) = (Some(at(0)), Some(at(3600)));
+        for here in [-30 * DAY, -3600, 0, 360, 3600, 30 * DAY] {
+            let lives = [
+                Life::issued(issued, end, at(here)),
+                Life::found(issued, end, Some(at(20)), at(here + 20)),
+                Life::found(issued, end, Some(at(50)), at(here + 50)),
+            ];
+            for (now, expected) in [(50, true), (59, true), (60, false), (3600, false)] {
+                let young = lives.map(|life| life.unwrap().was_issued_within(MINUTE, at(here + now)));
+                assert_eq!(young, [expected; 3], "{here} {now}");
+            }
+            let later = Life::found(issued, end, Some(at(60)), at(here)).unwrap();
+            assert!(!later.was_issued_within(MINUTE, at(here)), "{here}");
+        }
+        for (issued, shown) in [(None, Some(at(0))), (Some(at(0)), None)] {
+            let unknown = Life::found(issued, end, shown, at(0)).unwrap();
+            assert!(!unknown.was_issued_within(MINUTE, at(0)), "its age is not known");
+        }
+    }
+
+    #[test]
     fn what_is_not_said_is_taken_for_the_default_or_for_nothing() {
         assert_eq!(Life::issued(None, Some(at(60)), at(0)), None);
-        assert_eq!(Life::found(None, None, at(0), at(0)), None);
+        assert_eq!(Life::found(None, None, Some(at(0)), at(0)), None);
         let left = |life: Option<Life>| life.map(|life| life.left(at(0)).as_secs());
         assert_eq!(left(Life::issued(Some(at(0)), None, at(0))), Some(90 * 86_400));
-        assert_eq!(left(Life::found(None, Some(at(60)), at(0), at(0))), Some(60));
+        assert_eq!(left(Life::found(None, Some(at(60)), Some(at(0)), at(0))), Some(60));
         assert_eq!(left(Life::issued(Some(at(60)), Some(at(0)), at(0))), Some(0), "it ended before it began");
     }
 

@@ -105,17 +105,26 @@ impl Place {
         self.setup.hand_off != HandOff::None
     }
 
+    /// Whether the input has a token to adopt.
+    pub(crate) fn adopts(&self) -> bool {
+        self.crossplane.input.get("adopt").is_some()
+    }
+
     /// Whether the identity of the token may keep its right: it is not the one that the
     /// function's bootstrap made, or nobody can log in to tell.
     pub(crate) fn right_may_be_kept(&self) -> bool {
-        let token = AccessToken::new(self.token().unwrap_or_default());
-        let identity = Claims::of(&token).identity_id.unwrap_or_default();
+        let is_of_bootstrap = self.is_of_bootstrap();
         let admits =
             self.usable_admin().is_some_and(|(email, password)| self.server.admits(&email, &password));
-        let state = self.server.state();
-        let is_of_bootstrap = state.made_by_bootstrap.contains(&identity);
-        let adopts = self.crossplane.input.get("adopt").is_some();
-        adopts || !is_of_bootstrap || !admits || state.instance.settings.second_factor
+        let needs_a_human = self.server.state().instance.settings.second_factor;
+        self.adopts() || !is_of_bootstrap || !admits || needs_a_human
+    }
+
+    /// Whether the identity of the connection's token is one that our bootstrap has made.
+    pub(crate) fn is_of_bootstrap(&self) -> bool {
+        let token = AccessToken::new(self.token().unwrap_or_default());
+        let identity = Claims::of(&token).identity_id.unwrap_or_default();
+        self.server.state().made_by_bootstrap.contains(&identity)
     }
 
     /// The Composition changes. `servers` are those that it can name.
@@ -136,13 +145,18 @@ impl Place {
                 self.crossplane.input.as_object_mut().unwrap().remove("adopt");
             }
             Change::Adopt { is: true } => {
+                // What was composed before is in the cache when somebody has changed the
+                // Composition: beside a token to adopt no password is drawn.
+                self.history.clear();
                 let token = self.server.state().instance.add_token_of_another(now, "Adopted");
+                // Nobody has a token of an instance that is not set up.
+                let Some(token) = token else { return };
                 let namespace = namespace(self.setup.kind);
                 self.crossplane.others.retain(|other| other["metadata"]["name"] != "adopted");
                 self.crossplane.others.push(json!({
                     "apiVersion": "v1", "kind": "Secret",
                     "metadata": {"name": "adopted", "namespace": namespace},
-                    "data": {"token": encode(&token.unwrap_or_default())},
+                    "data": {"token": encode(&token)},
                 }));
                 let mut adopt = json!({"secretRef": {"name": "adopted", "key": "token"}});
                 // A cluster-scoped XR has no namespace that it could leave out.
@@ -206,6 +220,13 @@ impl Place {
     fn is_in_its_project(&self) -> bool {
         let id = self.crossplane.secret(IDENTITY).and_then(|secret| secret.get("identityId").cloned());
         id.is_some_and(|id| self.server.state().instance.role_in_project(PROJECT, &id).is_some())
+    }
+
+    /// Whether the identity of the connection's token may add others to the project.
+    pub(crate) fn may_add_to_its_project(&self) -> bool {
+        let token = AccessToken::new(self.token().unwrap_or_default());
+        let id = Claims::of(&token).identity_id.unwrap_or_default();
+        self.server.state().instance.role_in_project(PROJECT, &id) == Some("admin")
     }
 
     /// The id of that token.

@@ -251,11 +251,12 @@ fn invariant_a_password_in_hand_is_emitted_again(world: &mut World, called: &Cal
     // way out of a bootstrap that was interrupted.
     let is_meant =
         world.mutant == Some(Mutant::NewPasswordOnStaleRead) || world.places[called.at].email_has_changed;
-    if expected.is_some() && expected != emitted && !is_meant {
+    // What is thrown away is not emitted.
+    if called.is_used && expected.is_some() && expected != emitted && !is_meant {
         return Err(Broken::new("a password in hand is emitted again", "another one, or none, was emitted"));
     }
-    if let Some(emitted) = emitted {
-        world.facts.hands.insert(key, (emitted, now));
+    if let Some(in_hand) = emitted.or(expected) {
+        world.facts.hands.insert(key, (in_hand, now));
     }
     Ok(())
 }
@@ -287,10 +288,15 @@ fn invariant_only_a_call_that_counts_acts(world: &World, called: &Called) -> Res
     Ok(())
 }
 
-/// Another call only brings what is looked up by name: a login, and before that the
-/// claim of a legacy XR, until a Secret shows that it is that XR's.
-pub(crate) fn invariant_a_reconcile_makes_no_call_too_many(world: &World, made: usize) -> Result<(), Broken> {
-    let least = if world.setup.admin == Admin::SecretRef { 2 } else { 1 };
+/// Another call only brings what is looked up by name: a login or a token to adopt, and
+/// before that the claim of a legacy XR, until a Secret shows that it is that XR's.
+pub(crate) fn invariant_a_reconcile_makes_no_call_too_many(
+    world: &World,
+    place: &Place,
+    made: usize,
+) -> Result<(), Broken> {
+    let looks_up = world.setup.admin == Admin::SecretRef || place.adopts();
+    let least = if looks_up { 2 } else { 1 };
     let most = if world.setup.kind == Kind::Legacy { least + 1 } else { least };
     if (least..=most).contains(&made) {
         return Ok(());

@@ -106,6 +106,10 @@ fn end(place: &Place) -> Option<End> {
     if token_works && place.crossplane.is_ready() && is_well {
         return Some(End::Ready);
     }
+    let is_refused = place.hands_off() && place.reason("InfisicalHandedOff").1 == "ProjectRefused";
+    if token_works && is_refused && !place.may_add_to_its_project() {
+        return Some(End::Human);
+    }
     let is_kept = place.hands_off() && place.reason("InfisicalHandedOff").1 == "RightKept";
     if token_works && is_kept && place.right_may_be_kept() {
         return Some(End::Human);
@@ -140,7 +144,8 @@ fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> b
 }
 
 /// What stands keeps standing: at every moment the token in the cluster works,
-/// the XR is ready, and nothing changes but that a token is replaced.
+/// the XR is ready, and nothing changes but that a token is replaced, or an admin Secret that
+/// was deleted is written again.
 async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
     let until = world.clock.passed() + QUIET;
     for call in 0..QUIET_CALLS {
@@ -152,6 +157,7 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             return Err(Broken::new("a token that stands works at every moment", "it died before the call"));
         }
         let mut said = place.reason("InfisicalTokenValid").1;
+        let mut admin = place.admin();
         let mut changes = 0;
         while world.reconcile(at, View::Fresh, Fate::Applied).await?
             == Some(Reconciled::Applied { changed: true })
@@ -162,7 +168,9 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             let is_news = is_news(place, &said);
             said = place.reason("InfisicalTokenValid").1;
             let is_replaced = place.crossplane.secret(CONNECTION) != secret;
-            if !(is_replaced || is_news) || changes > 20 {
+            // Of an admin Secret that was deleted one replica may know, and others not.
+            let is_back = std::mem::replace(&mut admin, place.admin()).is_none() && place.admin().is_some();
+            if !(is_replaced || is_news || is_back) || changes > 20 {
                 let how = format!("{:?}", place.crossplane.xr["status"]["conditions"]);
                 return Err(Broken::new("what stands does not change without need", how));
             }
@@ -201,7 +209,9 @@ fn leftovers(place: &Place) -> Result<(), Broken> {
     let needs_a_human = place.server.state().instance.settings.second_factor;
     let can_log_in =
         !needs_a_human && admin.is_some_and(|(email, password)| place.server.admits(&email, &password));
-    if !can_log_in || place.server.state().restored {
+    // What a person has put there is of another identity: those of ours live to their end.
+    let is_of_another = !place.is_of_bootstrap();
+    if !can_log_in || is_of_another || place.server.state().restored {
         return Ok(());
     }
     invariants::invariant_no_more_than_two_tokens_live(place)

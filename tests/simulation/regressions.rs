@@ -7,7 +7,7 @@ use fake_infisical::{
 
 use crate::{
     schedule::{
-        Admin, Fate,
+        Admin, Change, Fate,
         Fault::*,
         HandOff,
         Human::*,
@@ -473,4 +473,98 @@ fn a_project_that_two_replicas_join_at_once_is_no_refusal() {
         ..replicas(2)
     };
     keeps_every_promise(setup, steps, 682);
+}
+
+#[test]
+fn an_admin_secret_of_which_one_replica_knows_comes_back() {
+    let steps = vec![
+        Live { replica: 0, calls: 2 },
+        Ready { is: true },
+        Restart { replica: 0 },
+        Reconcile { replica: 2, view: StaleXr(1), fate: Fate::Killed { after: 4 } },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Applied },
+        Human(DeleteAdmin),
+    ];
+    keeps_every_promise(replicas(3), steps, 16993);
+}
+
+#[test]
+fn a_token_that_another_replica_has_found_is_as_young_to_both() {
+    let setup = Setup { admin: Admin::SecretRef, latency: 900, hand_off: HandOff::Revoke, ..replicas(3) };
+    let steps = vec![
+        Live { replica: 0, calls: 2 },
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Applied },
+        Reconcile { replica: 2, view: Fresh, fate: Fate::Applied },
+        Together { replicas: 3, kept: 1 },
+        Reconcile { replica: 0, view: StaleComposed(1), fate: Fate::Partly { resources: 3, xr: true } },
+        Live { replica: 0, calls: 1 },
+    ];
+    keeps_every_promise(setup, steps, 903);
+}
+
+#[test]
+fn a_right_that_another_replica_has_revoked_is_not_said_to_be_kept() {
+    let setup = |hand_off| Setup { variant: Lenient, hand_off, ..replicas(2) };
+    let second_factor = Step::Server(Server::SecondFactor { is: true });
+    let steps = vec![second_factor, Ready { is: true }, Live { replica: 1, calls: 1 }];
+    keeps_every_promise(setup(HandOff::Projects), steps, 2092);
+    let no_password = Step::Server(Server::PasswordLogin { is: false });
+    keeps_every_promise(Setup { verify: "24h", ..setup(HandOff::Revoke) }, vec![no_password], 2338);
+}
+
+#[test]
+fn a_token_to_adopt_that_was_not_tried_is_not_known() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 1, calls: 2 },
+        Fault { nth: 1, fault: HangAfter },
+        Input(Change::Adopt { is: true }),
+        Live { replica: 0, calls: 1 },
+        Human(DeleteConnection),
+    ];
+    keeps_every_promise(replicas(3), steps, 4256);
+}
+
+#[test]
+fn an_empty_instance_that_is_not_ready_is_asked_once() {
+    let setup = Setup { token_life: 3600, ..replicas(2) };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Live { replica: 1, calls: 1 },
+        Reconcile { replica: 1, view: StaleComposed(4), fate: Fate::Partly { resources: 5, xr: true } },
+        Ready { is: false },
+        Step::Server(Server::Empty),
+        Live { replica: 1, calls: 5 },
+    ];
+    keeps_every_promise(setup, steps, 7678);
+}
+
+#[test]
+fn the_identity_of_somebody_elses_bootstrap_is_not_stripped_beside_one_of_ours_that_broke_off() {
+    let somebody_else = Step::Server(Server::SomebodyElse { same_email: false });
+    let steps = vec![
+        Reconcile { replica: 0, view: StaleComposed(4), fate: Fate::Applied },
+        CutBootstrap { after: Transaction::Organization },
+        Ready { is: true },
+        Reconcile { replica: 0, view: Fresh, fate: Fate::Lost },
+        somebody_else.clone(),
+    ];
+    keeps_every_promise(Setup { hand_off: HandOff::Projects, ..Setup::default() }, steps, 9346);
+    let steps = vec![
+        Ready { is: true },
+        CutBootstrap { after: Transaction::Identity },
+        Reconcile { replica: 1, view: StaleComposed(1), fate: Fate::Applied },
+        Reconcile { replica: 1, view: Fresh, fate: Fate::Applied },
+        somebody_else,
+    ];
+    keeps_every_promise(Setup { hand_off: HandOff::Revoke, ..replicas(3) }, steps, 7752);
+}
+
+#[test]
+fn a_replica_that_cannot_tell_whose_the_right_is_goes_by_one_that_can() {
+    let setup = Setup { variant: Fixed, token_life: 120, hand_off: HandOff::Revoke, ..replicas(3) };
+    keeps_every_promise(setup, vec![Step::Server(Server::SecondFactor { is: true })], 4802);
 }

@@ -332,7 +332,11 @@ impl World {
             match calls.take(&response, seen) {
                 Next::Again => {}
                 Next::Used => {
-                    invariants::invariant_a_reconcile_makes_no_call_too_many(self, calls.made)?;
+                    invariants::invariant_a_reconcile_makes_no_call_too_many(
+                        self,
+                        &self.places[at],
+                        calls.made,
+                    )?;
                     return Ok(Some(response));
                 }
                 Next::Unstable => {

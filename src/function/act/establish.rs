@@ -399,7 +399,7 @@ impl Run<'_> {
             // Whatever the clock here shows, no more than the whole life is left, and
             // what is renewed too early for it is renewed once.
             Receipt::Found => {
-                let shown = status.and_then(|status| status.date).unwrap_or(asked_at);
+                let shown = status.and_then(|status| status.date);
                 Life::found(issued_at, connection.expires_at, shown, asked_at)
             }
         };

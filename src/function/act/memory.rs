@@ -474,6 +474,10 @@ impl Remembered {
                 self.accepted = None;
             }
         }
+        if outcome.connection.is_none() && outcome.problem.is_none() {
+            // An empty instance is left alone until it is ready: what it accepted is gone.
+            self.accepted = None;
+        }
         if let Some((hand_off, identity)) = self.hand_off.as_mut().zip(outcome.of_bootstrap) {
             hand_off.of_bootstrap = Some(identity);
         }
@@ -503,8 +507,11 @@ impl Remembered {
 
     fn accept(&mut self, work: &Establish, connection: Connection, now: Timestamp) {
         let token = connection.token.fingerprint();
-        for tried in work.tokens() {
-            self.learn(tried.fingerprint());
+        // The first that was not refused, which are known already, was accepted. What comes
+        // after it was not tried.
+        let tried = work.tokens().map(AccessToken::fingerprint).find(|it| !self.refused.contains(it));
+        if let Some(tried) = tried {
+            self.learn(tried);
         }
         let before = self.accepted.take();
         let token_id = Claims::of(&connection.token).token_id;
@@ -563,7 +570,7 @@ impl Accepted {
         self.is_instance_admin == Some(false)
     }
 
-    /// Whether it was issued to this process a short time ago.
+    /// Whether it was issued a short time ago.
     pub(crate) fn is_young(&self, now: Timestamp) -> bool {
         self.life.is_some_and(|life| life.was_issued_within(SAFE, now))
     }

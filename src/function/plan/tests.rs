@@ -416,7 +416,7 @@ const TABLE: &[Row] = &[
             connected(observation, remembered);
             let accepted = remembered.accepted.as_mut().unwrap();
             accepted.verified_at = at(-60);
-            accepted.life = Life::found(Some(at(-60 * DAY)), Some(at(30 * DAY)), at(0), at(0));
+            accepted.life = Life::found(Some(at(-60 * DAY)), Some(at(30 * DAY)), Some(at(0)), at(0));
         },
         admin: "Observed",
         connection: ConnectionSecret::Remembered,
@@ -686,7 +686,7 @@ fn a_check_comes_before_the_interval_ends_and_at_the_renewal() {
     let check_at = timing::check_at(&accepted, &policy, &key, at(0));
     assert!(check_at > at(539) && check_at <= at(600), "{check_at}");
 
-    let life = Life::found(Some(at(-40)), Some(at(20)), at(0), at(0));
+    let life = Life::found(Some(at(-40)), Some(at(20)), Some(at(0)), at(0));
     let soon = Accepted { life, ..accepted };
     assert_eq!(timing::check_at(&soon, &TokenPolicy { renew_at: 0.25, ..policy }, &key, at(0)), at(5));
 }

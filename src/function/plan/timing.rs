@@ -118,7 +118,7 @@ mod tests {
             token_id: None,
             origin: Origin::parse("http://infisical:8080").unwrap(),
             verified_at: at(verified),
-            life: Life::found(issued.map(at), expires.map(at), at(verified), at(verified)),
+            life: Life::found(issued.map(at), expires.map(at), Some(at(verified)), at(verified)),
             expires_at: expires.map(at),
             end_is_open: false,
             is_instance_admin: None,
@@ -174,7 +174,7 @@ mod tests {
             ("never, where nothing is known", None, None, 1.0 / 3.0, None),
         ];
         for (why, issued, expires, renew_at, expected) in table {
-            let life = Life::found(issued.map(at), expires.map(at), at(0), at(0));
+            let life = Life::found(issued.map(at), expires.map(at), Some(at(0)), at(0));
             let found = life.map(|life| life.nears_its_end(renew_at).at(at(0)));
             assert_eq!(found, expected.map(at), "{why}");
         }
