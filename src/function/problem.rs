@@ -241,6 +241,12 @@ impl Problem {
         matches!(self.kind, ProblemKind::Request(_))
     }
 
+    /// Whether nobody could say whose the right is that is not revoked.
+    #[must_use]
+    pub fn cannot_tell_whose_right(&self) -> bool {
+        self.kind == ProblemKind::RightKept(RightKept::Unknown)
+    }
+
     /// The reason of the condition.
     #[must_use]
     pub fn reason(&self) -> &'static str {

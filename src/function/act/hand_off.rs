@@ -326,7 +326,11 @@ impl<'a> Run<'a> {
     async fn give_up_the_right(&mut self) -> Result<(), ProblemKind> {
         let token = &self.work.token;
         let identity = Claims::of(token).identity_id.ok_or(ProblemKind::MayNotHandOff)?;
-        self.see_that_bootstrap_made(&identity).await?;
+        if let Err(kind) = self.see_that_bootstrap_made(&identity).await {
+            // Another replica, which knows whose it is, may have revoked it since.
+            self.outcome.right_is_gone = self.infisical.is_instance_admin(token).await == Ok(false);
+            return if self.outcome.right_is_gone { Ok(()) } else { Err(kind) };
+        }
         match self.infisical.revoke_instance_admin(token, &identity).await {
             Ok(()) => {}
             Err(error) if error.kind == ErrorKind::Forbidden => {}

@@ -306,7 +306,8 @@ impl At<'_> {
         let is_alike = is_false == (said.status == "False");
         // Whoever was told the worse before the server stopped saying more.
         let is_worse = says.reason == said.reason && said.status == "False";
-        if came_of_asking && (is_alike || is_worse) && self.state.is_older_than(said) {
+        let is_known_better = said.reason == DONE && self.state.is_in_doubt();
+        if came_of_asking && (is_alike || is_worse || is_known_better) && self.state.is_older_than(said) {
             conditions::repeated(said).unwrap_or(says)
         } else {
             says

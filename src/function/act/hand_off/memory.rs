@@ -128,10 +128,19 @@ impl HandedOff {
         self.queued && self.held.is_some()
     }
 
-    /// Whether what the XR says may be newer than what this process was told.
+    /// Whether what the XR says may be newer than what this process was told. Of two that
+    /// asked in the same second the one that could not tell whose the right is gives way.
     #[must_use]
     pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
-        self.asked_at.is_none_or(|asked_at| said.is_newer_than(asked_at))
+        self.asked_at.is_none_or(|asked_at| {
+            said.is_newer_than(asked_at) || (self.is_in_doubt() && !said.is_older_than(asked_at))
+        })
+    }
+
+    /// Whether this process could not tell whose the right is, which another may know.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.problem.cannot_tell_whose_right())
     }
 
     /// Notes whether the Secret is in observed, all of it.

@@ -4,8 +4,8 @@
 //! one that a person has put into the Secret, or that of an instance that somebody else
 //! set up. What a Secret says of an identity is no proof, since who may write there is
 //! not who may choose. Proof is that this process saw bootstrap make it, or that the
-//! admin's credentials are let in and the server lists it by the name that bootstrap
-//! gives: the generated password is one that nobody has set but our own bootstrap, and
+//! admin's credentials are let in, the server lists it by the name that bootstrap gives,
+//! and the admin is in its organization: the generated password is one that nobody has set but our own bootstrap, and
 //! who supplies credentials has said whose instance it is.
 
 use infisical::{
@@ -52,9 +52,15 @@ impl Run<'_> {
         })
     }
 
-    /// Whether the server lists it under the name that bootstrap gives.
+    /// Whether the server lists it under the name that bootstrap gives, and the admin is in
+    /// its organization: where our bootstrap was cut off and somebody else's came after, there
+    /// are two of that name.
     async fn is_listed(&self, session: &UserToken, identity: &str) -> Result<bool, ProblemKind> {
+        let own = self.infisical.identity_details(&self.work.token).await.map_err(ProblemKind::Request)?;
         let organizations = self.infisical.organizations(session).await.map_err(ProblemKind::Request)?;
+        if organizations.iter().all(|organization| organization.id != own.id) {
+            return Ok(false);
+        }
         for organization in organizations {
             let selected = self.infisical.select_organization(session, &organization.id).await;
             let selected = selected.map_err(ProblemKind::Request)?;
