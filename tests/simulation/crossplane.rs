@@ -127,6 +127,14 @@ impl Place {
         self.server.state().made_by_bootstrap.contains(&identity)
     }
 
+    /// Whether any identity is an instance admin but those that were made to have fewer
+    /// rights, whoever gave them the right.
+    pub(crate) fn has_another_instance_admin(&self) -> bool {
+        let instance = &self.server.state().instance;
+        let own = instance.identities_named(&self.our_name());
+        instance.instance_admins().iter().any(|id| !own.contains(id))
+    }
+
     /// The Composition changes. `servers` are those that it can name.
     pub(crate) fn change(&mut self, change: Change, servers: &[Arc<Server>], now: jiff::Timestamp) {
         match change {

@@ -134,7 +134,7 @@ fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> b
             let is_in_one = |email: &str| place.server.state().instance.is_in_an_organization(email);
             admin.is_some_and(|(email, _)| admits && !is_in_one(&email)) && !token_works
         }
-        "NoInstanceAdmin" => !place.server.state().instance.has_instance_admin() && !token_works,
+        "NoInstanceAdmin" => !place.has_another_instance_admin() && !token_works,
         "MFARequired" => admits && place.server.state().instance.settings.second_factor && !token_works,
         "PasswordLoginDisabled" => !place.server.state().instance.settings.password_login && !token_works,
         "AdoptedTokenRefused" => is_initialized && !token_works,

@@ -568,3 +568,47 @@ fn a_replica_that_cannot_tell_whose_the_right_is_goes_by_one_that_can() {
     let setup = Setup { variant: Fixed, token_life: 120, hand_off: HandOff::Revoke, ..replicas(3) };
     keeps_every_promise(setup, vec![Step::Server(Server::SecondFactor { is: true })], 4802);
 }
+
+#[test]
+fn a_token_that_is_accepted_in_place_of_a_dead_one_is_renewed_when_it_is_due() {
+    let setup = Setup { admin: Admin::SecretRef, cache: true, token_life: 120, ..replicas(2) };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 5 },
+        Reconcile { replica: 1, view: StaleAll(4), fate: Fate::Lost },
+        Ready { is: true },
+        Reconcile { replica: 0, view: StaleAll(1), fate: Fate::Applied },
+        Live { replica: 1, calls: 1 },
+    ];
+    keeps_every_promise(setup, steps, 11640);
+}
+
+#[test]
+fn a_token_that_has_ended_has_ended_for_every_replica() {
+    let setup = Setup { variant: Lenient, latency: 900, token_life: 120, ..replicas(2) };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Step::Server(Server::Down),
+        Pass { seconds: 86_400 },
+        Live { replica: 0, calls: 5 },
+    ];
+    keeps_every_promise(setup, steps, 13078);
+}
+
+#[test]
+fn credentials_that_are_used_up_are_not_written_again_by_another_replica() {
+    let setup = Setup { latency: 900, ..replicas(2) };
+    let steps = vec![
+        Ready { is: true },
+        CutBootstrap { after: Transaction::User },
+        Live { replica: 0, calls: 1 },
+        Input(Change::Email(1)),
+        Live { replica: 0, calls: 2 },
+        Fault { nth: 2, fault: FailAfter },
+        Restart { replica: 0 },
+        Reconcile { replica: 0, view: StaleComposed(4), fate: Fate::Applied },
+        Live { replica: 1, calls: 2 },
+    ];
+    keeps_every_promise(setup, steps, 14203);
+}

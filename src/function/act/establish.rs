@@ -355,11 +355,15 @@ impl Run<'_> {
         Ok(self.connection(token, organization, receipt).await)
     }
 
-    /// Whether a token has to be renewed of which it was found out just now how
-    /// long it lives.
+    /// Whether a token has to be renewed, as far as it is known how long it lives.
     fn is_due(&self, connection: &Connection) -> bool {
-        let renewal = connection.life.map(|life| life.nears_its_end(self.work.token_policy.renew_at));
+        let renewal = self.life(connection).map(|life| life.nears_its_end(self.work.token_policy.renew_at));
         renewal.is_some_and(|renewal| renewal.is_over(self.clock.now()))
+    }
+
+    /// How long it lives: found out just now, or before.
+    fn life(&self, connection: &Connection) -> Option<Life> {
+        connection.life.or_else(|| self.known_life(&connection.token))
     }
 
     /// Of two tokens that work the one that every replica prefers. Whether the
@@ -441,8 +445,7 @@ impl Run<'_> {
     /// Whether so little of a token's life is left, a tenth, that there is no time
     /// to wait until renewing works again.
     fn ends_soon(&self, connection: &Connection) -> bool {
-        let life = connection.life.or_else(|| self.known_life(&connection.token));
-        life.is_some_and(|life| life.has_less_left_than(10, self.clock.now()))
+        self.life(connection).is_some_and(|life| life.has_less_left_than(10, self.clock.now()))
     }
 
     fn kept(&self, connection: Connection, kind: ProblemKind) -> Success {
@@ -564,8 +567,14 @@ impl Run<'_> {
                     self.login = Some(Err(kind.clone()));
                 }
             })?;
+        let of_admin = organization.id.clone();
         match self.accept_new(token.clone(), organization, at).await {
             Ok(connection) => {
+                // The list has the identities of every organization: one of that name may be
+                // of somebody else's bootstrap.
+                if connection.organization_id != of_admin || is_limited(&connection.token) {
+                    self.of_bootstrap = None;
+                }
                 let is_instance_admin = Some(is_instance_admin);
                 let connection = Connection { is_instance_admin, ..connection };
                 Ok(Success { connection, problem: None, how: How::Minted })

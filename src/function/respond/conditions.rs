@@ -78,6 +78,8 @@ pub(crate) const ACCEPTED: &str = "Accepted";
 /// Of one that it accepts, but not as an instance admin's.
 pub(crate) const NOT_INSTANCE_ADMIN: &str = "NotInstanceAdmin";
 
+/// Of one whose life is over.
+const TOKEN_ENDED: &str = "TokenEnded";
 /// Of one that it accepts, and that could not be renewed.
 const NOT_RENEWED: &str = "NotRenewed";
 
@@ -220,10 +222,17 @@ fn token(observation: &Observation, remembered: &Remembered, plan: &Plan, now: T
     let has_ended = match &token {
         Token::Works => remembered.accepted.as_ref().is_some_and(|accepted| accepted.has_ended(now)),
         // Until the server was asked its clock is taken for ours.
-        Token::NotAsked => observed_end(observation).is_some_and(|end| end <= now),
+        Token::NotAsked => {
+            observed_end(observation).is_some_and(|end| end <= now) || is_said_to_have_ended(observation)
+        }
         Token::None | Token::Refused | Token::Ended => false,
     };
     if has_ended { Token::Ended } else { token }
+}
+
+/// Another replica knows when a token ends that does not say so itself.
+fn is_said_to_have_ended(observation: &Observation) -> bool {
+    observation.xr.previous.of_type(TOKEN_VALID).is_some_and(|said| said.reason == TOKEN_ENDED)
 }
 
 fn observed_end(observation: &Observation) -> Option<Timestamp> {
@@ -300,8 +309,17 @@ fn problem<'a>(observation: &Observation, remembered: &'a Remembered, plan: &'a 
             let accepted = remembered.accepted.as_ref()?;
             held.filter(|held| held.is_about(accepted)).map(|held| &held.problem)
         }
+        // The credentials are replaced because of it. Another replica that has them in
+        // memory reads here that they are used up, and does not write them again.
+        Action::Wait(Wait::PersistingAdmin) if is_replaced(observation, plan) => {
+            held.map(|held| &held.problem)
+        }
         Action::Wait(_) => None,
     }
+}
+
+fn is_replaced(observation: &Observation, plan: &Plan) -> bool {
+    plan.admin == AdminSecret::None && observation.persisted_admin.is_some()
 }
 
 /// An instance whose database was emptied gets a new token without its
@@ -345,7 +363,7 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
         },
         Token::None | Token::Refused | Token::Ended => {
             let (reason, message) = match (&plan.action, problem) {
-                (Action::Wait(wait), _) => waiting(observation, wait),
+                (Action::Wait(wait), None) => waiting(observation, wait),
                 (_, Some(problem)) if knew_the_password(observation, problem) => {
                     return problem_of_before(observation).unwrap_or_else(|| of_problem(problem));
                 }
@@ -456,7 +474,7 @@ fn token_valid(
         },
         (Token::Ended, _) => Says {
             status: Status::ConditionFalse,
-            reason: "TokenEnded",
+            reason: TOKEN_ENDED,
             message: format!(
                 "The life of the token in Secret {secret} is over, and there is no other yet. The condition \
                  {BOOTSTRAPPED} says what is in the way"

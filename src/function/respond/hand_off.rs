@@ -172,9 +172,12 @@ impl At<'_> {
         said.is_some_and(|said| said.status == "True" && said.reason == DONE)
     }
 
-    /// Whether what the XR says is newer than a moment.
+    /// Whether what the XR says is newer than a moment or, where this process is in doubt,
+    /// as new.
     fn is_said_since(&self, at: Timestamp) -> bool {
-        self.observation.xr.previous.of_type(HANDED_OFF).is_some_and(|said| said.is_newer_than(at))
+        self.observation.xr.previous.of_type(HANDED_OFF).is_some_and(|said| {
+            said.is_newer_than(at) || (self.state.is_in_doubt() && !said.is_older_than(at))
+        })
     }
 
     /// What the XR says already, while the connection has to stand before anything

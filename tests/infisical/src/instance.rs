@@ -435,10 +435,10 @@ impl Instance {
         self.database.instance_admins = all.collect();
     }
 
-    /// Whether any identity has it.
+    /// The identities that have it.
     #[must_use]
-    pub fn has_instance_admin(&self) -> bool {
-        !self.database.instance_admins.is_empty()
+    pub fn instance_admins(&self) -> &[String] {
+        &self.database.instance_admins
     }
 
     /// Gives every user this password, as an admin who changes it by hand.

@@ -30,7 +30,8 @@ pub(crate) async fn field_not_declared(world: &mut World) {
     for kind in ["Synced", "Ready", "InfisicalBootstrapped", "InfisicalTokenValid"] {
         assert!(is_true(&object, kind), "{kind}: {:?}", condition(&object, kind));
     }
-    let warnings = events(&world.client, &xr.name).await;
+    let warnings: Vec<_> =
+        events(&world.client, &xr.name).await.into_iter().filter(|event| event[0] == "Warning").collect();
     let of_reason = |reason: &str| warnings.iter().filter(|event| event[1] == reason).count();
     assert_eq!((of_reason("FieldNotDeclared"), of_reason("ComposeResources")), (1, 0), "{warnings:?}");
 
