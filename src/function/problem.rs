@@ -278,6 +278,7 @@ impl Problem {
 
     /// The message of the condition: what is, then what to do.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table: a message for each problem")]
     pub fn message(&self) -> String {
         let origin = &self.origin;
         match &self.kind {

@@ -23,6 +23,7 @@ mod examples;
 mod faults;
 mod flows;
 mod hand_off;
+mod hostile_xrs;
 mod human;
 mod inputs;
 mod leaks;

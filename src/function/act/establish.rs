@@ -407,7 +407,7 @@ impl Run<'_> {
                 Life::found(issued_at, connection.expires_at, shown, asked_at)
             }
         };
-        Connection { end_is_open, life, ..connection }
+        Connection { life, end_is_open, ..connection }
     }
 
     fn known_life(&self, token: &AccessToken) -> Option<Life> {

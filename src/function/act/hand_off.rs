@@ -31,6 +31,7 @@ pub use memory::{AcceptedIdentity, HandedOff, HeldHandOff};
 
 /// What there is to hand off with.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read in one place")]
 pub struct HandOff {
     /// The server.
     pub endpoint: Endpoint,

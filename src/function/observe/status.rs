@@ -105,7 +105,7 @@ impl Described {
         leaves: &'static [Leaf],
         is_known: impl Fn(Leaf) -> bool,
     ) -> Self {
-        let object = names(path).try_fold(composite, |object, name| object.object(name));
+        let object = names(path).try_fold(composite, Manifest::object);
         let text = |leaf: Leaf| {
             let (name, within) = leaf.split_last()?;
             within.iter().try_fold(object?, |object, name| object.object(name))?.string(name)
@@ -175,6 +175,8 @@ pub(super) fn look_up<'d>(
         return SchemaKnown::NotAsked;
     }
     let Some(schema) = required.schema(api_version, kind) else { return SchemaKnown::Unknown };
-    fields.iter_mut().for_each(|field| field.look_up(schema));
+    for field in &mut fields {
+        field.look_up(schema);
+    }
     SchemaKnown::Known { of: format!("{kind} ({api_version})") }
 }

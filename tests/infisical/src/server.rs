@@ -255,6 +255,7 @@ impl FakeInfisical {
     }
 
     /// An instance admin that a human has made, and the token that the human has of it.
+    #[must_use]
     pub fn add_token_of_another(&self, now: Timestamp, name: &str) -> Option<String> {
         self.with(|state| state.instance.add_token_of_another(now, name))
     }
