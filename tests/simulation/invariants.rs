@@ -219,9 +219,9 @@ fn invariant_a_password_in_use_is_in_the_cluster(world: &World, server: &Server)
         return Ok(());
     }
     let state = server.state();
-    let made = state.bootstraps.iter().filter(|it| it.made_user && it.database == state.database);
+    let mut made = state.bootstraps.iter().filter(|it| it.made_user && it.database == state.database);
     // The last one is the admin; one before it was interrupted.
-    if let Some(bootstrap) = made.last() {
+    if let Some(bootstrap) = made.next_back() {
         // Another email is the way out of one that was interrupted.
         let has_other = |place: &Place| place.email() != bootstrap.email;
         let is_given_up = !state.instance.is_initialized() && world.places.iter().any(has_other);

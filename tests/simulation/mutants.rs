@@ -252,10 +252,6 @@ impl MutantLine {
 impl Exchange for MutantLine {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
         match self.mutant {
-            Mutant::ActsOnOpenRequirements
-            | Mutant::RequiresNothing
-            | Mutant::NewPasswordOnStaleRead
-            | Mutant::DropsThePasswordForAnotherEmail => self.line.send(request).await,
             Mutant::TakesOneServerForAnother if request.operation == Operation::Login => {
                 let body = request.body.clone().unwrap_or_default();
                 if self.leash.refused.lock().unwrap().contains(&body.to_vec()) {
@@ -268,7 +264,11 @@ impl Exchange for MutantLine {
                 }
                 Ok(answer)
             }
-            Mutant::TakesOneServerForAnother => self.line.send(request).await,
+            Mutant::ActsOnOpenRequirements
+            | Mutant::RequiresNothing
+            | Mutant::NewPasswordOnStaleRead
+            | Mutant::DropsThePasswordForAnotherEmail
+            | Mutant::TakesOneServerForAnother => self.line.send(request).await,
             Mutant::StripsWhoeverIsConnected => {
                 let operation = request.operation;
                 let mut answer = self.line.send(request).await?;

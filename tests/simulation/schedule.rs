@@ -339,11 +339,10 @@ fn step(dice: &mut Dice, setup: &Setup) -> Step {
         66..71 => Step::Restart { replica },
         71..73 => Step::Recreate { database_too: dice.one_in(2) },
         73..76 => Step::Human(human(dice)),
-        76..78 => Step::Input(change(dice)),
         78..84 => Step::Server(server(dice)),
         84..94 => Step::Fault { nth: dice.small(9), fault: dice.of(&FAULTS) },
         94..97 => Step::CutBootstrap { after: dice.of(&TRANSACTIONS) },
-        97..99 => Step::Input(change(dice)),
+        76..78 | 97..99 => Step::Input(change(dice)),
         _ if setup.xrs == Xrs::One => Step::Live { replica, calls: 1 },
         _ => Step::About { xr: dice.small(2) },
     }

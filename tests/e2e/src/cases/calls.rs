@@ -103,7 +103,7 @@ async fn connects(world: &World, xr: &Xr, pipeline: &Pipeline, variant: Variant,
         until("the XR is reconciled", SOON, async || (since().await.1 > reconciles).then_some(())).await;
     }
     // One may be under way.
-    until(&format!("{} is called {calls} times for each reconcile", FUNCTION), SOON, async || {
+    until(&format!("{FUNCTION} is called {calls} times for each reconcile"), SOON, async || {
         let (sent, reconciles) = since().await;
         (sent == calls * reconciles).then_some(())
     })
