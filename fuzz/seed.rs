@@ -4,10 +4,9 @@
 use std::{error::Error, fs, path::Path};
 
 use function_infisical::proto::v1::RunFunctionRequest;
-use operations::OPERATIONS;
+use operations::{Operation, operations};
 use prost::Message as _;
 use serde_json::Value;
-use infisical::client::Operation;
 
 #[expect(dead_code, reason = "nothing is carried out here")]
 #[path = "../tests/shared/operations.rs"]
@@ -32,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for server in ["strict", "lenient"] {
         let exchanges = fs::read(fixtures.join("exchanges").join(server).with_extension("json"))?;
         for exchange in serde_json::from_slice::<Vec<Value>>(&exchanges)? {
-            let Some(operation) = OPERATIONS.iter().position(|it| is_of(*it, &exchange["request"])) else {
+            let Some(operation) = operations().iter().position(|it| is_of(*it, &exchange["request"])) else {
                 continue;
             };
             let response = &exchange["response"];
@@ -51,6 +50,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Whether a recorded request is one of an operation.
 fn is_of(operation: Operation, request: &Value) -> bool {
     let path = request["path"].as_str().unwrap_or_default().split('?').next().unwrap_or_default();
-    let (before, after) = operation.template().split_once("{id}").unwrap_or((operation.template(), ""));
-    request["method"] == operation.method().as_str() && path.starts_with(before) && path.ends_with(after)
+    let (before, after) = operation.path.split_once("{id}").unwrap_or((operation.path, ""));
+    request["method"] == operation.method && path.starts_with(before) && path.ends_with(after)
 }

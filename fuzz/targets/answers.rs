@@ -9,14 +9,18 @@
 
 use std::{
     str::from_utf8,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use libfuzzer_sys::fuzz_target;
-use operations::{OPERATIONS, carry_out};
+use operations::{carry_out, operations};
 use infisical::{client::{Client, Exchange, Request, Response}, ErrorKind};
 
+#[expect(dead_code, reason = "method and path tell the seeds apart")]
 #[path = "../../tests/shared/operations.rs"]
 mod operations;
 
@@ -26,25 +30,25 @@ const MOST_REQUESTS: usize = 100;
 /// Texts of an answer that are shorter are in any error by chance.
 const TELLING: usize = 16;
 
-struct Answer<'a> {
+struct Answer {
     status: u16,
-    content_type: Option<&'a str>,
-    body: &'a [u8],
-    asked: &'a AtomicUsize,
+    content_type: Option<&'static str>,
+    body: Vec<u8>,
+    asked: Arc<AtomicUsize>,
 }
 
 #[async_trait]
-impl Exchange for Answer<'_> {
+impl Exchange for Answer {
     async fn send(&self, _: Request) -> Result<Response, ErrorKind> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         // A header is text without line ends; here it is whatever the body is.
-        let header = from_utf8(self.body).ok().map(|text| text.replace(char::is_control, ""));
+        let header = from_utf8(&self.body).ok().map(|text| text.replace(char::is_control, ""));
         Ok(Response {
             status: self.status,
             content_type: self.content_type.map(str::to_owned),
             location: header.clone(),
             retry_after: header,
-            body: self.body.to_vec().into(),
+            body: self.body.clone().into(),
         })
     }
 }
@@ -53,13 +57,14 @@ fuzz_target!(|bytes: &[u8]| {
     let [operation, high, low, content_type, body @ ..] = bytes else { return };
     let content_types =
         [Some("application/json"), Some("Application/JSON; charset=utf-8"), Some("text/html"), None];
-    let operation = OPERATIONS[usize::from(*operation) % OPERATIONS.len()];
-    let asked = AtomicUsize::new(0);
+    let operations = operations();
+    let operation = operations[usize::from(*operation) % operations.len()];
+    let asked = Arc::new(AtomicUsize::new(0));
     let answer = Answer {
         status: u16::from_be_bytes([*high, *low]),
         content_type: content_types[usize::from(*content_type) % content_types.len()],
-        body,
-        asked: &asked,
+        body: body.to_vec(),
+        asked: Arc::clone(&asked),
     };
     let client = Client::new(answer);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use daemon::clock::Clock;
-use infisical::{client::{Client, Exchange, Request, Response}, endpoint::Endpoint, error::Transport, Connect, Error, ErrorKind, Infisical};
+use infisical::{client::{Client, Exchange, Request, Response}, endpoint::Endpoint, error::Transport, Connect, Error, ErrorKind};
 
 struct Nobody;
 
@@ -24,8 +24,8 @@ impl Exchange for Nobody {
 }
 
 impl Connect for Nobody {
-    fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Infisical>, Error> {
-        Ok(Arc::new(Client::new(Self)))
+    fn connect(&self, _: &Endpoint) -> Result<Client, Error> {
+        Ok(Client::new(Self))
     }
 }
 

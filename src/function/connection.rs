@@ -3,7 +3,7 @@
 //! A [`Connection`] exists only for a token that the server accepted; the one
 //! place that makes it is `act`.
 
-use infisical::{Organization, claims::Claims, endpoint::Origin, secret::AccessToken};
+use infisical::{api::Organization, claims::Claims, endpoint::Origin, secret::AccessToken};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 

@@ -5,7 +5,7 @@
 //! one place that makes it is `act`.
 
 use infisical::{
-    Organization,
+    api::Organization,
     endpoint::Origin,
     secret::{ClientSecret, UniversalAuth},
 };

@@ -4,10 +4,10 @@
 //! problem alone, so that the same state gives the same bytes, and says what is
 //! and then what to do.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use infisical::{
-    Error, ErrorKind,
+    AnyError, Error, ErrorKind,
     endpoint::Origin,
     error::{TokenRefusal, Transport},
     secret::Email,
@@ -62,7 +62,7 @@ pub struct Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
     /// A request failed in a way that passes by itself, or is nobody's answer.
-    Request(Error),
+    Request(AnyError),
     /// Somebody else set the instance up, and our password is not the admin's.
     BootstrappedElsewhere {
         /// The email that was tried.
@@ -185,6 +185,11 @@ pub(crate) const ADMIN_LOGIN_REFUSED: &str = "AdminLoginRefused";
 pub(crate) const PARTIALLY_BOOTSTRAPPED: &str = "PartiallyBootstrapped";
 
 impl ProblemKind {
+    /// A request that failed, of whichever route.
+    pub(crate) fn request<R: Display>(error: Error<R>) -> Self {
+        Self::Request(error.in_words())
+    }
+
     /// Whether it says that an interrupted bootstrap has used an email up.
     pub(crate) fn uses_up(&self, own: &Email) -> bool {
         matches!(self, Self::PartiallyBootstrapped { email, .. } if email == own)
@@ -408,7 +413,7 @@ impl Problem {
     }
 }
 
-fn request_reason(kind: &ErrorKind) -> &'static str {
+fn request_reason(kind: &ErrorKind<String>) -> &'static str {
     match kind {
         ErrorKind::Unreachable(Transport::Tls(_)) | ErrorKind::InvalidTls(_) => "TLSFailed",
         ErrorKind::Unreachable(Transport::Forbidden) => "AddressForbidden",
@@ -417,24 +422,16 @@ fn request_reason(kind: &ErrorKind) -> &'static str {
         ErrorKind::ServerError { .. } => "ServerError",
         ErrorKind::Redirected { .. } => "Redirected",
         ErrorKind::NotInfisical { .. } => "NotInfisical",
-        ErrorKind::AlreadySetUp
-        | ErrorKind::UserAlreadyExists
+        ErrorKind::Refused(_)
         | ErrorKind::InvalidRequest { .. }
-        | ErrorKind::InvalidCredentials
-        | ErrorKind::CaptchaRequired
-        | ErrorKind::PasswordLoginDisabled
-        | ErrorKind::UserLocked
         | ErrorKind::TokenRefused(_)
-        | ErrorKind::ClientSecretRefused
-        | ErrorKind::IdentityLocked
-        | ErrorKind::NotInstanceAdmin
         | ErrorKind::Forbidden
         | ErrorKind::NotFound
         | ErrorKind::Unexpected { .. } => "UnexpectedAnswer",
     }
 }
 
-fn request_remedy(kind: &ErrorKind) -> &'static str {
+fn request_remedy(kind: &ErrorKind<String>) -> &'static str {
     match kind {
         ErrorKind::Unreachable(Transport::Tls(_)) | ErrorKind::InvalidTls(_) => {
             ". Check input.instance.endpoint.tls against the server's certificate"

@@ -3,22 +3,32 @@
 //! An answer is classified by route, status and `error`; only where these do
 //! not tell two cases apart is its `message` read. A body never gets in here:
 //! it may hold a token.
+//!
+//! What can happen on every route is a kind of its own. A refusal that one route has and
+//! others do not is a type of that route, `R`: a caller sees which there are, and those
+//! of no other route. Where it is only handed on it is kept [in words](Error::in_words).
 
-use std::time::Duration;
+use std::{convert::Infallible, fmt, time::Duration};
 
 /// A failed request to Infisical.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {operation}: {kind}")]
-pub struct Error {
+pub struct Error<R = Infallible> {
     /// What was being done: `bootstrap the instance`, `log in`, …
     pub operation: &'static str,
     /// Why it failed.
-    pub kind: ErrorKind,
+    pub kind: ErrorKind<R>,
 }
+
+/// An error of whichever route, with what it was refused for in words.
+pub type AnyError = Error<String>;
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ErrorKind {
+pub enum ErrorKind<R = Infallible> {
+    /// A refusal that the route has and others do not.
+    #[error("{0}")]
+    Refused(R),
     /// No answer: nothing is known of whether the request had an effect.
     #[error("{0}")]
     Unreachable(Transport),
@@ -49,44 +59,12 @@ pub enum ErrorKind {
         /// What is wrong with it, without any of its content.
         what: &'static str,
     },
-    /// 400 `Instance has already been set up` of bootstrap.
-    #[error("the instance has already been set up")]
-    AlreadySetUp,
-    /// 400 `User already exists` of bootstrap, on an instance that says it is
-    /// not set up: another bootstrap is under way, or one was interrupted.
-    #[error("the user already exists")]
-    UserAlreadyExists,
     /// 422.
     #[error("the server refuses {}", .fields.join(", "))]
     InvalidRequest {
         /// The paths that it names.
         fields: Vec<String>,
     },
-    /// 400 `Invalid credentials` of login: wrong password or unknown user.
-    #[error("the email or password is wrong")]
-    InvalidCredentials,
-    /// Login asks for a captcha after repeated failures.
-    #[error("the server asks for a captcha")]
-    CaptchaRequired,
-    /// Login by email and password is switched off.
-    #[error("login with email and password is switched off")]
-    PasswordLoginDisabled,
-    /// The account is locked after repeated failures.
-    #[error("the user is locked")]
-    UserLocked,
-    /// 401 `Invalid credentials` of a login with Universal Auth: the client ID or
-    /// secret is wrong or was revoked (read in the source; the message is that of
-    /// the fake and of the recorded login of a user).
-    #[error("the client ID or secret is wrong")]
-    ClientSecretRefused,
-    /// 401 of the same login after failed ones (read in the source: three within
-    /// thirty seconds, and then for five minutes).
-    #[error("the identity is locked")]
-    IdentityLocked,
-    /// 400 `Identity` of taking the instance admin right from an identity that does
-    /// not have it.
-    #[error("the identity is not an instance admin")]
-    NotInstanceAdmin,
     /// The token of the request does not work (any more).
     #[error("the token is {0}")]
     TokenRefused(TokenRefusal),
@@ -150,10 +128,10 @@ pub enum TokenRefusal {
     Other,
 }
 
-impl Error {
+impl<R> Error<R> {
     /// An error of `operation`.
     #[must_use]
-    pub fn new(operation: &'static str, kind: ErrorKind) -> Self {
+    pub fn new(operation: &'static str, kind: ErrorKind<R>) -> Self {
         Self { operation, kind }
     }
 
@@ -165,5 +143,47 @@ impl Error {
             self.kind,
             ErrorKind::Unreachable(_) | ErrorKind::ServerError { .. } | ErrorKind::NotInfisical { .. }
         )
+    }
+}
+
+impl<R: fmt::Display> Error<R> {
+    /// The same, whichever route it is of.
+    #[must_use]
+    pub fn in_words(self) -> AnyError {
+        Error { operation: self.operation, kind: self.kind.map(|refusal| refusal.to_string()) }
+    }
+}
+
+impl Error {
+    /// The same of a step of which another route has refusals of its own.
+    #[must_use]
+    pub fn of_route<R>(self) -> Error<R> {
+        Error { operation: self.operation, kind: self.kind.of_route() }
+    }
+}
+
+impl ErrorKind {
+    /// The same on a route that has refusals of its own.
+    pub(crate) fn of_route<R>(self) -> ErrorKind<R> {
+        self.map(|never| match never {})
+    }
+}
+
+impl<R> ErrorKind<R> {
+    fn map<S>(self, refused: impl FnOnce(R) -> S) -> ErrorKind<S> {
+        match self {
+            Self::Refused(refusal) => ErrorKind::Refused(refused(refusal)),
+            Self::Unreachable(transport) => ErrorKind::Unreachable(transport),
+            Self::RateLimited { retry_after } => ErrorKind::RateLimited { retry_after },
+            Self::ServerError { status } => ErrorKind::ServerError { status },
+            Self::Redirected { to } => ErrorKind::Redirected { to },
+            Self::NotInfisical { status, what } => ErrorKind::NotInfisical { status, what },
+            Self::InvalidRequest { fields } => ErrorKind::InvalidRequest { fields },
+            Self::TokenRefused(refusal) => ErrorKind::TokenRefused(refusal),
+            Self::Forbidden => ErrorKind::Forbidden,
+            Self::NotFound => ErrorKind::NotFound,
+            Self::Unexpected { status } => ErrorKind::Unexpected { status },
+            Self::InvalidTls(what) => ErrorKind::InvalidTls(what),
+        }
     }
 }

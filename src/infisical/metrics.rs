@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::client::Operation;
+use crate::route::Method;
 
 /// Upper bounds in seconds of a request. The longest may take a minute.
 const BUCKETS: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
@@ -35,8 +35,8 @@ impl Default for Requests {
 
 impl Requests {
     /// Counts a request that was answered with a status, or was not.
-    pub fn observe(&self, operation: Operation, status: Option<u16>, took: Duration) {
-        let (method, route) = (operation.method_name(), operation.template());
+    pub fn observe(&self, method: Method, route: &'static str, status: Option<u16>, took: Duration) {
+        let method = method.as_str();
         let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status)];
         self.answered.get_or_create_owned(&labels).inc();

@@ -1,15 +1,18 @@
 //! Whatever a server answers, the client makes something of it: no answer makes it
 //! panic, ask without end, or repeat in an error what stood in the answer.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use infisical::{
     ErrorKind,
-    client::{Client, Exchange, Operation, Request, Response},
+    client::{Client, Exchange, Request, Response},
 };
 use proptest::{
     prelude::{Just, Strategy, any, prop},
@@ -20,7 +23,7 @@ use serde_json::Value;
 
 use crate::{
     mangle::{MARKER, Twist, config, repeats, texts, twist},
-    operations::{OPERATIONS, carry_out},
+    operations::{Operation, carry_out, operations},
 };
 
 /// The most requests for one list.
@@ -43,17 +46,23 @@ fn recorded() -> Vec<Recorded> {
     let exchanges = files.into_iter().flat_map(|text| serde_json::from_str::<Vec<Value>>(text).unwrap());
     exchanges
         .map(|exchange| Recorded {
-            operations: OPERATIONS.into_iter().filter(|it| is_of(*it, &exchange["request"])).collect(),
+            operations: operations().into_iter().filter(|it| is_of(*it, &exchange["request"])).collect(),
             status: u16::try_from(exchange["response"]["status"].as_u64().unwrap()).unwrap(),
             body: exchange["response"]["body"].clone(),
         })
         .collect()
 }
 
+#[test]
+fn no_two_routes_have_the_same_words_for_what_they_do() {
+    let words: BTreeSet<_> = operations().iter().map(|operation| operation.what).collect();
+    assert_eq!(words.len(), operations().len());
+}
+
 fn is_of(operation: Operation, request: &Value) -> bool {
     let path = request["path"].as_str().unwrap().split('?').next().unwrap();
-    let (before, after) = operation.template().split_once("{id}").unwrap_or((operation.template(), ""));
-    request["method"] == operation.method().as_str() && path.starts_with(before) && path.ends_with(after)
+    let (before, after) = operation.path.split_once("{id}").unwrap_or((operation.path, ""));
+    request["method"] == operation.method && path.starts_with(before) && path.ends_with(after)
 }
 
 /// What a request is answered with.
@@ -134,7 +143,7 @@ fn noise() -> impl Strategy<Value = Answer> {
 type Case = (Operation, Vec<Answer>);
 
 fn answered<A: Strategy<Value = Answer>>(answer: fn(Operation) -> A) -> impl Strategy<Value = Case> {
-    prop::sample::select(OPERATIONS.to_vec()).prop_flat_map(move |operation| {
+    prop::sample::select(operations()).prop_flat_map(move |operation| {
         prop::collection::vec(answer(operation), 1..4).prop_map(move |answers| (operation, answers))
     })
 }
@@ -153,7 +162,7 @@ fn check((operation, answers): Case) -> Result<(), TestCaseError> {
         }
         Err(error) => {
             let said = format!("{error} {error:?}");
-            prop_assert!(error.operation == operation.describe(), "{said}");
+            prop_assert!(error.operation == operation.what, "{said}");
             prop_assert!(!said.contains(MARKER) && repeats(&said, &stood).is_none(), "{said}");
             prop_assert!(!error.to_string().contains(char::is_control), "{said}");
             prop_assert!(!said.contains("null"), "no place is named so: {said}");

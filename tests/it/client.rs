@@ -16,7 +16,12 @@ use fake_infisical::{
 };
 use flate2::{Compression, write::GzEncoder};
 use infisical::{
-    AdminIdentity, Connect as _, ErrorKind, Infisical, Organization,
+    Client, Connect as _, ErrorKind,
+    api::{
+        AdminIdentity, Bootstrap, BootstrapRefusal, ListAdminIdentities, ListIdentities, ListOrganizations,
+        ListTokens, Login, LoginRefusal, MintToken, Organization, ReadConfig, ReadStatus, RenewToken,
+        RevokeToken, SelectOrganization, VerifyToken,
+    },
     client::{Connector, Limits},
     endpoint::{Endpoint, Origin, Tls},
     error::{TokenRefusal, Transport},
@@ -40,12 +45,12 @@ fn endpoint(url: &str, tls: Tls) -> Endpoint {
     Endpoint::new(Origin::parse(url).unwrap(), tls)
 }
 
-fn client(url: &str) -> Arc<dyn Infisical> {
+fn client(url: &str) -> Client {
     Connector::default().connect(&endpoint(url, Tls::default())).unwrap()
 }
 
 /// A client that gives up soon, for servers that never answer.
-fn impatient(url: &str) -> Arc<dyn Infisical> {
+fn impatient(url: &str) -> Client {
     let limits = Limits { request: Duration::from_millis(200), ..Limits::default() };
     Connector::new(limits).connect(&endpoint(url, Tls::default())).unwrap()
 }
@@ -66,16 +71,24 @@ fn admin() -> Credentials {
 }
 
 /// A session in the admin's organization.
-async fn session(client: &dyn Infisical) -> UserToken {
-    let user = client.login(&admin()).await.unwrap();
-    let organizations = client.organizations(&user).await.unwrap();
-    client.select_organization(&user, &organizations[0].id).await.unwrap().token
+async fn session(client: &Client) -> UserToken {
+    let user = client.send(&Login { admin: &admin() }).await.unwrap();
+    let organizations = client.send(&ListOrganizations { session: &user }).await.unwrap();
+    client
+        .send(&SelectOrganization { session: &user, organization_id: &organizations[0].id })
+        .await
+        .unwrap()
+        .token
 }
 
-async fn minted(client: &dyn Infisical) -> AccessToken {
+async fn minted(client: &Client) -> AccessToken {
     let session = session(client).await;
-    let identities = client.admin_identities(&session).await.unwrap();
-    client.mint_token(&session, &identities[0].id, "test").await.unwrap().token
+    let identities = client.send_pages(&ListAdminIdentities { session: &session, offset: 0 }).await.unwrap();
+    client
+        .send(&MintToken { session: &session, identity_id: &identities[0].id, name: "test" })
+        .await
+        .unwrap()
+        .token
 }
 
 #[tokio::test]
@@ -88,58 +101,60 @@ async fn a_token_lives_its_whole_life_on_every_variant() {
     for (variant, first_token) in table {
         let fake = start(Settings { variant, ..Settings::default() }).await;
         let client = client(&fake.url());
-        assert!(!client.config().await.unwrap().initialized);
-        let ttl = client.status().await.unwrap().max_access_token_ttl.map(|ttl| ttl.as_secs());
+        assert!(!client.send(&ReadConfig).await.unwrap().initialized);
+        let ttl = client.send(&ReadStatus).await.unwrap().max_access_token_ttl.map(|ttl| ttl.as_secs());
         assert_eq!(ttl, u64::try_from(NINETY_DAYS).ok());
 
-        let done = client.bootstrap(&admin(), "Acme").await.unwrap();
-        assert!(client.config().await.unwrap().initialized);
-        let verified = client.identity_details(&done.token).await.map(|_| ()).map_err(|error| error.kind);
+        let done = client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap();
+        assert!(client.send(&ReadConfig).await.unwrap().initialized);
+        let verified =
+            client.send(&VerifyToken { token: &done.token }).await.map(|_| ()).map_err(|error| error.kind);
         assert_eq!(verified, first_token, "{variant:?}");
 
-        let session = session(&*client).await;
-        let identities = client.admin_identities(&session).await.unwrap();
+        let session = session(&client).await;
+        let identities =
+            client.send_pages(&ListAdminIdentities { session: &session, offset: 0 }).await.unwrap();
         let expected = AdminIdentity {
             id: done.identity_id.clone(),
             name: "Instance Admin Identity".to_owned(),
             is_instance_admin: true,
         };
         assert_eq!(identities, [expected]);
-        live(&*client, &fake, &session, &done.identity_id, &done.organization).await;
+        live(&client, &fake, &session, &done.identity_id, &done.organization).await;
     }
 }
 
 /// Minted, verified, renewed, listed, revoked.
 async fn live(
-    client: &dyn Infisical,
+    client: &Client,
     fake: &FakeInfisical,
     session: &UserToken,
     identity_id: &str,
     organization: &Organization,
 ) {
-    let minted = client.mint_token(session, identity_id, "crossplane").await.unwrap();
-    assert_eq!(&client.identity_details(&minted.token).await.unwrap(), organization);
+    let minted = client.send(&MintToken { session, identity_id, name: "crossplane" }).await.unwrap();
+    assert_eq!(&client.send(&VerifyToken { token: &minted.token }).await.unwrap(), organization);
 
     fake.advance(Duration::from_hours(60 * 24));
-    let renewed = client.renew_token(&minted.token).await.unwrap();
+    let renewed = client.send(&RenewToken { token: &minted.token }).await.unwrap();
     fake.advance(Duration::from_hours(60 * 24));
-    let expired = client.identity_details(&minted.token).await.unwrap_err();
+    let expired = client.send(&VerifyToken { token: &minted.token }).await.unwrap_err();
     assert_eq!(expired.kind, ErrorKind::TokenRefused(TokenRefusal::Expired));
-    assert_eq!(&client.identity_details(&renewed).await.unwrap(), organization);
+    assert_eq!(&client.send(&VerifyToken { token: &renewed }).await.unwrap(), organization);
 
     // The session ended in the meantime.
-    let ended = client.list_tokens(session, identity_id).await.unwrap_err();
+    let ended = client.send_pages(&ListTokens { session, identity_id, offset: 0 }).await.unwrap_err();
     assert_eq!(ended.kind, ErrorKind::TokenRefused(TokenRefusal::Expired));
     let session = self::session(client).await;
-    let listed = client.list_tokens(&session, identity_id).await.unwrap();
+    let listed = client.send_pages(&ListTokens { session: &session, identity_id, offset: 0 }).await.unwrap();
     let names: Vec<_> = listed.iter().map(|token| (token.name.as_str(), token.revoked)).collect();
     assert_eq!(names, [("Instance Admin Token", false), ("crossplane", false)]);
     assert_eq!(listed[1].id, minted.id);
 
-    client.revoke_token(&session, &minted.id).await.unwrap();
-    let revoked = client.identity_details(&renewed).await.unwrap_err();
+    client.send(&RevokeToken { session: &session, token_id: &minted.id }).await.unwrap();
+    let revoked = client.send(&VerifyToken { token: &renewed }).await.unwrap_err();
     assert_eq!(revoked.kind, ErrorKind::TokenRefused(TokenRefusal::Revoked));
-    let listed = client.list_tokens(&session, identity_id).await.unwrap();
+    let listed = client.send_pages(&ListTokens { session: &session, identity_id, offset: 0 }).await.unwrap();
     assert!(listed[1].revoked);
 }
 
@@ -147,11 +162,11 @@ async fn live(
 async fn the_bootstrap_token_of_a_fixed_server_works_for_ninety_days() {
     let fake = start(Settings { variant: Variant::Fixed, ..Settings::default() }).await;
     let client = client(&fake.url());
-    let token = client.bootstrap(&admin(), "Acme").await.unwrap().token;
+    let token = client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap().token;
     fake.advance(Duration::from_hours(89 * 24));
-    client.identity_details(&token).await.unwrap();
+    client.send(&VerifyToken { token: &token }).await.unwrap();
     fake.advance(Duration::from_hours(24));
-    let error = client.identity_details(&token).await.unwrap_err();
+    let error = client.send(&VerifyToken { token: &token }).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::TokenRefused(TokenRefusal::Expired));
 }
 
@@ -160,11 +175,11 @@ async fn refusals_of_bootstrap_are_told_apart() {
     let fake = strict().await;
     let client = client(&fake.url());
     let blank = Credentials { password: Password::new("  "), ..admin() };
-    let error = client.bootstrap(&blank, " ").await.unwrap_err();
+    let error = client.send(&Bootstrap { admin: &blank, organization: " " }).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidRequest { fields: vec!["password".to_owned()] });
-    client.bootstrap(&admin(), "Acme").await.unwrap();
-    let again = client.bootstrap(&admin(), "Acme").await.unwrap_err();
-    assert_eq!(again.kind, ErrorKind::AlreadySetUp);
+    client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap();
+    let again = client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap_err();
+    assert_eq!(again.kind, ErrorKind::Refused(BootstrapRefusal::AlreadySetUp));
     assert_eq!(again.to_string(), "cannot bootstrap the instance: the instance has already been set up");
 }
 
@@ -175,72 +190,89 @@ async fn a_bootstrap_that_crashed_leaves_what_its_transactions_wrote() {
         let fake = strict().await;
         let client = client(&fake.url());
         fake.inject(On::Route(Route::Bootstrap), Times::Next(1), Fault::CrashAfter(last));
-        let crash = client.bootstrap(&admin(), "Acme").await.unwrap_err();
+        let crash = client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap_err();
         assert_eq!(crash.kind, ErrorKind::Unreachable(Transport::Broken), "{last:?}");
         assert!(crash.effect_is_unknown());
-        assert!(!client.config().await.unwrap().initialized);
-        let again = client.bootstrap(&admin(), "Acme").await.unwrap_err();
-        assert_eq!(again.kind, ErrorKind::UserAlreadyExists, "{last:?}");
-        let user = client.login(&admin()).await.unwrap();
-        assert_eq!(client.organizations(&user).await.unwrap().len(), organizations, "{last:?}");
+        assert!(!client.send(&ReadConfig).await.unwrap().initialized);
+        let again = client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap_err();
+        assert_eq!(again.kind, ErrorKind::Refused(BootstrapRefusal::UserAlreadyExists), "{last:?}");
+        let user = client.send(&Login { admin: &admin() }).await.unwrap();
+        assert_eq!(
+            client.send(&ListOrganizations { session: &user }).await.unwrap().len(),
+            organizations,
+            "{last:?}"
+        );
     }
 }
 
 /// What is switched at the server, and what the login then fails with.
-type Switch = (fn(&mut Settings), ErrorKind);
+type Switch = (fn(&mut Settings), LoginRefusal);
 
 #[tokio::test]
 async fn refusals_of_login_are_told_apart() {
     let fake = strict().await;
     let client = client(&fake.url());
-    client.bootstrap(&admin(), "Acme").await.unwrap();
+    client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap();
     let wrong = Credentials { password: Password::new("wrong"), ..admin() };
     let unknown = Credentials { email: Email::parse("nobody@example.com").unwrap(), ..admin() };
     for credentials in [&wrong, &unknown] {
-        assert_eq!(client.login(credentials).await.unwrap_err().kind, ErrorKind::InvalidCredentials);
+        assert_eq!(
+            client.send(&Login { admin: credentials }).await.unwrap_err().kind,
+            ErrorKind::Refused(LoginRefusal::InvalidCredentials)
+        );
     }
     let table: [Switch; 3] = [
-        (|settings| settings.captcha_after = Some(1), ErrorKind::CaptchaRequired),
-        (|settings| settings.password_login = false, ErrorKind::PasswordLoginDisabled),
-        (|settings| settings.users_locked = true, ErrorKind::UserLocked),
+        (|settings| settings.captcha_after = Some(1), LoginRefusal::CaptchaRequired),
+        (|settings| settings.password_login = false, LoginRefusal::PasswordLoginDisabled),
+        (|settings| settings.users_locked = true, LoginRefusal::UserLocked),
     ];
     for (switch, expected) in table {
         fake.configure(switch);
-        assert_eq!(client.login(&admin()).await.unwrap_err().kind, expected);
+        assert_eq!(
+            client.send(&Login { admin: &admin() }).await.unwrap_err().kind,
+            ErrorKind::Refused(expected)
+        );
         fake.configure(|settings| *settings = Settings::default());
     }
-    client.login(&admin()).await.unwrap();
+    client.send(&Login { admin: &admin() }).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_second_factor_is_reported_with_the_session() {
     let fake = strict().await;
     let client = client(&fake.url());
-    let organization = client.bootstrap(&admin(), "Acme").await.unwrap().organization;
+    let organization =
+        client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap().organization;
     fake.configure(|settings| settings.second_factor = true);
-    let user = client.login(&admin()).await.unwrap();
-    assert!(client.select_organization(&user, &organization.id).await.unwrap().mfa_required);
+    let user = client.send(&Login { admin: &admin() }).await.unwrap();
+    assert!(
+        client
+            .send(&SelectOrganization { session: &user, organization_id: &organization.id })
+            .await
+            .unwrap()
+            .mfa_required
+    );
 }
 
 #[tokio::test]
 async fn tokens_of_others_are_refused_with_the_reason() {
     let fake = strict().await;
     let client = client(&fake.url());
-    client.bootstrap(&admin(), "Acme").await.unwrap();
-    let token = minted(&*client).await;
+    client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap();
+    let token = minted(&client).await;
     let other = FakeInfisical::start(Options { seed: 1, ..Options::default() }).await.unwrap();
     let elsewhere = self::client(&other.url());
     for token in [token.clone(), AccessToken::new("none")] {
         let refusals = [
-            elsewhere.identity_details(&token).await.map(|_| ()),
-            elsewhere.renew_token(&token).await.map(|_| ()),
+            elsewhere.send(&VerifyToken { token: &token }).await.map(|_| ()),
+            elsewhere.send(&RenewToken { token: &token }).await.map(|_| ()),
         ];
         for refusal in refusals {
             assert_eq!(refusal.unwrap_err().kind, ErrorKind::TokenRefused(TokenRefusal::Malformed));
         }
     }
     fake.reset_database();
-    let error = client.identity_details(&token).await.unwrap_err();
+    let error = client.send(&VerifyToken { token: &token }).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::TokenRefused(TokenRefusal::Other));
 }
 
@@ -248,17 +280,30 @@ async fn tokens_of_others_are_refused_with_the_reason() {
 async fn the_admin_api_is_forbidden_to_whoever_is_no_admin() {
     let fake = strict().await;
     let client = client(&fake.url());
-    client.bootstrap(&admin(), "Acme").await.unwrap();
-    let token = minted(&*client).await;
+    client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap();
+    let token = minted(&client).await;
     fake.revoke_instance_admin();
     // The route takes a machine's token as well as a session.
     let as_session = UserToken::new(token.expose());
-    assert_eq!(client.admin_identities(&as_session).await.unwrap_err().kind, ErrorKind::Forbidden);
-    let without_organization = client.login(&admin()).await.unwrap();
-    let error = client.admin_identities(&without_organization).await.unwrap_err();
+    assert_eq!(
+        client.send_pages(&ListAdminIdentities { session: &as_session, offset: 0 }).await.unwrap_err().kind,
+        ErrorKind::Forbidden
+    );
+    let without_organization = client.send(&Login { admin: &admin() }).await.unwrap();
+    let error = client
+        .send_pages(&ListAdminIdentities { session: &without_organization, offset: 0 })
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::TokenRefused(TokenRefusal::Other));
-    let session = session(&*client).await;
-    let missing = client.mint_token(&session, "00000000-0000-4000-8000-000000000000", "x").await.unwrap_err();
+    let session = session(&client).await;
+    let missing = client
+        .send(&MintToken {
+            session: &session,
+            identity_id: "00000000-0000-4000-8000-000000000000",
+            name: "x",
+        })
+        .await
+        .unwrap_err();
     assert_eq!(missing.kind, ErrorKind::NotFound);
 }
 
@@ -266,8 +311,9 @@ async fn the_admin_api_is_forbidden_to_whoever_is_no_admin() {
 async fn lists_are_read_to_their_last_page() {
     let fake = strict().await;
     let client = client(&fake.url());
-    let identity_id = client.bootstrap(&admin(), "Acme").await.unwrap().identity_id;
-    let session = session(&*client).await;
+    let identity_id =
+        client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap().identity_id;
+    let session = session(&client).await;
     for number in 0..199 {
         let body = json!({ "name": format!("n{number}"), "organizationId": "o" });
         let request = Request::new("POST", "/api/v1/identities").bearer(session.expose()).json(&body);
@@ -277,9 +323,19 @@ async fn lists_are_read_to_their_last_page() {
         assert_eq!(fake.ask(&mint).status, 200);
     }
     // Two full pages: only the empty third one says that this is all.
-    assert_eq!(client.admin_identities(&session).await.unwrap().len(), 200);
+    assert_eq!(
+        client.send_pages(&ListAdminIdentities { session: &session, offset: 0 }).await.unwrap().len(),
+        200
+    );
     assert_eq!(fake.count(Route::AdminIdentities), 3);
-    assert_eq!(client.list_tokens(&session, &identity_id).await.unwrap().len(), 200);
+    assert_eq!(
+        client
+            .send_pages(&ListTokens { session: &session, identity_id: &identity_id, offset: 0 })
+            .await
+            .unwrap()
+            .len(),
+        200
+    );
     assert_eq!(fake.count(Route::ListTokens), 3);
 }
 
@@ -288,9 +344,9 @@ async fn every_request_says_who_asks_and_only_a_body_has_a_content_type() {
     let fake = strict().await;
     let connector = Connector::default().with_user_agent("program/1.2.3");
     let client = connector.connect(&endpoint(&fake.url(), Tls::default())).unwrap();
-    client.bootstrap(&admin(), "Acme").await.unwrap();
-    let token = minted(&*client).await;
-    client.identity_details(&token).await.unwrap();
+    client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap();
+    let token = minted(&client).await;
+    client.send(&VerifyToken { token: &token }).await.unwrap();
     for entry in fake.log() {
         assert_eq!(entry.user_agent.as_deref(), Some("program/1.2.3"));
         let has_body =
@@ -327,15 +383,15 @@ async fn a_request_is_one_line_of_log_without_ids_and_secrets() {
     let client = client(&fake.url());
     // Once without it: a line that another thread comes to first, just while
     // this subscriber is set, stays off for good.
-    client.status().await.unwrap();
+    client.send(&ReadStatus).await.unwrap();
     let before = fake.log().len();
     // With a single subscriber, a line that another thread reaches first is off for
     // this one too; a second subscriber makes tracing ask them all.
     let second = tracing::Dispatch::new(tracing_subscriber::registry());
     let guard = tracing::subscriber::set_default(subscriber);
-    let done = client.bootstrap(&admin(), "Acme").await.unwrap();
-    let token = minted(&*client).await;
-    client.identity_details(&token).await.unwrap();
+    let done = client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap();
+    let token = minted(&client).await;
+    client.send(&VerifyToken { token: &token }).await.unwrap();
     drop((guard, second));
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     for secret in ["marker", "eyJ", done.identity_id.as_str(), "admin@example.com"] {
@@ -372,9 +428,9 @@ async fn answers_that_are_of_no_use_are_told_apart() {
     ];
     for (fault, expected) in table {
         fake.inject(On::Any, Times::Next(1), fault.clone());
-        assert_eq!(client.config().await.unwrap_err().kind, expected, "{fault:?}");
+        assert_eq!(client.send(&ReadConfig).await.unwrap_err().kind, expected, "{fault:?}");
     }
-    client.config().await.unwrap();
+    client.send(&ReadConfig).await.unwrap();
     assert_eq!(fake.count(Route::Config), 12, "nothing is sent twice");
 }
 
@@ -386,9 +442,10 @@ async fn a_redirect_is_not_followed_and_nothing_is_sent_to_its_target() {
     fake.inject(On::Any, Times::Always, Fault::Redirect(location));
     let client = client(&fake.url());
     let expected = ErrorKind::Redirected { to: Some(target.url()) };
-    assert_eq!(client.login(&admin()).await.unwrap_err().kind, expected);
-    let error = client.identity_details(&AccessToken::new("marker")).await.unwrap_err();
-    assert_eq!(error.kind, expected);
+    let error = client.send(&Login { admin: &admin() }).await.unwrap_err();
+    assert_eq!(error.in_words().kind, expected);
+    let error = client.send(&VerifyToken { token: &AccessToken::new("marker") }).await.unwrap_err();
+    assert_eq!(error.in_words().kind, expected);
     assert_eq!(target.log(), []);
 }
 
@@ -398,12 +455,12 @@ async fn a_server_that_does_not_answer_is_given_up_at_the_limit() {
     let client = impatient(&fake.url());
     for fault in [Fault::Hang, Fault::Delay(Duration::from_mins(1))] {
         fake.inject(On::Route(Route::Config), Times::Next(1), fault);
-        let error = client.config().await.unwrap_err();
+        let error = client.send(&ReadConfig).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unreachable(Transport::TimedOut));
     }
     // Bootstrap has a limit of its own.
     fake.inject(On::Route(Route::Bootstrap), Times::Next(1), Fault::Delay(Duration::from_millis(400)));
-    client.bootstrap(&admin(), "Acme").await.unwrap();
+    client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap();
 }
 
 #[tokio::test]
@@ -412,9 +469,9 @@ async fn what_the_server_took_up_it_does_although_nobody_waits() {
     let limits = Limits { bootstrap: Duration::from_millis(200), ..Limits::default() };
     let client = Connector::new(limits).connect(&endpoint(&fake.url(), Tls::default())).unwrap();
     fake.inject(On::Route(Route::Bootstrap), Times::Next(1), Fault::HangAfter);
-    let error = client.bootstrap(&admin(), "Acme").await.unwrap_err();
+    let error = client.send(&Bootstrap { admin: &admin(), organization: "Acme" }).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable(Transport::TimedOut));
-    assert!(client.config().await.unwrap().initialized);
+    assert!(client.send(&ReadConfig).await.unwrap().initialized);
     assert_eq!(fake.bootstraps().successful, 1);
 }
 
@@ -423,13 +480,13 @@ async fn a_port_where_nothing_listens_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = client(&format!("http://{address}")).status().await.unwrap_err();
+    let error = client(&format!("http://{address}")).send(&ReadStatus).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable(Transport::Refused));
 }
 
 #[tokio::test]
 async fn a_name_without_an_address_is_a_matter_of_dns() {
-    let error = client("http://infisical.invalid").status().await.unwrap_err();
+    let error = client("http://infisical.invalid").send(&ReadStatus).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable(Transport::Dns));
 }
 
@@ -547,7 +604,7 @@ async fn a_certificate_is_accepted_or_the_error_says_what_is_wrong_with_it() {
     for (name, authority, tls, problem) in table {
         let (url, _tasks) = tls_in_front(fake.address(), authority).await;
         let client = Connector::default().connect(&endpoint(&url, tls)).unwrap();
-        let outcome = client.config().await.map(|_| ()).map_err(|error| error.kind);
+        let outcome = client.send(&ReadConfig).await.map(|_| ()).map_err(|error| error.kind);
         let tls_error = |words: &str| ErrorKind::Unreachable(Transport::Tls(words.to_owned()));
         assert_eq!(outcome, problem.map_or(Ok(()), |words| Err(tls_error(words))), "{name}");
     }
@@ -584,7 +641,7 @@ async fn the_server_name_is_what_tls_asks_for_and_the_request_names_the_host() {
         let (url, _tasks) = tls_by_name_in_front(fake.address(), Arc::clone(&by_name)).await;
         let url = url.replace("localhost", host);
         let client = Connector::default().connect(&endpoint(&url, tls)).unwrap();
-        let answer = client.config().await;
+        let answer = client.send(&ReadConfig).await;
         assert_eq!(*by_name.asked.lock().unwrap(), [expected.map(str::to_owned)], "{reason}: {answer:?}");
         assert_eq!(answer.is_ok(), is_accepted, "{reason}: {answer:?}");
     }
@@ -594,7 +651,7 @@ async fn the_server_name_is_what_tls_asks_for_and_the_request_names_the_host() {
     let (url, _tasks) = tls_in_front(of, &named).await;
     let tls = tls("infisical.example.org", &named);
     let client = Connector::default().connect(&endpoint(&url, tls)).unwrap();
-    assert!(client.config().await.unwrap().initialized);
+    assert!(client.send(&ReadConfig).await.unwrap().initialized);
     let host = format!("\r\nhost: {}\r\n", url.strip_prefix("https://").unwrap());
     assert!(heard.lock().unwrap().contains(&host), "{host}");
 }
@@ -649,11 +706,25 @@ async fn a_list_that_has_no_pages_may_be_longer_than_any_other_answer() {
     let token = AccessToken::new("marker-token");
     let organization = "b4176c47-1303-4e5e-acb2-b28850dde40b";
     let (url, _, _, _tasks) = &answering("", identities(25_000)).await;
-    assert_eq!(client(url).identities(&token, organization).await.unwrap().len(), 25_000);
+    assert_eq!(
+        client(url)
+            .send(&ListIdentities { token: &token, organization_id: organization })
+            .await
+            .unwrap()
+            .len(),
+        25_000
+    );
     let too_large = ErrorKind::NotInfisical { status: 200, what: "it is too large" };
-    assert_eq!(client(url).config().await.unwrap_err().kind, too_large);
+    assert_eq!(client(url).send(&ReadConfig).await.unwrap_err().kind, too_large);
     let (url, _, _, _tasks) = &answering("", identities(50_000)).await;
-    assert_eq!(client(url).identities(&token, organization).await.unwrap_err().kind, too_large);
+    assert_eq!(
+        client(url)
+            .send(&ListIdentities { token: &token, organization_id: organization })
+            .await
+            .unwrap_err()
+            .kind,
+        too_large
+    );
 }
 
 #[tokio::test]
@@ -661,7 +732,10 @@ async fn a_server_that_gives_the_same_page_for_ever_is_asked_twice() {
     let one = json!({"id": "1058c807", "name": "ci", "isInstanceAdmin": false}).to_string();
     let page = format!(r#"{{"identities":[{}]}}"#, vec![one; 100].join(","));
     let (url, count, _, _tasks) = &answering("", page.into_bytes()).await;
-    let error = client(url).admin_identities(&UserToken::new("marker-session")).await.unwrap_err();
+    let error = client(url)
+        .send_pages(&ListAdminIdentities { session: &UserToken::new("marker-session"), offset: 0 })
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotInfisical { status: 200, what: "its list has no end" });
     assert_eq!(count.load(Ordering::SeqCst), 2);
 }
@@ -675,18 +749,18 @@ async fn an_answer_that_comes_compressed_is_read_and_a_bomb_is_refused() {
     };
     let config = br#"{"config":{"initialized":true}}"#;
     let (url, _, heard, _tasks) = &answering("Content-Encoding: gzip\r\n", gzip(config)).await;
-    assert!(client(url).config().await.unwrap().initialized);
+    assert!(client(url).send(&ReadConfig).await.unwrap().initialized);
     assert!(!heard.lock().unwrap().to_lowercase().contains("accept-encoding"), "nobody asks for it");
 
     let not_infisical = |what| ErrorKind::NotInfisical { status: 200, what };
     let bomb = gzip(&[b"{\"a\":\"".to_vec(), vec![b'a'; 32 << 20]].concat());
     assert!(bomb.len() < 1 << 20, "{}", bomb.len());
     let (url, _, _, _tasks) = &answering("Content-Encoding: gzip\r\n", bomb).await;
-    assert_eq!(client(url).config().await.unwrap_err().kind, not_infisical("it is too large"));
+    assert_eq!(client(url).send(&ReadConfig).await.unwrap_err().kind, not_infisical("it is too large"));
 
     let (url, _, _, _tasks) = &answering("Content-Encoding: br\r\n", config.to_vec()).await;
     let what = "it is compressed, which nobody asked for, and not with gzip or deflate";
-    assert_eq!(client(url).config().await.unwrap_err().kind, not_infisical(what));
+    assert_eq!(client(url).send(&ReadConfig).await.unwrap_err().kind, not_infisical(what));
 }
 
 #[tokio::test]
@@ -696,5 +770,5 @@ async fn a_server_without_tls_is_named_as_such() {
     let tls = Tls { insecure_skip_verify: true, ..Tls::default() };
     let client = Connector::default().connect(&endpoint(&url, tls)).unwrap();
     let expected = Transport::Tls("the server does not speak TLS".to_owned());
-    assert_eq!(client.config().await.unwrap_err().kind, ErrorKind::Unreachable(expected));
+    assert_eq!(client.send(&ReadConfig).await.unwrap_err().kind, ErrorKind::Unreachable(expected));
 }

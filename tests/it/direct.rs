@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use fake_infisical::{Instance, Settings};
 use infisical::{
-    ErrorKind, Infisical as _,
+    ErrorKind,
+    api::{Bootstrap, ListAdminIdentities, Login, MintToken, SelectOrganization, VerifyToken},
     client::{Client, Exchange, Request, Response},
     secret::{Credentials, Email, Password},
 };
@@ -34,11 +35,14 @@ async fn the_client_needs_no_network() {
         email: Email::parse("admin@example.com").unwrap(),
         password: Password::new("marker-password"),
     };
-    let organization = client.bootstrap(&admin, "Acme").await.unwrap().organization;
-    let user = client.login(&admin).await.unwrap();
-    let session = client.select_organization(&user, &organization.id).await.unwrap().token;
-    let identities = client.admin_identities(&session).await.unwrap();
-    let minted = client.mint_token(&session, &identities[0].id, "direct").await.unwrap();
-    assert_eq!(client.identity_details(&minted.token).await.unwrap(), organization);
+    let bootstrap = Bootstrap { admin: &admin, organization: "Acme" };
+    let organization = client.send(&bootstrap).await.unwrap().organization;
+    let user = client.send(&Login { admin: &admin }).await.unwrap();
+    let select = SelectOrganization { session: &user, organization_id: &organization.id };
+    let session = &client.send(&select).await.unwrap().token;
+    let identities = client.send_pages(&ListAdminIdentities { session, offset: 0 }).await.unwrap();
+    let mint = MintToken { session, identity_id: &identities[0].id, name: "direct" };
+    let minted = client.send(&mint).await.unwrap();
+    assert_eq!(client.send(&VerifyToken { token: &minted.token }).await.unwrap(), organization);
     assert!(direct.instance.lock().unwrap().token_works(now, minted.token.expose()));
 }

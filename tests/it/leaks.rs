@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     fs::{self, File},
     path::Path,
     process::{Child, Command, Stdio},
@@ -23,7 +24,10 @@ use function_infisical::{
     input::parse, observe::observe, proto::v1::function_runner_service_client::FunctionRunnerServiceClient,
 };
 use infisical::{
-    Connect as _,
+    Connect as _, Error,
+    api::{
+        Bootstrap, Login, MintToken, ReadStatus, RenewToken, RevokeToken, SelectOrganization, VerifyToken,
+    },
     client::{Connector, Limits},
     endpoint::{Endpoint, Origin, Tls},
     secret::{AccessToken, Credentials, Email, Password, UserToken},
@@ -372,6 +376,12 @@ async fn inputs(heard: &mut Heard) {
     }
 }
 
+/// An error as it prints itself.
+fn printed<T, R: fmt::Debug + fmt::Display>(answer: Result<T, Error<R>>) -> String {
+    let error = answer.err().unwrap();
+    format!("{error} {error:?} {error:#?}")
+}
+
 /// The errors of the client, as they print themselves.
 async fn errors(heard: &mut Heard) {
     let world = World::connected(Settings::default(), Kind::Namespaced).await;
@@ -387,20 +397,20 @@ async fn errors(heard: &mut Heard) {
         let origin = Origin::parse(&world.fake.url()).unwrap();
         let endpoint = Endpoint::new(origin, Tls::default());
         let client = Connector::new(Limits::default()).connect(&endpoint).unwrap();
-        let errors = [
-            client.status().await.err(),
-            client.bootstrap(&admin, "marker-organization").await.err(),
-            client.login(&admin).await.err(),
-            client.select_organization(&session, "marker-id").await.err(),
-            client.mint_token(&session, "marker-id", "name").await.err(),
-            client.revoke_token(&session, "marker-id").await.err(),
-            client.renew_token(&token).await.err(),
-            client.identity_details(&token).await.err(),
-        ];
-        for error in errors {
-            let error = error.unwrap();
-            heard.texts.push(format!("{error} {error:?} {error:#?}"));
-        }
+        heard.texts.extend([
+            printed(client.send(&ReadStatus).await),
+            printed(client.send(&Bootstrap { admin: &admin, organization: "marker-organization" }).await),
+            printed(client.send(&Login { admin: &admin }).await),
+            printed(
+                client.send(&SelectOrganization { session: &session, organization_id: "marker-id" }).await,
+            ),
+            printed(
+                client.send(&MintToken { session: &session, identity_id: "marker-id", name: "name" }).await,
+            ),
+            printed(client.send(&RevokeToken { session: &session, token_id: "marker-id" }).await),
+            printed(client.send(&RenewToken { token: &token }).await),
+            printed(client.send(&VerifyToken { token: &token }).await),
+        ]);
     }
     heard.texts.push(format!("{admin:?} {token:?} {session:?}"));
 }

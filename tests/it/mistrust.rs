@@ -17,8 +17,9 @@ use fake_crossplane::{Crossplane, Reconciled};
 use fake_infisical::{Instance, Settings, Variant};
 use function_infisical::{function::Function, proto::v1::RunFunctionResponse};
 use infisical::{
-    Connect, Error, ErrorKind, Infisical,
-    client::{Client, Exchange, Operation, Request, Response},
+    Connect, Error, ErrorKind,
+    api::VerifyToken,
+    client::{Client, Exchange, Request, Response},
     endpoint::Endpoint,
 };
 use proptest::{
@@ -101,14 +102,14 @@ struct Passed {
 impl Exchange for Line {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
         let mut passed = self.passed.lock().unwrap();
-        let request = (request.operation, to_fake(&request));
+        let request = (request.is::<VerifyToken>(), to_fake(&request));
         let answer = from_fake(passed.instance.handle(self.clock.now(), &request.1));
         let answer = match passed.twists.pop_front().flatten() {
             Some(twist) => twist.apply(answer)?,
             None => answer,
         };
         passed.stood.extend(texts(&answer.body));
-        if request.0 == Operation::IdentityDetails && (200..300).contains(&answer.status) {
+        if request.0 && (200..300).contains(&answer.status) {
             let authorization = request.1.authorization.unwrap_or_default();
             passed.accepted.extend(authorization.strip_prefix("Bearer ").map(str::to_owned));
         }
@@ -119,8 +120,8 @@ impl Exchange for Line {
 struct Wires(Arc<Line>);
 
 impl Connect for Wires {
-    fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Infisical>, Error> {
-        Ok(Arc::new(Client::new(Arc::clone(&self.0))))
+    fn connect(&self, _: &Endpoint) -> Result<Client, Error> {
+        Ok(Client::new(Arc::clone(&self.0)))
     }
 }
 
@@ -282,8 +283,8 @@ impl Exchange for Mine {
 struct ToMine(Arc<Mine>);
 
 impl Connect for ToMine {
-    fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Infisical>, Error> {
-        Ok(Arc::new(Client::new(Arc::clone(&self.0))))
+    fn connect(&self, _: &Endpoint) -> Result<Client, Error> {
+        Ok(Client::new(Arc::clone(&self.0)))
     }
 }
 

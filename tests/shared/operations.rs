@@ -1,97 +1,191 @@
-//! Every operation of a server, for tests that try them all.
+//! Every route of a server, for tests that try them all.
+
+use std::{fmt, pin::Pin};
 
 use infisical::{
-    Error, Infisical,
-    client::Operation,
+    AnyError, Client, Error,
+    api::{
+        AddToProject, AttachUniversalAuth, Bootstrap, CheckInstanceAdmin, ClientLogin, CreateClientSecret,
+        CreateIdentity, DeleteIdentity, EndToken, FindProject, ListAdminIdentities, ListClientSecrets,
+        ListIdentities, ListOrganizations, ListTokens, Login, MintToken, ReadConfig, ReadProjectMembership,
+        ReadStatus, ReadUniversalAuth, RenewToken, RevokeClientSecret, RevokeInstanceAdmin, RevokeToken,
+        SelectOrganization, VerifyToken,
+    },
+    route::{Paged, Route},
     secret::{AccessToken, ClientSecret, Credentials, Email, Password, UniversalAuth, UserToken},
 };
 
-/// All that there are.
-pub(crate) const OPERATIONS: [Operation; 27] = [
-    Operation::Status,
-    Operation::Config,
-    Operation::Bootstrap,
-    Operation::Login,
-    Operation::Organizations,
-    Operation::SelectOrganization,
-    Operation::AdminIdentities,
-    Operation::MintToken,
-    Operation::ListTokens,
-    Operation::RevokeToken,
-    Operation::RenewToken,
-    Operation::IdentityDetails,
-    Operation::InstanceAdmin,
-    Operation::Identities,
-    Operation::CreateIdentity,
-    Operation::DeleteIdentity,
-    Operation::UniversalAuth,
-    Operation::AttachUniversalAuth,
-    Operation::CreateClientSecret,
-    Operation::ListClientSecrets,
-    Operation::RevokeClientSecret,
-    Operation::Project,
-    Operation::ProjectMembership,
-    Operation::AddToProject,
-    Operation::UniversalAuthLogin,
-    Operation::EndToken,
-    Operation::RevokeInstanceAdmin,
-];
+/// The tokens that the server gave, if the route is one that gives any.
+type Tokens = Result<Vec<String>, AnyError>;
 
-/// Carries one out, with arguments that are as good as any. The tokens that the
-/// server gave, if it is one that gives any.
-pub(crate) async fn carry_out(operation: Operation, server: &dyn Infisical) -> Result<Vec<String>, Error> {
-    let (token, session) = (AccessToken::new("marker-token"), UserToken::new("marker-session"));
-    let id = "87266607-1f58-44e4-86bc-c39f76c96dbe";
-    let access = |token: AccessToken| vec![token.expose().to_owned()];
-    let user = |token: UserToken| vec![token.expose().to_owned()];
-    match operation {
-        Operation::Status => server.status().await.map(|_| Vec::new()),
-        Operation::Config => server.config().await.map(|_| Vec::new()),
-        Operation::Bootstrap => server.bootstrap(&admin(), "Acme").await.map(|made| access(made.token)),
-        Operation::Login => server.login(&admin()).await.map(user),
-        Operation::Organizations => server.organizations(&session).await.map(|_| Vec::new()),
-        Operation::SelectOrganization => {
-            server.select_organization(&session, id).await.map(|selected| user(selected.token))
-        }
-        Operation::AdminIdentities => server.admin_identities(&session).await.map(|_| Vec::new()),
-        Operation::MintToken => {
-            server.mint_token(&session, id, "name").await.map(|minted| access(minted.token))
-        }
-        Operation::ListTokens => server.list_tokens(&session, id).await.map(|_| Vec::new()),
-        Operation::RevokeToken => server.revoke_token(&session, id).await.map(|()| Vec::new()),
-        Operation::RenewToken => server.renew_token(&token).await.map(access),
-        Operation::IdentityDetails => server.identity_details(&token).await.map(|_| Vec::new()),
-        Operation::InstanceAdmin => server.is_instance_admin(&token).await.map(|_| Vec::new()),
-        Operation::Identities => server.identities(&token, id).await.map(|_| Vec::new()),
-        Operation::CreateIdentity => {
-            server.create_identity(&token, id, "name", "member").await.map(|_| Vec::new())
-        }
-        Operation::DeleteIdentity => server.delete_identity(&token, id).await.map(|()| Vec::new()),
-        Operation::UniversalAuth => server.universal_auth(&token, id).await.map(|_| Vec::new()),
-        Operation::AttachUniversalAuth => server.attach_universal_auth(&token, id).await.map(|_| Vec::new()),
-        Operation::CreateClientSecret => {
-            let made = server.create_client_secret(&token, id, "description").await;
-            made.map(|made| vec![made.client_secret.expose().to_owned()])
-        }
-        Operation::ListClientSecrets => server.list_client_secrets(&token, id).await.map(|_| Vec::new()),
-        Operation::RevokeClientSecret => {
-            server.revoke_client_secret(&token, id, id).await.map(|()| Vec::new())
-        }
-        Operation::Project => server.project(&token, "payments").await.map(|_| Vec::new()),
-        Operation::ProjectMembership => server.is_member(&token, id, id).await.map(|_| Vec::new()),
-        Operation::AddToProject => server.add_member(&token, id, id, "member").await.map(|()| Vec::new()),
-        Operation::UniversalAuthLogin => server.universal_auth_login(&login()).await.map(access),
-        Operation::EndToken => server.end_token(&token).await.map(|()| Vec::new()),
-        Operation::RevokeInstanceAdmin => server.revoke_instance_admin(&token, id).await.map(|()| Vec::new()),
+type Sent<'a> = Pin<Box<dyn Future<Output = Tokens> + 'a>>;
+
+/// A route, and how it is sent with arguments that are as good as any.
+#[derive(Clone, Copy)]
+pub(crate) struct Operation {
+    pub(crate) what: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    send: for<'a> fn(&'a Client, &'a Values) -> Sent<'a>,
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
     }
 }
 
-fn login() -> UniversalAuth {
-    let client_id = "44464bef-a646-49c0-96f1-17685cc2bf97".to_owned();
-    UniversalAuth { client_id, client_secret: ClientSecret::new("marker-client-secret") }
+impl PartialEq for Operation {
+    fn eq(&self, other: &Self) -> bool {
+        self.what == other.what
+    }
 }
 
-fn admin() -> Credentials {
-    let email = Email::parse("admin@example.org").unwrap();
-    Credentials { email, password: Password::new("marker-password") }
+struct Values {
+    admin: Credentials,
+    session: UserToken,
+    token: AccessToken,
+    login: UniversalAuth,
+}
+
+const ID: &str = "87266607-1f58-44e4-86bc-c39f76c96dbe";
+
+fn operation<R: Route>(send: for<'a> fn(&'a Client, &'a Values) -> Sent<'a>) -> Operation {
+    Operation { what: R::WHAT, method: R::METHOD.as_str(), path: R::PATH, send }
+}
+
+async fn sent<R: Route>(client: &Client, route: R, tokens: fn(R::Answer) -> Vec<String>) -> Tokens {
+    client.send(&route).await.map(tokens).map_err(Error::in_words)
+}
+
+async fn nothing<R: Route>(client: &Client, route: R) -> Tokens {
+    sent(client, route, |_| Vec::new()).await
+}
+
+async fn pages<R: Paged>(client: &Client, route: R) -> Tokens {
+    client.send_pages(&route).await.map(|_| Vec::new()).map_err(Error::in_words)
+}
+
+fn access(token: AccessToken) -> Vec<String> {
+    vec![token.expose().to_owned()]
+}
+
+fn user(token: UserToken) -> Vec<String> {
+    vec![token.expose().to_owned()]
+}
+
+/// All that there are.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        operation::<ReadStatus>(|client, _| Box::pin(nothing(client, ReadStatus))),
+        operation::<ReadConfig>(|client, _| Box::pin(nothing(client, ReadConfig))),
+        operation::<Bootstrap>(|client, it| {
+            Box::pin(sent(client, Bootstrap { admin: &it.admin, organization: "Acme" }, |made| {
+                access(made.token)
+            }))
+        }),
+        operation::<Login>(|client, it| Box::pin(sent(client, Login { admin: &it.admin }, user))),
+        operation::<ListOrganizations>(|client, it| {
+            Box::pin(nothing(client, ListOrganizations { session: &it.session }))
+        }),
+        operation::<SelectOrganization>(|client, it| {
+            Box::pin(sent(
+                client,
+                SelectOrganization { session: &it.session, organization_id: ID },
+                |selected| user(selected.token),
+            ))
+        }),
+        operation::<ListAdminIdentities>(|client, it| {
+            Box::pin(pages(client, ListAdminIdentities { session: &it.session, offset: 0 }))
+        }),
+        operation::<MintToken>(|client, it| {
+            Box::pin(sent(
+                client,
+                MintToken { session: &it.session, identity_id: ID, name: "name" },
+                |minted| access(minted.token),
+            ))
+        }),
+        operation::<ListTokens>(|client, it| {
+            Box::pin(pages(client, ListTokens { session: &it.session, identity_id: ID, offset: 0 }))
+        }),
+        operation::<RevokeToken>(|client, it| {
+            Box::pin(nothing(client, RevokeToken { session: &it.session, token_id: ID }))
+        }),
+        operation::<RenewToken>(|client, it| Box::pin(sent(client, RenewToken { token: &it.token }, access))),
+        operation::<VerifyToken>(|client, it| Box::pin(nothing(client, VerifyToken { token: &it.token }))),
+        operation::<CheckInstanceAdmin>(|client, it| {
+            Box::pin(nothing(client, CheckInstanceAdmin { token: &it.token }))
+        }),
+        operation::<ListIdentities>(|client, it| {
+            Box::pin(nothing(client, ListIdentities { token: &it.token, organization_id: ID }))
+        }),
+        operation::<CreateIdentity>(|client, it| {
+            Box::pin(nothing(
+                client,
+                CreateIdentity { token: &it.token, organization_id: ID, name: "name", role: "member" },
+            ))
+        }),
+        operation::<DeleteIdentity>(|client, it| {
+            Box::pin(nothing(client, DeleteIdentity { token: &it.token, identity_id: ID }))
+        }),
+        operation::<ReadUniversalAuth>(|client, it| {
+            Box::pin(nothing(client, ReadUniversalAuth { token: &it.token, identity_id: ID }))
+        }),
+        operation::<AttachUniversalAuth>(|client, it| {
+            Box::pin(nothing(client, AttachUniversalAuth { token: &it.token, identity_id: ID }))
+        }),
+        operation::<CreateClientSecret>(|client, it| {
+            Box::pin(sent(
+                client,
+                CreateClientSecret { token: &it.token, identity_id: ID, description: "description" },
+                |made| vec![made.client_secret.expose().to_owned()],
+            ))
+        }),
+        operation::<ListClientSecrets>(|client, it| {
+            Box::pin(nothing(client, ListClientSecrets { token: &it.token, identity_id: ID }))
+        }),
+        operation::<RevokeClientSecret>(|client, it| {
+            Box::pin(nothing(
+                client,
+                RevokeClientSecret { token: &it.token, identity_id: ID, client_secret_id: ID },
+            ))
+        }),
+        operation::<FindProject>(|client, it| {
+            Box::pin(nothing(client, FindProject { token: &it.token, slug: "payments" }))
+        }),
+        operation::<ReadProjectMembership>(|client, it| {
+            Box::pin(nothing(
+                client,
+                ReadProjectMembership { token: &it.token, project_id: ID, identity_id: ID },
+            ))
+        }),
+        operation::<AddToProject>(|client, it| {
+            Box::pin(nothing(
+                client,
+                AddToProject { token: &it.token, project_id: ID, identity_id: ID, role: "member" },
+            ))
+        }),
+        operation::<ClientLogin>(|client, it| {
+            Box::pin(sent(client, ClientLogin { login: &it.login }, access))
+        }),
+        operation::<EndToken>(|client, it| Box::pin(nothing(client, EndToken { token: &it.token }))),
+        operation::<RevokeInstanceAdmin>(|client, it| {
+            Box::pin(nothing(client, RevokeInstanceAdmin { token: &it.token, identity_id: ID }))
+        }),
+    ]
+}
+
+/// Carries one out.
+pub(crate) async fn carry_out(operation: Operation, server: &Client) -> Tokens {
+    let client_id = "44464bef-a646-49c0-96f1-17685cc2bf97".to_owned();
+    let values = Values {
+        admin: Credentials {
+            email: Email::parse("admin@example.org").unwrap(),
+            password: Password::new("marker-password"),
+        },
+        session: UserToken::new("marker-session"),
+        token: AccessToken::new("marker-token"),
+        login: UniversalAuth { client_id, client_secret: ClientSecret::new("marker-client-secret") },
+    };
+    (operation.send)(server, &values).await
 }

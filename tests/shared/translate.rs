@@ -5,7 +5,7 @@ use infisical::client::{Request, Response};
 
 /// What the client sends, as the fake takes it.
 pub(crate) fn to_fake(request: &Request) -> fake_infisical::Request {
-    let mut sent = fake_infisical::Request::new(request.operation.method().as_str(), &request.path);
+    let mut sent = fake_infisical::Request::new(request.method.as_str(), &request.path);
     // A token that a mangled answer gave may be of any characters.
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     sent.authorization = request.authorization.as_ref().map(text);

@@ -19,7 +19,11 @@ use async_trait::async_trait;
 use fake_infisical::{Instance, Response as Answer, Settings, Snapshot, Transaction};
 use infisical::{
     ErrorKind,
-    client::{Exchange, Operation, Request, Response},
+    api::{
+        Bootstrap as BootstrapRoute, ClientLogin, RevokeClientSecret, RevokeInstanceAdmin, RevokeToken,
+        VerifyToken,
+    },
+    client::{Exchange, Request, Response},
     error::Transport,
     secret::{Credentials, Email, Password},
 };
@@ -214,7 +218,7 @@ impl Server {
     }
 
     async fn exchange(self: Arc<Self>, life: Arc<Life>, request: Request) -> Result<Response, ErrorKind> {
-        let met = self.state().meet(request.operation);
+        let met = self.state().meet(&request);
         if met.fault == Some(Fault::FunctionDiesBefore) {
             life.end();
         }
@@ -286,26 +290,26 @@ impl Server {
 
     async fn serve(&self, request: &Request, met: Met) -> Result<Answer, ErrorKind> {
         let sent = to_fake(request);
-        if request.operation == Operation::Bootstrap {
+        if request.is::<BootstrapRoute>() {
             return self.bootstrap(&sent, met).await;
         }
         let now = self.clock.now();
         let mut state = self.state();
         let answer = state.instance.handle(now, &sent);
         let succeeded = answer.status == 200;
-        if request.operation == Operation::IdentityDetails && succeeded {
+        if request.is::<VerifyToken>() && succeeded {
             let bearer = sent.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
             state.accepted.extend(bearer.map(str::to_owned));
         }
-        if request.operation == Operation::UniversalAuthLogin && succeeded {
+        if request.is::<ClientLogin>() && succeeded {
             let body: Value = serde_json::from_slice(&sent.body).unwrap_or_default();
             state.let_in.extend(body["clientSecret"].as_str().map(str::to_owned));
         }
-        if request.operation == Operation::RevokeInstanceAdmin && succeeded {
+        if request.is::<RevokeInstanceAdmin>() && succeeded {
             state.given_up += 1;
             state.stripped.extend(request.path.split('/').rev().nth(1).map(str::to_owned));
         }
-        let revokes = [Operation::RevokeToken, Operation::RevokeClientSecret].contains(&request.operation);
+        let revokes = request.is::<RevokeToken>() || request.is::<RevokeClientSecret>();
         if revokes && succeeded {
             state.revoked.extend(request.path.split('/').rev().nth(1).map(str::to_owned));
         }
@@ -357,13 +361,13 @@ impl Server {
 }
 
 impl State {
-    fn meet(&mut self, operation: Operation) -> Met {
+    fn meet(&mut self, request: &Request) -> Met {
         let hit = self.faults.iter().position(|(left, _)| *left == 0);
         let fault = hit.map(|at| self.faults.remove(at).1);
         for (left, _) in &mut self.faults {
             *left = left.saturating_sub(1);
         }
-        let limit = if operation == Operation::Bootstrap { BOOTSTRAP_LIMIT } else { LIMIT };
+        let limit = if request.takes_long { BOOTSTRAP_LIMIT } else { LIMIT };
         Met { fault, limit, latency: self.latency }
     }
 
@@ -426,8 +430,8 @@ pub(crate) struct Line {
 #[async_trait]
 impl Exchange for Line {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
-        let (id, operation) = (self.life.id, request.operation);
-        let is_bootstrap = request.operation == Operation::Bootstrap;
+        let (id, what) = (self.life.id, request.what);
+        let is_bootstrap = request.is::<BootstrapRoute>();
         {
             let mut state = self.server.state();
             state.traffic.entry(id).or_default().sent += 1;
@@ -447,7 +451,7 @@ impl Exchange for Line {
         state.traffic.entry(id).or_default().answered += 1;
         if std::env::var_os("SIMULATION_TRACE").is_some() {
             let status = answer.as_ref().map(|answer| answer.status);
-            println!("{:?}   process {id}: {operation:?}: {status:?}", self.server.clock.passed());
+            println!("{:?}   process {id}: {what}: {status:?}", self.server.clock.passed());
         }
         if is_bootstrap {
             *state.bootstrapping.entry(id).or_default() -= 1;

@@ -18,10 +18,14 @@ use function_infisical::{
 };
 use infisical::{
     ErrorKind,
+    api::{
+        Bootstrap, CreateClientSecret, ListAdminIdentities, ListTokens, Login, MintToken,
+        RevokeInstanceAdmin, RevokeToken,
+    },
     claims::Claims,
-    client::{Exchange, Operation, Request, Response},
+    client::{Exchange, Request, Response},
     error::Transport,
-    secret::AccessToken,
+    secret::{AccessToken, UserToken},
 };
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -164,6 +168,11 @@ fn call_all_alike(answer: &mut Response) -> Option<()> {
     Some(())
 }
 
+/// The token that a request is authorized with.
+fn bearer(request: &Request) -> Option<&str> {
+    request.authorization.as_ref()?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
 fn make_mutable(response: &mut RunFunctionResponse) {
     if let Some(admin) = desired(response).resources.get_mut(ADMIN) {
         let mut manifest = structs::decode(admin.resource.as_deref().unwrap_or_default());
@@ -193,22 +202,14 @@ impl MutantLine {
     /// Revokes every other token that has the name of the one just minted.
     async fn revoke_siblings(&self, mint: &Request, answer: &Response) -> Option<()> {
         let minted: Value = serde_json::from_slice(&answer.body).ok()?;
-        let list = Request {
-            operation: Operation::ListTokens,
-            path: format!("{}?limit=100", mint.path),
-            authorization: mint.authorization.clone(),
-            body: None,
-        };
+        let session = UserToken::new(bearer(mint)?);
+        let identity_id = mint.path.split('/').nth(6)?;
+        let list = Request::of(&ListTokens { session: &session, identity_id, offset: 0 }).ok()?;
         let listed: Value = serde_json::from_slice(&self.line.send(list).await.ok()?.body).ok()?;
         for token in listed["tokens"].as_array()? {
             if token["name"] == minted["tokenData"]["name"] && token["id"] != minted["tokenData"]["id"] {
-                let revoke = Request {
-                    operation: Operation::RevokeToken,
-                    path: format!("/api/v1/auth/token-auth/tokens/{}/revoke", token["id"].as_str()?),
-                    authorization: mint.authorization.clone(),
-                    body: Some("{}".into()),
-                };
-                self.line.send(revoke).await.ok()?;
+                let revoke = RevokeToken { session: &session, token_id: token["id"].as_str()? };
+                self.line.send(Request::of(&revoke).ok()?).await.ok()?;
             }
         }
         Some(())
@@ -216,28 +217,23 @@ impl MutantLine {
 
     /// Revokes the right of the identity whose token made the client secret.
     async fn give_up_the_right(&self, made: &Request) -> Option<()> {
-        let token = made.authorization.as_ref()?.to_str().ok()?.strip_prefix("Bearer ")?;
-        let id = Claims::of(&AccessToken::new(token)).identity_id?;
-        let revoke = Request {
-            operation: Operation::RevokeInstanceAdmin,
-            path: Operation::RevokeInstanceAdmin.template().replace("{id}", &id),
-            authorization: made.authorization.clone(),
-            body: None,
-        };
-        self.line.send(revoke).await.ok().map(|_| ())
+        let token = AccessToken::new(bearer(made)?);
+        let id = Claims::of(&token).identity_id?;
+        let revoke = RevokeInstanceAdmin { token: &token, identity_id: &id };
+        self.line.send(Request::of(&revoke).ok()?).await.ok().map(|_| ())
     }
 
     /// A bootstrap with an email that was not tried yet, and a login with the one
     /// that has made a user.
     fn with_another_email(&self, mut request: Request) -> Request {
         let state = self.line.server.state();
-        let email = match request.operation {
-            Operation::Bootstrap => Some(format!("platform-{}@example.org", state.bootstraps.len())),
-            Operation::Login => {
-                let made = state.bootstraps.iter().rev().find(|bootstrap| bootstrap.made_user);
-                made.map(|bootstrap| bootstrap.email.clone())
-            }
-            _ => None,
+        let email = if request.is::<Bootstrap>() {
+            Some(format!("platform-{}@example.org", state.bootstraps.len()))
+        } else if request.is::<Login>() {
+            let made = state.bootstraps.iter().rev().find(|bootstrap| bootstrap.made_user);
+            made.map(|bootstrap| bootstrap.email.clone())
+        } else {
+            None
         };
         if let (Some(body), Some(email)) = (&request.body, email) {
             let mut body: Value = serde_json::from_slice(body).unwrap();
@@ -252,7 +248,7 @@ impl MutantLine {
 impl Exchange for MutantLine {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
         match self.mutant {
-            Mutant::TakesOneServerForAnother if request.operation == Operation::Login => {
+            Mutant::TakesOneServerForAnother if request.is::<Login>() => {
                 let body = request.body.clone().unwrap_or_default();
                 if self.leash.refused.lock().unwrap().contains(&body.to_vec()) {
                     let refusal = fake_infisical::Response::refusal(400, "BadRequest", "Invalid credentials");
@@ -270,9 +266,9 @@ impl Exchange for MutantLine {
             | Mutant::DropsThePasswordForAnotherEmail
             | Mutant::TakesOneServerForAnother => self.line.send(request).await,
             Mutant::StripsWhoeverIsConnected => {
-                let operation = request.operation;
+                let lists = request.is::<ListAdminIdentities>();
                 let mut answer = self.line.send(request).await?;
-                if operation == Operation::AdminIdentities {
+                if lists {
                     call_all_alike(&mut answer);
                 }
                 Ok(answer)
@@ -280,14 +276,14 @@ impl Exchange for MutantLine {
             Mutant::AnotherEmailPerTry => self.line.send(self.with_another_email(request)).await,
             Mutant::RevokesBeforeObserved => {
                 let answer = self.line.send(request.clone()).await?;
-                if request.operation == Operation::MintToken && answer.status == 200 {
+                if request.is::<MintToken>() && answer.status == 200 {
                     self.revoke_siblings(&request, &answer).await;
                 }
                 Ok(answer)
             }
             Mutant::GivesUpTheRightFirst => {
                 let answer = self.line.send(request.clone()).await?;
-                if request.operation == Operation::CreateClientSecret && answer.status == 200 {
+                if request.is::<CreateClientSecret>() && answer.status == 200 {
                     self.give_up_the_right(&request).await;
                 }
                 Ok(answer)

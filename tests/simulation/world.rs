@@ -11,9 +11,7 @@ use function_infisical::{
     function::Function,
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
 };
-use infisical::{
-    Connect, Error, Infisical, claims::Claims, client::Client, endpoint::Endpoint, secret::AccessToken,
-};
+use infisical::{Client, Connect, Error, claims::Claims, endpoint::Endpoint, secret::AccessToken};
 use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::time::{sleep, timeout};
@@ -105,12 +103,12 @@ struct Wires {
 }
 
 impl Connect for Wires {
-    fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Infisical>, Error> {
+    fn connect(&self, endpoint: &Endpoint) -> Result<Client, Error> {
         let nth = usize::from(endpoint.origin().as_str().contains("infisical-1"));
         let line = Line { server: Arc::clone(&self.servers[nth]), life: Arc::clone(&self.life) };
         Ok(match self.mutant {
-            None => Arc::new(Client::new(line)),
-            Some(mutant) => Arc::new(Client::new(MutantLine::new(line, mutant, Arc::clone(&self.leash)))),
+            None => Client::new(line),
+            Some(mutant) => Client::new(MutantLine::new(line, mutant, Arc::clone(&self.leash))),
         })
     }
 }

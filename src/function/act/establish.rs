@@ -9,7 +9,12 @@ use std::{sync::Arc, time::Duration};
 
 use daemon::clock::Clock;
 use infisical::{
-    AdminIdentity, Connect, Error, ErrorKind, Infisical, Organization,
+    Client, Connect, Error, ErrorKind,
+    api::{
+        AdminIdentity, Bootstrap, BootstrapRefusal, CheckInstanceAdmin, ListAdminIdentities,
+        ListOrganizations, ListTokens, Login as LogIn, LoginRefusal, MintToken, Organization, ReadConfig,
+        ReadStatus, RenewToken, RevokeToken, SelectOrganization, VerifyToken,
+    },
     claims::Claims,
     endpoint::Endpoint,
     secret::{AccessToken, Credentials, Email, Fingerprint, UserToken},
@@ -234,7 +239,7 @@ pub(super) async fn establish(connect: &dyn Connect, clock: &dyn Clock, work: &E
     let infisical = match connect.connect(&work.endpoint) {
         Ok(infisical) => infisical,
         Err(error) => {
-            let problem = Problem::new(work.endpoint.origin(), ProblemKind::Request(error));
+            let problem = Problem::new(work.endpoint.origin(), ProblemKind::request(error));
             return Outcome { problem: Some(problem), ..Outcome::default() };
         }
     };
@@ -261,7 +266,7 @@ pub(super) async fn establish(connect: &dyn Connect, clock: &dyn Clock, work: &E
 }
 
 struct Run<'a> {
-    infisical: Arc<dyn Infisical>,
+    infisical: Client,
     clock: &'a dyn Clock,
     work: &'a Establish,
     refused: Vec<Fingerprint>,
@@ -289,20 +294,28 @@ impl Run<'_> {
                     // It can work and not be an instance admin's any more. Not
                     // knowing that is no reason not to hand it out either.
                     if !is_limited(&success.connection.token) {
-                        let asked = self.infisical.is_instance_admin(&success.connection.token).await;
-                        success.connection.is_instance_admin = asked.ok();
+                        success.connection.is_instance_admin =
+                            self.is_instance_admin(&success.connection.token).await;
                     }
                     return Ok(Some(success));
                 }
                 Err(Refusal::Token(_)) => self.refused.push(token.fingerprint()),
-                Err(Refusal::Other(error)) => return Err(ProblemKind::Request(error)),
+                Err(Refusal::Other(error)) => return Err(ProblemKind::request(error)),
             }
         }
-        let config = self.infisical.config().await.map_err(ProblemKind::Request)?;
+        let config = self.infisical.send(&ReadConfig).await.map_err(ProblemKind::request)?;
         match (config.initialized, self.work.may_bootstrap) {
             (true, _) => self.log_in_and_mint().await.map(Some),
             (false, true) => self.bootstrap().await.map(Some),
             (false, false) => Ok(None),
+        }
+    }
+
+    /// `None` where the server did not tell.
+    async fn is_instance_admin(&self, token: &AccessToken) -> Option<bool> {
+        match self.infisical.send(&CheckInstanceAdmin { token }).await {
+            Ok(()) => Some(true),
+            Err(error) => (error.kind == ErrorKind::Forbidden).then_some(false),
         }
     }
 
@@ -327,7 +340,7 @@ impl Run<'_> {
     async fn verify(&self, token: &AccessToken) -> Result<Connection, Refusal> {
         match self.work.limited.as_deref().filter(|known| known.token == *token) {
             Some(known) => {
-                self.infisical.renew_token(token).await.map_err(Refusal::from)?;
+                self.infisical.send(&RenewToken { token }).await.map_err(Refusal::from)?;
                 Ok(Connection { life: None, ..known.clone() })
             }
             None => self.accept(token.clone(), Receipt::Found).await,
@@ -343,7 +356,7 @@ impl Run<'_> {
     ) -> Result<Connection, Refusal> {
         let receipt = Receipt::Issued { at };
         if is_limited(&token) {
-            self.infisical.renew_token(&token).await.map_err(Refusal::from)?;
+            self.infisical.send(&RenewToken { token: &token }).await.map_err(Refusal::from)?;
             return Ok(self.connection(token, organization, receipt).await);
         }
         self.accept(token, receipt).await
@@ -351,7 +364,8 @@ impl Run<'_> {
 
     /// Rule: a token is handed out only after the server accepted it.
     async fn accept(&self, token: AccessToken, receipt: Receipt) -> Result<Connection, Refusal> {
-        let organization = self.infisical.identity_details(&token).await.map_err(Refusal::from)?;
+        let organization =
+            self.infisical.send(&VerifyToken { token: &token }).await.map_err(Refusal::from)?;
         Ok(self.connection(token, organization, receipt).await)
     }
 
@@ -391,7 +405,7 @@ impl Run<'_> {
         let is_measured = self.known_life(&token).is_some();
         let asks = expires_at.is_none() || (receipt == Receipt::Found && !is_measured);
         let asked_at = self.clock.now();
-        let asked = if asks { Some(self.infisical.status().await) } else { None };
+        let asked = if asks { Some(self.infisical.send(&ReadStatus).await) } else { None };
         let end_is_open = matches!(asked, Some(Err(_)));
         let status = asked.and_then(Result::ok);
         let max_ttl = status.as_ref().and_then(|status| status.max_access_token_ttl);
@@ -419,7 +433,7 @@ impl Run<'_> {
     /// that fails as well it is kept: it still works.
     async fn renew(&mut self, connection: Connection) -> Result<Success, ProblemKind> {
         let at = self.clock.now();
-        let renewed = match self.infisical.renew_token(&connection.token).await {
+        let renewed = match self.infisical.send(&RenewToken { token: &connection.token }).await {
             // It is judged by its effect: a token has an end beyond which it is not
             // renewed where its Token Auth has a maximum TTL.
             Ok(token) if !outlives(&token, &connection) => Err(ProblemKind::RenewedInVain),
@@ -427,7 +441,7 @@ impl Run<'_> {
                 let organization = connection.organization();
                 self.accept_new(token, organization, at).await.map_err(Refusal::into_kind)
             }
-            Err(error) => Err(ProblemKind::Request(error)),
+            Err(error) => Err(ProblemKind::request(error)),
         };
         match renewed {
             Ok(connection) => Ok(Success { connection, problem: None, how: How::Renewed }),
@@ -464,7 +478,8 @@ impl Run<'_> {
     async fn bootstrap(&mut self) -> Result<Success, ProblemKind> {
         let admin = self.admin(false)?.clone();
         let at = self.clock.now();
-        let error = match self.infisical.bootstrap(&admin, &self.work.organization).await {
+        let route = Bootstrap { admin: &admin, organization: &self.work.organization };
+        let error = match self.infisical.send(&route).await {
             Ok(bootstrapped) => {
                 self.bootstrapped = true;
                 self.of_bootstrap = Some(bootstrapped.identity_id.into());
@@ -478,19 +493,18 @@ impl Run<'_> {
             }
             // By an earlier try whose answer was lost, by another replica, or by
             // somebody else; the login tells.
-            ErrorKind::AlreadySetUp => return self.log_in_and_mint().await,
+            ErrorKind::Refused(BootstrapRefusal::AlreadySetUp) => return self.log_in_and_mint().await,
             _ => {}
         }
-        let may_be_under_way = error.kind == ErrorKind::UserAlreadyExists || error.effect_is_unknown();
+        let user_exists = error.kind == ErrorKind::Refused(BootstrapRefusal::UserAlreadyExists);
+        let may_be_under_way = user_exists || error.effect_is_unknown();
         if may_be_under_way && self.becomes_initialized().await {
             return self.log_in_and_mint().await;
         }
-        Err(match error.kind {
-            ErrorKind::UserAlreadyExists => ProblemKind::PartiallyBootstrapped {
-                email: admin.email,
-                was_in_use: self.work.admin_was_in_use,
-            },
-            _ => ProblemKind::Request(error),
+        Err(if user_exists {
+            ProblemKind::PartiallyBootstrapped { email: admin.email, was_in_use: self.work.admin_was_in_use }
+        } else {
+            ProblemKind::request(error)
         })
     }
 
@@ -506,7 +520,7 @@ impl Run<'_> {
             Err(Refusal::Token(_)) => self.log_in_and_mint().await,
             Err(Refusal::Other(error)) => {
                 self.untested = Some(token);
-                Err(ProblemKind::Request(error))
+                Err(ProblemKind::request(error))
             }
         }
     }
@@ -520,11 +534,12 @@ impl Run<'_> {
         // Not knowing which is ours is a reason to leave them all alone.
         let present = Claims::of(&connection.token).token_id?;
         let session = self.log_in(admin).await.ok()?;
-        let selected = match self.infisical.select_organization(&session, &connection.organization_id).await {
+        let select = |organization_id| SelectOrganization { session: &session, organization_id };
+        let selected = match self.infisical.send(&select(&connection.organization_id)).await {
             // The identity can be of an organization that the admin is not in.
             Err(error) if error.kind == ErrorKind::Forbidden => {
-                let own = self.infisical.organizations(&session).await.ok()?;
-                self.infisical.select_organization(&session, &own.first()?.id).await.ok()?
+                let own = self.infisical.send(&ListOrganizations { session: &session }).await.ok()?;
+                self.infisical.send(&select(&own.first()?.id)).await.ok()?
             }
             selected => selected.ok()?,
         };
@@ -534,10 +549,12 @@ impl Run<'_> {
         }
         // What the server's clock shows: by it the tokens' ages are told.
         let shown = Claims::issued_at(&selected.token)?;
-        for token in self.infisical.list_tokens(&selected.token, identity).await.ok()? {
+        let list = ListTokens { session: &selected.token, identity_id: identity, offset: 0 };
+        for token in self.infisical.send_pages(&list).await.ok()? {
             let is_old = between(token.created_at, shown) >= SWEPT_AFTER;
             if token.name == self.work.token_name && *token.id != *present && is_old && !token.revoked {
-                self.infisical.revoke_token(&selected.token, &token.id).await.ok()?;
+                let revoke = RevokeToken { session: &selected.token, token_id: &token.id };
+                self.infisical.send(&revoke).await.ok()?;
                 tracing::info!("revoked a token that an earlier try had left alive");
             }
         }
@@ -547,7 +564,7 @@ impl Run<'_> {
     async fn becomes_initialized(&self) -> bool {
         for pause in SETTLE {
             tokio::time::sleep(pause).await;
-            if self.infisical.config().await.is_ok_and(|config| config.initialized) {
+            if self.infisical.send(&ReadConfig).await.is_ok_and(|config| config.initialized) {
                 return true;
             }
         }
@@ -581,11 +598,11 @@ impl Run<'_> {
             }
             Err(Refusal::Token(error)) => Err(match error.kind {
                 ErrorKind::TokenRefused(refusal) => ProblemKind::MintedTokenRefused(refusal),
-                _ => ProblemKind::Request(error),
+                _ => ProblemKind::request(error),
             }),
             Err(Refusal::Other(error)) => {
                 self.untested = Some(token);
-                Err(ProblemKind::Request(error))
+                Err(ProblemKind::request(error))
             }
         }
     }
@@ -593,7 +610,8 @@ impl Run<'_> {
     /// Notes what came of it: too many tries make the server ask for a captcha,
     /// so one that is refused is not repeated soon, whatever it was for.
     async fn log_in(&mut self, admin: &Credentials) -> Result<UserToken, ProblemKind> {
-        let session = self.infisical.login(admin).await.map_err(|error| self.login_problem(admin, error));
+        let session = self.infisical.send(&LogIn { admin }).await;
+        let session = session.map_err(|error| self.login_problem(admin, error));
         self.login = match &session {
             Ok(_) => Some(Ok(())),
             Err(ProblemKind::Request(_)) => None,
@@ -602,7 +620,7 @@ impl Run<'_> {
         session
     }
 
-    fn login_problem(&self, admin: &Credentials, error: Error) -> ProblemKind {
+    fn login_problem(&self, admin: &Credentials, error: Error<LoginRefusal>) -> ProblemKind {
         match login_problem(admin, error) {
             ProblemKind::AdminLoginRefused { email }
                 if self.work.admin_is_generated && self.work.before == Before::None =>
@@ -621,29 +639,31 @@ impl Run<'_> {
         admin: &Credentials,
         session: &UserToken,
     ) -> Result<(AccessToken, Organization, bool), ProblemKind> {
-        let mut organizations = self.infisical.organizations(session).await.map_err(ProblemKind::Request)?;
+        let organizations = self.infisical.send(&ListOrganizations { session }).await;
+        let mut organizations = organizations.map_err(ProblemKind::request)?;
         organizations.sort_by_key(|organization| organization.name != self.work.organization);
         let email = || admin.email.clone();
         let mut last = ProblemKind::NoOrganization { email: email() };
         for organization in organizations {
-            let selected = self.infisical.select_organization(session, &organization.id).await;
-            let selected = selected.map_err(ProblemKind::Request)?;
+            let select = SelectOrganization { session, organization_id: &organization.id };
+            let selected = self.infisical.send(&select).await.map_err(ProblemKind::request)?;
             if selected.mfa_required {
                 last = ProblemKind::MfaRequired { email: email() };
                 continue;
             }
-            let identities = match self.infisical.admin_identities(&selected.token).await {
+            let session = &selected.token;
+            let list = ListAdminIdentities { session, offset: 0 };
+            let identities = match self.infisical.send_pages(&list).await {
                 Ok(identities) => identities,
                 Err(error) if error.kind == ErrorKind::Forbidden => {
                     return Err(ProblemKind::NotServerAdmin { email: email() });
                 }
-                Err(error) => return Err(ProblemKind::Request(error)),
+                Err(error) => return Err(ProblemKind::request(error)),
             };
             last = ProblemKind::NoInstanceAdmin;
             for identity in self.work.minted_for.among(&identities) {
-                let minted =
-                    self.infisical.mint_token(&selected.token, &identity.id, &self.work.token_name).await;
-                match minted {
+                let mint = MintToken { session, identity_id: &identity.id, name: &self.work.token_name };
+                match self.infisical.send(&mint).await {
                     Ok(minted) => {
                         let is_of_bootstrap = identity.name == BOOTSTRAP_IDENTITY;
                         self.of_bootstrap = is_of_bootstrap.then(|| identity.id.as_str().into());
@@ -656,9 +676,9 @@ impl Run<'_> {
                     // Read in the source: one without Token Auth is a 400. Bootstrap
                     // attaches it, a human who makes an instance admin need not.
                     Err(error) if matches!(error.kind, ErrorKind::Unexpected { status: 400 }) => {
-                        last = ProblemKind::Request(error);
+                        last = ProblemKind::request(error);
                     }
-                    Err(error) => return Err(ProblemKind::Request(error)),
+                    Err(error) => return Err(ProblemKind::request(error)),
                 }
             }
         }
@@ -678,14 +698,16 @@ fn outlives(renewed: &AccessToken, before: &Connection) -> bool {
 }
 
 /// What a login that did not succeed says.
-pub(super) fn login_problem(admin: &Credentials, error: Error) -> ProblemKind {
+pub(super) fn login_problem(admin: &Credentials, error: Error<LoginRefusal>) -> ProblemKind {
     let email = admin.email.clone();
     match error.kind {
-        ErrorKind::InvalidCredentials => ProblemKind::AdminLoginRefused { email },
-        ErrorKind::CaptchaRequired => ProblemKind::CaptchaRequired { email },
-        ErrorKind::UserLocked => ProblemKind::AdminLocked { email },
-        ErrorKind::PasswordLoginDisabled => ProblemKind::PasswordLoginDisabled,
-        _ => ProblemKind::Request(error),
+        ErrorKind::Refused(refusal) => match refusal {
+            LoginRefusal::InvalidCredentials => ProblemKind::AdminLoginRefused { email },
+            LoginRefusal::CaptchaRequired => ProblemKind::CaptchaRequired { email },
+            LoginRefusal::UserLocked => ProblemKind::AdminLocked { email },
+            LoginRefusal::PasswordLoginDisabled => ProblemKind::PasswordLoginDisabled,
+        },
+        _ => ProblemKind::request(error),
     }
 }
 
@@ -717,7 +739,7 @@ impl From<Error> for Refusal {
 impl Refusal {
     fn into_kind(self) -> ProblemKind {
         match self {
-            Self::Token(error) | Self::Other(error) => ProblemKind::Request(error),
+            Self::Token(error) | Self::Other(error) => ProblemKind::request(error),
         }
     }
 }

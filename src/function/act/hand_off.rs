@@ -6,10 +6,16 @@
 //! anew, and the lost one is revoked later. The right is given up last, in a run
 //! in which the server has let the client secret in that the cluster has.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use infisical::{
-    Connect, Error, ErrorKind, Infisical,
+    AnyError, Client, Connect, Error, ErrorKind,
+    api::{
+        AddToProject, AttachUniversalAuth, CheckInstanceAdmin, ClientLogin, ClientLoginRefusal, CreateClientSecret,
+        CreateIdentity, DeleteIdentity, EndToken, FindProject, ListClientSecrets, ListIdentities,
+        NoSuchProject, NotAMember, NotAttached, NotInstanceAdmin, ReadProjectMembership, ReadUniversalAuth,
+        RevokeClientSecret, RevokeInstanceAdmin, VerifyToken,
+    },
     claims::Claims,
     endpoint::{Endpoint, Origin},
     secret::{AccessToken, Credentials, Fingerprint, UniversalAuth},
@@ -142,12 +148,12 @@ pub(super) async fn hand_off(connect: &dyn Connect, work: &HandOff) -> HandOffOu
     let infisical = match connect.connect(&work.endpoint) {
         Ok(infisical) => infisical,
         Err(error) => {
-            return HandOffOutcome { problem: problem(ProblemKind::Request(error)), ..Default::default() };
+            return HandOffOutcome { problem: problem(ProblemKind::request(error)), ..Default::default() };
         }
     };
     let mut run = Run { infisical, work, outcome: HandOffOutcome::default(), shown: None };
     if let Err(kind) = run.run().await {
-        let is_refused = |kind: &ErrorKind| matches!(kind, ErrorKind::TokenRefused(_));
+        let is_refused = |kind: &ErrorKind<String>| matches!(kind, ErrorKind::TokenRefused(_));
         run.outcome.token_refused = matches!(&kind, ProblemKind::Request(error) if is_refused(&error.kind));
         run.outcome.problem = problem(kind);
     }
@@ -162,7 +168,7 @@ struct FoundProject<'a> {
 }
 
 struct Run<'a> {
-    infisical: Arc<dyn Infisical>,
+    infisical: Client,
     work: &'a HandOff,
     outcome: HandOffOutcome,
     /// What the server's clock showed at the last login.
@@ -200,7 +206,7 @@ impl<'a> Run<'a> {
         for login in &self.work.logins {
             match self.accept(login).await {
                 Ok(identity) => return Ok(Some(identity)),
-                Err(error) if error.kind == ErrorKind::ClientSecretRefused => {
+                Err(error) if error.kind == ErrorKind::Refused(ClientLoginRefusal::InvalidCredentials) => {
                     self.outcome.refused.push(login.fingerprint());
                 }
                 Err(error) => return Err(of_login(error)),
@@ -210,13 +216,13 @@ impl<'a> Run<'a> {
     }
 
     /// Rule: what is handed out was accepted by the server.
-    async fn accept(&mut self, login: &UniversalAuth) -> Result<Identity, Error> {
-        let token = self.infisical.universal_auth_login(login).await?;
-        let organization = self.infisical.identity_details(&token).await;
+    async fn accept(&mut self, login: &UniversalAuth) -> Result<Identity, Error<ClientLoginRefusal>> {
+        let token = self.infisical.send(&ClientLogin { login }).await?;
+        let organization = self.infisical.send(&VerifyToken { token: &token }).await;
         // It was asked for to see that the login works. One that is not ended has an
         // end of its own.
-        self.infisical.end_token(&token).await.ok();
-        let organization = organization?;
+        self.infisical.send(&EndToken { token: &token }).await.ok();
+        let organization = organization.map_err(Error::of_route)?;
         let Claims { client_secret_id, identity_id, issued_at, .. } = Claims::of(&token);
         self.shown = issued_at;
         let origin = self.work.endpoint.origin().clone();
@@ -241,24 +247,30 @@ impl<'a> Run<'a> {
     /// found again.
     async fn make(&self) -> Result<UniversalAuth, ProblemKind> {
         let (infisical, token) = (&self.infisical, &self.work.token);
-        let organization = infisical.identity_details(token).await.map_err(of_managing)?;
+        let organization = infisical.send(&VerifyToken { token }).await.map_err(of_managing)?;
         let id = match self.find(&organization.id).await? {
             Some(id) => id,
             None => self.create(&organization.id).await?,
         };
-        let client_id = match infisical.universal_auth(token, &id).await.map_err(of_managing)? {
-            Some(client_id) => client_id,
-            None => infisical.attach_universal_auth(token, &id).await.map_err(of_managing)?,
+        let identity_id = &id;
+        let client_id = match infisical.send(&ReadUniversalAuth { token, identity_id }).await {
+            Ok(client_id) => client_id,
+            Err(error) if error.kind == ErrorKind::Refused(NotAttached) => {
+                let attached = infisical.send(&AttachUniversalAuth { token, identity_id }).await;
+                attached.map_err(of_managing)?
+            }
+            Err(error) => return Err(of_managing(error)),
         };
-        let made = infisical.create_client_secret(token, &id, &self.work.name).await.map_err(of_managing)?;
-        Ok(UniversalAuth { client_id, client_secret: made.client_secret })
+        let create = CreateClientSecret { token, identity_id, description: &self.work.name };
+        let created = infisical.send(&create).await.map_err(of_managing)?;
+        Ok(UniversalAuth { client_id, client_secret: created.client_secret })
     }
 
     /// The identity that is known, or the oldest of its name: every replica takes
     /// the same one.
     async fn find(&self, organization_id: &str) -> Result<Option<String>, ProblemKind> {
-        let listed = self.infisical.identities(&self.work.token, organization_id).await;
-        let mut listed = listed.map_err(of_managing)?;
+        let list = ListIdentities { token: &self.work.token, organization_id };
+        let mut listed = self.infisical.send(&list).await.map_err(of_managing)?;
         if let Some(known) = &self.work.identity_id
             && listed.iter().any(|identity| identity.id == *known)
         {
@@ -271,7 +283,7 @@ impl<'a> Run<'a> {
 
     async fn create(&self, organization_id: &str) -> Result<String, ProblemKind> {
         let HandOff { token, name, role, .. } = self.work;
-        let made = self.infisical.create_identity(token, organization_id, name, role).await;
+        let made = self.infisical.send(&CreateIdentity { token, organization_id, name, role }).await;
         let made = made.map_err(|error| match error.kind {
             // Read in the source: a role that is not there, a plan without custom
             // roles or with no identity left, more rights than the token's own.
@@ -279,7 +291,7 @@ impl<'a> Run<'a> {
             | ErrorKind::NotFound
             | ErrorKind::Unexpected { .. }
             | ErrorKind::InvalidRequest { .. } => ProblemKind::IdentityRefused { role: role.clone() },
-            _ => ProblemKind::Request(error),
+            _ => ProblemKind::request(error),
         })?;
         // Another replica may have made one in the same moment.
         Ok(self.find(organization_id).await?.unwrap_or(made))
@@ -292,8 +304,11 @@ impl<'a> Run<'a> {
         for project in work.projects.iter() {
             let missing = || ProblemKind::ProjectMissing { project: project.slug.clone() };
             let ProjectSlug::Literal(slug) = &project.slug else { return Err(missing()) };
-            let found = self.infisical.project(&work.token, slug).await;
-            let id = found.map_err(|error| of_project(error, slug, &project.role))?.ok_or_else(missing)?;
+            let found = self.infisical.send(&FindProject { token: &work.token, slug }).await;
+            let id = found.map_err(|error| match error.kind {
+                ErrorKind::Refused(NoSuchProject) => missing(),
+                _ => of_project(error.in_words(), slug, &project.role),
+            })?;
             projects.push(FoundProject { slug, id, role: &project.role });
         }
         Ok(projects)
@@ -304,21 +319,30 @@ impl<'a> Run<'a> {
     async fn join(&self, identity: &Identity, projects: &[FoundProject<'_>]) -> Result<(), ProblemKind> {
         let (infisical, token) = (&self.infisical, &self.work.token);
         for FoundProject { slug, id: project, role } in projects {
-            let refused = |error: Error| of_project(error, slug, role);
+            let refused = |error: AnyError| of_project(error, slug, role);
             let id = identity.id.as_ref().ok_or(ProblemKind::MayNotHandOff)?;
-            if infisical.is_member(token, project, id).await.map_err(refused)? {
+            if self.is_member(project, id).await.map_err(refused)? {
                 continue;
             }
-            if let Err(error) = infisical.add_member(token, project, id, role).await {
+            let add = AddToProject { token, project_id: project, identity_id: id, role };
+            if let Err(error) = infisical.send(&add).await {
                 // Another replica may have added it in the same moment, which is
                 // refused like anything else.
-                let is_one = infisical.is_member(token, project, id).await;
-                if !is_one.map_err(refused)? {
-                    return Err(refused(error));
+                if !self.is_member(project, id).await.map_err(refused)? {
+                    return Err(refused(error.in_words()));
                 }
             }
         }
         Ok(())
+    }
+
+    async fn is_member(&self, project_id: &str, identity_id: &str) -> Result<bool, AnyError> {
+        let route = ReadProjectMembership { token: &self.work.token, project_id, identity_id };
+        match self.infisical.send(&route).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind == ErrorKind::Refused(NotAMember) => Ok(false),
+            Err(error) => Err(error.in_words()),
+        }
     }
 
     /// The connection's own identity gives up its right, if it is the one that bootstrap
@@ -329,13 +353,15 @@ impl<'a> Run<'a> {
         let identity = Claims::of(token).identity_id.ok_or(ProblemKind::MayNotHandOff)?;
         if let Err(kind) = self.see_that_bootstrap_made(&identity).await {
             // Another replica, which knows whose it is, may have revoked it since.
-            self.outcome.right_is_gone = self.infisical.is_instance_admin(token).await == Ok(false);
+            let is_admin = self.infisical.send(&CheckInstanceAdmin { token }).await;
+            self.outcome.right_is_gone = is_admin == Ok(false);
             return if self.outcome.right_is_gone { Ok(()) } else { Err(kind) };
         }
-        match self.infisical.revoke_instance_admin(token, &identity).await {
+        match self.infisical.send(&RevokeInstanceAdmin { token, identity_id: &identity }).await {
             Ok(()) => {}
-            Err(error) if error.kind == ErrorKind::Forbidden => {}
-            Err(error) => return Err(ProblemKind::Request(error)),
+            Err(error)
+                if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Refused(NotInstanceAdmin)) => {}
+            Err(error) => return Err(ProblemKind::request(error)),
         }
         tracing::info!("the instance admin right of the connection's identity is revoked");
         self.outcome.right_is_gone = true;
@@ -353,19 +379,21 @@ impl<'a> Run<'a> {
         let (present, id) = (identity.client_secret_id.as_ref()?, identity.id.as_ref()?);
         let shown = self.shown?;
         let is_old = |created_at| between(created_at, shown) >= SWEPT_AFTER;
-        for secret in infisical.list_client_secrets(token, id).await.ok()? {
+        for secret in infisical.send(&ListClientSecrets { token, identity_id: id }).await.ok()? {
             let is_ours = secret.description == self.work.name && !secret.revoked;
             if is_ours && secret.id != *present && is_old(secret.created_at) {
-                infisical.revoke_client_secret(token, id, &secret.id).await.ok()?;
+                let revoke = RevokeClientSecret { token, identity_id: id, client_secret_id: &secret.id };
+                infisical.send(&revoke).await.ok()?;
                 tracing::info!("revoked a client secret that an earlier try had left alive");
             }
         }
-        let mut listed = infisical.identities(token, &identity.organization.id).await.ok()?;
+        let list = ListIdentities { token, organization_id: &identity.organization.id };
+        let mut listed = infisical.send(&list).await.ok()?;
         listed.retain(|listed| listed.name == self.work.name);
         // One that somebody else supplied is no reason to end ours.
         if listed.iter().any(|listed| listed.id == *id) {
             for surplus in listed.iter().filter(|listed| listed.id != *id && is_old(listed.created_at)) {
-                infisical.delete_identity(token, &surplus.id).await.ok()?;
+                infisical.send(&DeleteIdentity { token, identity_id: &surplus.id }).await.ok()?;
                 tracing::info!("deleted an identity that an earlier try had left");
             }
         }
@@ -373,17 +401,17 @@ impl<'a> Run<'a> {
     }
 }
 
-fn of_login(error: Error) -> ProblemKind {
+fn of_login(error: Error<ClientLoginRefusal>) -> ProblemKind {
     match error.kind {
-        ErrorKind::IdentityLocked => ProblemKind::IdentityLocked,
+        ErrorKind::Refused(ClientLoginRefusal::IdentityLocked) => ProblemKind::IdentityLocked,
         // What the server says of a token that it has just given out is nothing
         // that it says of the connection's.
         ErrorKind::TokenRefused(refusal) => ProblemKind::MintedTokenRefused(refusal),
-        _ => ProblemKind::Request(error),
+        _ => ProblemKind::request(error),
     }
 }
 
-fn of_project(error: Error, slug: &str, role: &str) -> ProblemKind {
+fn of_project(error: AnyError, slug: &str, role: &str) -> ProblemKind {
     match error.kind {
         // Read in the source: no member of the project, a role that is not there, or
         // one with more rights than the connection's identity has in the project.
@@ -397,9 +425,9 @@ fn of_project(error: Error, slug: &str, role: &str) -> ProblemKind {
     }
 }
 
-fn of_managing(error: Error) -> ProblemKind {
+fn of_managing<R: Display>(error: Error<R>) -> ProblemKind {
     match error.kind {
         ErrorKind::Forbidden => ProblemKind::MayNotHandOff,
-        _ => ProblemKind::Request(error),
+        _ => ProblemKind::request(error),
     }
 }

@@ -618,7 +618,7 @@ impl Accepted {
 #[cfg(test)]
 mod tests {
     use infisical::{
-        Organization,
+        api::Organization,
         endpoint::{Endpoint, Tls},
     };
     use rand::{SeedableRng as _, rngs::StdRng};

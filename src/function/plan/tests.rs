@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use infisical::{
-    Organization,
+    api::Organization,
     endpoint::{Origin, Tls},
     secret::Password,
 };

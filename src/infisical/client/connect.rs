@@ -7,22 +7,25 @@
 use std::{
     collections::VecDeque,
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use hyper_util::client::proxy::matcher::Matcher;
 use prometheus_client::registry::Registry;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::pki_types::ServerName;
 use url::Url;
 
-use super::{Client, HttpExchange, tls};
+use super::{
+    Client, Connect,
+    exchange::{HttpExchange, Limits, Target},
+    resolve::Resolver,
+    tls,
+};
 use crate::{
-    Connect, Error, ErrorKind, Infisical,
-    address::is_forbidden,
     endpoint::{Endpoint, Origin, Tls},
+    error::{Error, ErrorKind},
     metrics::Requests,
 };
 
@@ -34,34 +37,6 @@ const KEPT_CLIENTS: usize = 32;
 /// default; a request must not meet it just then.
 const KEPT_CONNECTION: Duration = Duration::from_secs(4);
 
-/// How long things may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Until there is a connection, name resolution and TLS included.
-    pub connect: Duration,
-    /// From the start of a request to the last byte of its answer.
-    pub request: Duration,
-    /// The same for bootstrap.
-    pub bootstrap: Duration,
-}
-
-impl Limits {
-    /// Within a cluster a connection takes milliseconds; one lost packet is
-    /// sent again after one second, two after three.
-    pub const CONNECT: Duration = Duration::from_secs(5);
-    /// Recorded requests take well under a second; login hashes a password.
-    pub const REQUEST: Duration = Duration::from_secs(10);
-    /// Bootstrap makes keys and writes in several transactions, on a database
-    /// that has just started; giving up early is what loses its only answer.
-    pub const BOOTSTRAP: Duration = Duration::from_mins(1);
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { connect: Self::CONNECT, request: Self::REQUEST, bootstrap: Self::BOOTSTRAP }
-    }
-}
-
 /// What decides whether two endpoints can share connections.
 #[derive(Clone, PartialEq, Eq)]
 struct Settings {
@@ -71,16 +46,7 @@ struct Settings {
     host: Option<String>,
 }
 
-/// What requests are sent to.
-#[derive(Clone)]
-pub(super) struct Target {
-    /// What comes before the path.
-    pub(super) base: String,
-    /// The `Host`, where it is not that of the URL.
-    pub(super) host: Option<String>,
-}
-
-/// Makes [`HttpClient`](super::HttpClient)s.
+/// Makes clients that talk HTTP.
 pub struct Connector {
     limits: Limits,
     /// What its clients call themselves.
@@ -121,25 +87,6 @@ impl Connector {
         self.counted.register(registry);
     }
 
-    /// A client of the server at `endpoint`. No request is made.
-    ///
-    /// # Errors
-    /// The endpoint's TLS settings cannot be used.
-    pub fn client(&self, endpoint: &Endpoint) -> Result<super::HttpClient, Error> {
-        let fail = |what| Error::new("set up the connection", ErrorKind::InvalidTls(what));
-        let origin = endpoint.origin();
-        let tls = (origin.scheme() == "https").then(|| endpoint.tls().clone());
-        let mut settings = Settings { tls, direct: is_cluster_internal(origin), host: None };
-        let mut target = Target { base: origin.to_string(), host: None };
-        if let Some(base) = under_another_name(origin, &settings).map_err(fail)? {
-            target = Target { base, host: origin.as_str().strip_prefix("https://").map(str::to_owned) };
-            settings.host = Some(origin.host().trim_matches(['[', ']']).to_owned());
-            settings.direct = true;
-        }
-        let client = self.shared(&settings).map_err(fail)?;
-        Ok(Client::new(HttpExchange::new(client, target, self.limits, self.counted.clone())))
-    }
-
     fn shared(&self, settings: &Settings) -> Result<reqwest::Client, &'static str> {
         // A panic while the lock is held leaves a valid list behind.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,8 +103,19 @@ impl Connector {
 }
 
 impl Connect for Connector {
-    fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Infisical>, Error> {
-        Ok(Arc::new(self.client(endpoint)?))
+    fn connect(&self, endpoint: &Endpoint) -> Result<Client, Error> {
+        let fail = |what| Error::new("set up the connection", ErrorKind::InvalidTls(what));
+        let origin = endpoint.origin();
+        let tls = (origin.scheme() == "https").then(|| endpoint.tls().clone());
+        let mut settings = Settings { tls, direct: is_cluster_internal(origin), host: None };
+        let mut target = Target { base: origin.to_string(), host: None };
+        if let Some(base) = under_another_name(origin, &settings).map_err(fail)? {
+            target = Target { base, host: origin.as_str().strip_prefix("https://").map(str::to_owned) };
+            settings.host = Some(origin.host().trim_matches(['[', ']']).to_owned());
+            settings.direct = true;
+        }
+        let client = self.shared(&settings).map_err(fail)?;
+        Ok(Client::new(HttpExchange::new(client, target, self.limits, self.counted.clone())))
     }
 }
 
@@ -224,66 +182,12 @@ fn is_cluster_internal(origin: &Origin) -> bool {
     labels.len() == 1 || labels.iter().skip(2).any(|label| *label == "svc")
 }
 
-/// Why a name leads nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ResolveError {
-    /// It has no address.
-    #[error("the host name does not resolve")]
-    NotFound,
-    /// One of its addresses is one that credentials are never sent to.
-    #[error("the host resolves to a forbidden address")]
-    Forbidden,
-}
-
-/// The system's resolver, with an eye on what it finds. Checking the name
-/// beforehand would not do: it can change between the check and its use.
-///
-/// It is not asked for a host behind a proxy, which resolves names itself.
-struct Resolver {
-    /// What is looked up in place of the URL's host.
-    host: Option<String>,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let host = self.host.clone().unwrap_or_else(|| name.as_str().to_owned());
-        Box::pin(async move {
-            let found =
-                tokio::net::lookup_host((host.as_str(), 0)).await.map_err(|_| ResolveError::NotFound)?;
-            Ok(allowed(found)?)
-        })
-    }
-}
-
-/// All addresses, if none of them is forbidden and there is one.
-fn allowed(found: impl Iterator<Item = SocketAddr>) -> Result<Addrs, ResolveError> {
-    let addresses: Vec<_> = found.collect();
-    if addresses.is_empty() {
-        return Err(ResolveError::NotFound);
-    }
-    if addresses.iter().any(|address| is_forbidden(address.ip())) {
-        return Err(ResolveError::Forbidden);
-    }
-    Ok(Box::new(addresses.into_iter()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn endpoint(url: &str, tls: Tls) -> Endpoint {
         Endpoint::new(Origin::parse(url).unwrap(), tls)
-    }
-
-    #[test]
-    fn a_name_with_one_forbidden_address_is_refused_whole() {
-        let addresses = |texts: &[&str]| {
-            let parsed: Vec<SocketAddr> = texts.iter().map(|text| text.parse().unwrap()).collect();
-            allowed(parsed.into_iter()).map(Iterator::count)
-        };
-        assert_eq!(addresses(&["10.0.0.1:0", "[::1]:0"]), Ok(2));
-        assert_eq!(addresses(&["10.0.0.1:0", "169.254.169.254:0"]), Err(ResolveError::Forbidden));
-        assert_eq!(addresses(&[]), Err(ResolveError::NotFound));
     }
 
     #[test]
@@ -310,13 +214,13 @@ mod tests {
         let connector = Connector::default();
         let skip = Tls { insecure_skip_verify: true, ..Tls::default() };
         for url in ["https://a.example.org", "https://b.example.org"] {
-            connector.client(&endpoint(url, skip.clone())).unwrap();
+            connector.connect(&endpoint(url, skip.clone())).unwrap();
         }
         assert_eq!(connector.kept.lock().unwrap().len(), 1);
         for number in 0..2 * KEPT_CLIENTS {
             let server_name = Some(format!("n{number}.example.org"));
             connector
-                .client(&endpoint("https://a.example.org", Tls { server_name, ..skip.clone() }))
+                .connect(&endpoint("https://a.example.org", Tls { server_name, ..skip.clone() }))
                 .unwrap();
         }
         assert_eq!(connector.kept.lock().unwrap().len(), KEPT_CLIENTS);
@@ -340,7 +244,7 @@ mod tests {
         ];
         for (name, tls) in table {
             let error =
-                Connector::default().client(&endpoint("https://a.example.org", tls)).map(drop).unwrap_err();
+                Connector::default().connect(&endpoint("https://a.example.org", tls)).map(drop).unwrap_err();
             assert!(matches!(error.kind, ErrorKind::InvalidTls(_)), "{name}: {error}");
             assert!(!error.to_string().contains("marker"), "{name}: {error}");
         }
@@ -349,6 +253,6 @@ mod tests {
     #[test]
     fn http_needs_no_certificates() {
         let tls = Tls { ca_bundle: Some("not PEM".to_owned()), ..Tls::default() };
-        Connector::default().client(&endpoint("http://infisical:8080", tls)).unwrap();
+        Connector::default().connect(&endpoint("http://infisical:8080", tls)).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! The one door out: sends a request over HTTP and reads the answer.
 //!
-//! Connections, time limits and TLS are set up in `connect`; what requests and
-//! answers mean is in `request` and `answer`. A failure to get an answer is
+//! Connections and TLS are set up in `connect`; what requests and answers mean is in
+//! `request` and `answer`. A failure to get an answer is
 //! told apart here, by type and never by text.
 
 use std::{error::Error as StdError, io, time::Duration};
@@ -14,12 +14,53 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{
-    Exchange, Limits, Operation, Request, Response,
-    connect::{ResolveError, Target},
+    Exchange, Request, Response,
     decoding::{TOO_LARGE, decoded},
+    resolve::ResolveError,
     tls,
 };
-use crate::{ErrorKind, error::Transport, metrics::Requests};
+use crate::{
+    error::{ErrorKind, Transport},
+    metrics::Requests,
+    route::Method,
+};
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Until there is a connection, name resolution and TLS included.
+    pub connect: Duration,
+    /// From the start of a request to the last byte of its answer.
+    pub request: Duration,
+    /// The same for bootstrap.
+    pub bootstrap: Duration,
+}
+
+impl Limits {
+    /// Within a cluster a connection takes milliseconds; one lost packet is
+    /// sent again after one second, two after three.
+    pub const CONNECT: Duration = Duration::from_secs(5);
+    /// Recorded requests take well under a second; login hashes a password.
+    pub const REQUEST: Duration = Duration::from_secs(10);
+    /// Bootstrap makes keys and writes in several transactions, on a database
+    /// that has just started; giving up early is what loses its only answer.
+    pub const BOOTSTRAP: Duration = Duration::from_mins(1);
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Self::CONNECT, request: Self::REQUEST, bootstrap: Self::BOOTSTRAP }
+    }
+}
+
+/// What requests are sent to.
+#[derive(Clone)]
+pub(super) struct Target {
+    /// What comes before the path.
+    pub(super) base: String,
+    /// The `Host`, where it is not that of the URL.
+    pub(super) host: Option<String>,
+}
 
 /// Sends requests to one server.
 #[derive(Clone)]
@@ -34,51 +75,19 @@ impl HttpExchange {
     pub(super) fn new(client: reqwest::Client, target: Target, limits: Limits, counted: Requests) -> Self {
         Self { client, target, limits, counted }
     }
-
-    fn limit(&self, operation: Operation) -> Duration {
-        match operation {
-            Operation::Bootstrap => self.limits.bootstrap,
-            Operation::Status
-            | Operation::Config
-            | Operation::Login
-            | Operation::Organizations
-            | Operation::SelectOrganization
-            | Operation::AdminIdentities
-            | Operation::MintToken
-            | Operation::ListTokens
-            | Operation::RevokeToken
-            | Operation::RenewToken
-            | Operation::IdentityDetails
-            | Operation::InstanceAdmin
-            | Operation::Identities
-            | Operation::CreateIdentity
-            | Operation::DeleteIdentity
-            | Operation::UniversalAuth
-            | Operation::AttachUniversalAuth
-            | Operation::CreateClientSecret
-            | Operation::ListClientSecrets
-            | Operation::RevokeClientSecret
-            | Operation::Project
-            | Operation::ProjectMembership
-            | Operation::AddToProject
-            | Operation::UniversalAuthLogin
-            | Operation::EndToken
-            | Operation::RevokeInstanceAdmin => self.limits.request,
-        }
-    }
 }
 
 #[async_trait]
 impl Exchange for HttpExchange {
     async fn send(&self, request: Request) -> Result<Response, ErrorKind> {
-        let (operation, started) = (request.operation, Instant::now());
+        let (method, route, started) = (request.method, request.route, Instant::now());
         let answer = self.ask(request).await;
         let status = match &answer {
             Ok(response) => Some(response.status),
             Err(ErrorKind::NotInfisical { status, .. }) => Some(*status),
             Err(_) => None,
         };
-        self.counted.observe(operation, status, started.elapsed());
+        self.counted.observe(method, route, status, started.elapsed());
         answer
     }
 }
@@ -86,8 +95,13 @@ impl Exchange for HttpExchange {
 impl HttpExchange {
     async fn ask(&self, request: Request) -> Result<Response, ErrorKind> {
         let url = format!("{}{}", self.target.base, request.path);
-        let mut builder =
-            self.client.request(request.operation.method(), url).timeout(self.limit(request.operation));
+        let method = match request.method {
+            Method::Get => http::Method::GET,
+            Method::Post => http::Method::POST,
+            Method::Delete => http::Method::DELETE,
+        };
+        let limit = if request.takes_long { self.limits.bootstrap } else { self.limits.request };
+        let mut builder = self.client.request(method, url).timeout(limit);
         if let Some(host) = &self.target.host {
             builder = builder.header(HOST, host);
         }
@@ -100,7 +114,7 @@ impl HttpExchange {
         }
         #[expect(clippy::disallowed_methods, reason = "the one door")]
         let answer = builder.send().await.map_err(|error| no_answer(&error))?;
-        read(answer, request.operation.longest_answer()).await
+        read(answer, request.longest_answer).await
     }
 }
 

@@ -7,6 +7,10 @@ use std::time::Duration;
 use fake_infisical::Variant;
 use infisical::{
     Connect as _,
+    api::{
+        Bootstrap, ListAdminIdentities, ListOrganizations, Login, MintToken, ReadConfig, SelectOrganization,
+        VerifyToken,
+    },
     client::Connector,
     endpoint::{Endpoint, Origin, Tls},
     secret::{Credentials, Email, Password},
@@ -65,17 +69,21 @@ pub(crate) async fn alone(variant: Variant) -> Duration {
     let email = Email::parse("platform@example.org").expect("an email");
     let admin = Credentials { email, password: Password::new("marker-password-of-the-measurement") };
     let begin = now();
-    server.config().await.expect("the fake answers");
-    let token = server.bootstrap(&admin, "figure").await.expect("the fake is new").token;
-    if server.identity_details(&token).await.is_ok() {
+    server.send(&ReadConfig).await.expect("the fake answers");
+    let bootstrap = Bootstrap { admin: &admin, organization: "figure" };
+    let token = server.send(&bootstrap).await.expect("the fake is new").token;
+    if server.send(&VerifyToken { token: &token }).await.is_ok() {
         return begin.elapsed();
     }
-    let session = server.login(&admin).await.expect("the admin logs in");
-    let organizations = server.organizations(&session).await.expect("the admin has an organization");
-    let session =
-        server.select_organization(&session, &organizations[0].id).await.expect("it can be selected").token;
-    let identities = server.admin_identities(&session).await.expect("the admin sees identities");
-    let minted = server.mint_token(&session, &identities[0].id, "figure").await.expect("a token is minted");
-    server.identity_details(&minted.token).await.expect("a minted token works");
+    let session = server.send(&Login { admin: &admin }).await.expect("the admin logs in");
+    let list = ListOrganizations { session: &session };
+    let organizations = server.send(&list).await.expect("the admin has an organization");
+    let select = SelectOrganization { session: &session, organization_id: &organizations[0].id };
+    let session = server.send(&select).await.expect("it can be selected").token;
+    let list = ListAdminIdentities { session: &session, offset: 0 };
+    let identities = server.send_pages(&list).await.expect("the admin sees identities");
+    let mint = MintToken { session: &session, identity_id: &identities[0].id, name: "figure" };
+    let minted = server.send(&mint).await.expect("a token is minted");
+    server.send(&VerifyToken { token: &minted.token }).await.expect("a minted token works");
     begin.elapsed()
 }

@@ -5,11 +5,12 @@
 //! set up. What a Secret says of an identity is no proof, since who may write there is
 //! not who may choose. Proof is that this process saw bootstrap make it, or that the
 //! admin's credentials are let in, the server lists it by the name that bootstrap gives,
-//! and the admin is in its organization: the generated password is one that nobody has set but our own bootstrap, and
-//! who supplies credentials has said whose instance it is.
+//! and the admin is in its organization: the generated password is one that nobody has set
+//! but our own bootstrap, and who supplies credentials has said whose instance it is.
 
 use infisical::{
     Error, ErrorKind,
+    api::{ListAdminIdentities, ListOrganizations, Login as LogIn, SelectOrganization, VerifyToken},
     secret::{Credentials, UserToken},
 };
 
@@ -39,7 +40,8 @@ impl Run<'_> {
     }
 
     async fn log_in(&mut self, admin: &Credentials) -> Result<UserToken, ProblemKind> {
-        let result = self.infisical.login(admin).await.map_err(|error| login_problem(admin, error));
+        let result = self.infisical.send(&LogIn { admin }).await;
+        let result = result.map_err(|error| login_problem(admin, error));
         let problem = |kind: &ProblemKind| Problem::new(self.work.endpoint.origin(), kind.clone());
         self.outcome.login = match &result {
             Ok(_) => Some(Ok(())),
@@ -56,18 +58,21 @@ impl Run<'_> {
     /// its organization: where our bootstrap was cut off and somebody else's came after, there
     /// are two of that name.
     async fn is_listed(&self, session: &UserToken, identity: &str) -> Result<bool, ProblemKind> {
-        let own = self.infisical.identity_details(&self.work.token).await.map_err(ProblemKind::Request)?;
-        let organizations = self.infisical.organizations(session).await.map_err(ProblemKind::Request)?;
+        let token = &self.work.token;
+        let own = self.infisical.send(&VerifyToken { token }).await.map_err(ProblemKind::request)?;
+        let organizations = self.infisical.send(&ListOrganizations { session }).await;
+        let organizations = organizations.map_err(ProblemKind::request)?;
         if organizations.iter().all(|organization| organization.id != own.id) {
             return Ok(false);
         }
         for organization in organizations {
-            let selected = self.infisical.select_organization(session, &organization.id).await;
-            let selected = selected.map_err(ProblemKind::Request)?;
+            let select = SelectOrganization { session, organization_id: &organization.id };
+            let selected = self.infisical.send(&select).await.map_err(ProblemKind::request)?;
             if selected.mfa_required {
                 continue;
             }
-            let listed = self.infisical.admin_identities(&selected.token).await.map_err(of_listing)?;
+            let list = ListAdminIdentities { session: &selected.token, offset: 0 };
+            let listed = self.infisical.send_pages(&list).await.map_err(of_listing)?;
             return Ok(listed
                 .iter()
                 .any(|listed| listed.id == identity && listed.name == BOOTSTRAP_IDENTITY));
@@ -79,6 +84,6 @@ impl Run<'_> {
 fn of_listing(error: Error) -> ProblemKind {
     match error.kind {
         ErrorKind::Forbidden => ProblemKind::RightKept(RightKept::Unknown),
-        _ => ProblemKind::Request(error),
+        _ => ProblemKind::request(error),
     }
 }

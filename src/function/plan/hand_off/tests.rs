@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use infisical::{Organization, endpoint::Origin, secret::ClientSecret};
+use infisical::{api::Organization, endpoint::Origin, secret::ClientSecret};
 
 use super::*;
 use crate::{

@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    super::{identities, wire},
-    *,
-};
+use super::*;
 use crate::{
-    AdminIdentity, Bootstrapped, Config, ListedToken, MintedToken, Organization, SelectedOrganization,
-    Status,
-    secret::{AccessToken, ClientSecret, UserToken},
+    api::{
+        AdminIdentity, AttachUniversalAuth, Bootstrap, BootstrapRefusal, Bootstrapped, CheckInstanceAdmin,
+        ClientLogin, ClientLoginRefusal, Config, CreateClientSecret, CreateIdentity, FindProject,
+        ListAdminIdentities, ListOrganizations, ListTokens, ListedToken, Login, LoginRefusal, MintToken,
+        MintedToken, NoSuchProject, NotAMember, NotAttached, NotInstanceAdmin, Organization, ReadConfig,
+        ReadProjectMembership, ReadStatus, ReadUniversalAuth, RenewToken, RevokeInstanceAdmin, RevokeToken,
+        SelectOrganization, SelectRefusal, SelectedOrganization, Status, VerifyToken,
+    },
+    error::TokenRefusal,
+    route::Method,
+    secret::{AccessToken, ClientSecret, Credentials, Email, Password, UniversalAuth, UserToken},
 };
 
 const STRICT: &str = include_str!("../../../../tests/fixtures/exchanges/strict.json");
@@ -45,63 +50,133 @@ enum Read {
     ClientSecret(ClientSecret),
 }
 
-fn read(operation: Operation, response: &Response) -> Result<Read, ErrorKind> {
-    match operation {
-        Operation::Status => decode::<wire::Status>(operation, response).map(|a| Read::Status(a.into())),
-        Operation::Config => {
-            decode::<wire::ConfigAnswer>(operation, response).map(|a| Read::Config(a.into()))
+/// A route, and how its answer is read.
+struct Reads {
+    method: Method,
+    path: &'static str,
+    read: Box<dyn Fn(&Response) -> Result<Read, ErrorKind<String>>>,
+}
+
+fn reads<R: Route + 'static>(route: R, read: fn(R::Answer) -> Read) -> Reads {
+    let in_words = |kind| crate::Error::new(R::WHAT, kind).in_words().kind;
+    let read = move |response: &Response| decode(&route, response).map(read).map_err(in_words);
+    Reads { method: R::METHOD, path: R::PATH, read: Box::new(read) }
+}
+
+/// The routes of the tables, with arguments that make no difference to an answer.
+struct Routes {
+    admin: &'static Credentials,
+    session: &'static UserToken,
+    token: &'static AccessToken,
+    login: &'static UniversalAuth,
+}
+
+const ID: &str = "87266607-1f58-44e4-86bc-c39f76c96dbe";
+
+impl Routes {
+    fn new() -> Self {
+        let email = Email::parse("admin@example.org").unwrap();
+        let admin = Credentials { email, password: Password::new("marker-password") };
+        let login =
+            UniversalAuth { client_id: ID.to_owned(), client_secret: ClientSecret::new("marker-secret") };
+        Self {
+            admin: Box::leak(Box::new(admin)),
+            session: Box::leak(Box::new(UserToken::new("marker-session"))),
+            token: Box::leak(Box::new(AccessToken::new("marker-token"))),
+            login: Box::leak(Box::new(login)),
         }
-        Operation::Bootstrap => {
-            decode::<wire::BootstrapAnswer>(operation, response).map(|a| Read::Bootstrapped(a.into()))
-        }
-        Operation::Login => {
-            decode::<wire::LoginAnswer>(operation, response).map(|a| Read::Session(a.access_token))
-        }
-        Operation::Organizations => {
-            decode::<wire::Organizations>(operation, response).map(|a| Read::Organizations(a.into()))
-        }
-        Operation::SelectOrganization => {
-            decode::<wire::SelectAnswer>(operation, response).map(|a| Read::Selected(a.into()))
-        }
-        Operation::AdminIdentities => {
-            decode::<wire::AdminIdentities>(operation, response).map(|a| Read::Identities(a.into()))
-        }
-        Operation::InstanceAdmin => decode::<serde::de::IgnoredAny>(operation, response).map(|_| Read::Done),
-        Operation::MintToken => {
-            decode::<wire::MintAnswer>(operation, response).map(|a| Read::Minted(a.into()))
-        }
-        Operation::ListTokens => decode::<wire::Tokens>(operation, response).map(|a| Read::Tokens(a.into())),
-        Operation::RevokeToken => decode::<wire::Done>(operation, response).map(|_| Read::Done),
-        Operation::RenewToken => {
-            decode::<wire::RenewAnswer>(operation, response).map(|a| Read::Renewed(a.access_token))
-        }
-        Operation::IdentityDetails => {
-            decode::<wire::DetailsAnswer>(operation, response).map(|a| Read::Details(a.into()))
-        }
-        Operation::Project => {
-            decode::<identities::ProjectAnswer>(operation, response).map(|a| Read::Id(a.id))
-        }
-        Operation::CreateIdentity => {
-            decode::<identities::CreateIdentityAnswer>(operation, response).map(|a| Read::Id(a.identity.id))
-        }
-        Operation::UniversalAuth | Operation::AttachUniversalAuth => {
-            decode::<identities::UniversalAuthAnswer>(operation, response)
-                .map(|a| Read::Id(a.identity_universal_auth.client_id))
-        }
-        Operation::CreateClientSecret => decode::<identities::ClientSecretAnswer>(operation, response)
-            .map(|a| Read::ClientSecret(a.client_secret)),
-        Operation::UniversalAuthLogin => {
-            decode::<identities::LoginAnswer>(operation, response).map(|a| Read::Renewed(a.access_token))
-        }
-        Operation::Identities
-        | Operation::DeleteIdentity
-        | Operation::ListClientSecrets
-        | Operation::RevokeClientSecret
-        | Operation::ProjectMembership
-        | Operation::AddToProject
-        | Operation::EndToken
-        | Operation::RevokeInstanceAdmin => decode::<wire::Done>(operation, response).map(|_| Read::Done),
     }
+
+    fn status(&self) -> Reads {
+        reads(ReadStatus, Read::Status)
+    }
+
+    fn config(&self) -> Reads {
+        reads(ReadConfig, Read::Config)
+    }
+
+    fn bootstrap(&self) -> Reads {
+        reads(Bootstrap { admin: self.admin, organization: "Acme" }, Read::Bootstrapped)
+    }
+
+    fn login(&self) -> Reads {
+        reads(Login { admin: self.admin }, Read::Session)
+    }
+
+    fn organizations(&self) -> Reads {
+        reads(ListOrganizations { session: self.session }, Read::Organizations)
+    }
+
+    fn select(&self) -> Reads {
+        reads(SelectOrganization { session: self.session, organization_id: ID }, Read::Selected)
+    }
+
+    fn admin_identities(&self) -> Reads {
+        reads(ListAdminIdentities { session: self.session, offset: 0 }, Read::Identities)
+    }
+
+    fn instance_admin(&self) -> Reads {
+        reads(CheckInstanceAdmin { token: self.token }, |()| Read::Done)
+    }
+
+    fn mint(&self) -> Reads {
+        reads(MintToken { session: self.session, identity_id: ID, name: "name" }, Read::Minted)
+    }
+
+    fn list_tokens(&self) -> Reads {
+        reads(ListTokens { session: self.session, identity_id: ID, offset: 0 }, Read::Tokens)
+    }
+
+    fn revoke_token(&self) -> Reads {
+        reads(RevokeToken { session: self.session, token_id: ID }, |()| Read::Done)
+    }
+
+    fn renew(&self) -> Reads {
+        reads(RenewToken { token: self.token }, Read::Renewed)
+    }
+
+    fn verify(&self) -> Reads {
+        reads(VerifyToken { token: self.token }, Read::Details)
+    }
+
+    fn create_identity(&self) -> Reads {
+        let route = CreateIdentity { token: self.token, organization_id: ID, name: "name", role: "admin" };
+        reads(route, Read::Id)
+    }
+
+    fn universal_auth(&self) -> Reads {
+        reads(ReadUniversalAuth { token: self.token, identity_id: ID }, Read::Id)
+    }
+
+    fn attach(&self) -> Reads {
+        reads(AttachUniversalAuth { token: self.token, identity_id: ID }, Read::Id)
+    }
+
+    fn client_secret(&self) -> Reads {
+        let route = CreateClientSecret { token: self.token, identity_id: ID, description: "name" };
+        reads(route, |created| Read::ClientSecret(created.client_secret))
+    }
+
+    fn client_login(&self) -> Reads {
+        reads(ClientLogin { login: self.login }, Read::Renewed)
+    }
+
+    fn project(&self) -> Reads {
+        reads(FindProject { token: self.token, slug: "payments" }, Read::Id)
+    }
+
+    fn membership(&self) -> Reads {
+        reads(ReadProjectMembership { token: self.token, project_id: ID, identity_id: ID }, |()| Read::Done)
+    }
+
+    fn revoke_instance_admin(&self) -> Reads {
+        reads(RevokeInstanceAdmin { token: self.token, identity_id: ID }, |()| Read::Done)
+    }
+}
+
+/// What only one route refuses for.
+fn own(refusal: impl std::fmt::Display) -> ErrorKind<String> {
+    ErrorKind::Refused(refusal.to_string())
 }
 
 fn recorded() -> BTreeMap<String, Value> {
@@ -133,7 +208,7 @@ fn token_in(exchange: &Value, pointer: &str) -> String {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn every_recorded_answer_is_read_as_what_it_means() {
-    use Operation as O;
+    let it = Routes::new();
     let all = recorded();
     let access = |name: &str, pointer: &str| AccessToken::new(token_in(&all[name], pointer));
     let user = |name: &str, pointer: &str| UserToken::new(token_in(&all[name], pointer));
@@ -165,49 +240,53 @@ fn every_recorded_answer_is_read_as_what_it_means() {
         max_access_token_ttl: Some(Duration::from_hours(90 * 24)),
         date: "2026-11-23T21:53:48.895Z".parse().ok(),
     };
-    let table: Vec<(&str, Operation, Result<Read, ErrorKind>)> = vec![
-        ("strict status", O::Status, Ok(Read::Status(status))),
-        ("strict config-uninitialized", O::Config, config(false)),
-        ("strict config-initialized", O::Config, config(true)),
-        ("strict bootstrap-missing-fields", O::Bootstrap, invalid(&["email", "organization", "password"])),
-        ("strict bootstrap-invalid-email", O::Bootstrap, invalid(&["email"])),
-        ("strict bootstrap-malformed-json", O::Bootstrap, failed()),
+    let table: Vec<(&str, Reads, Result<Read, ErrorKind<String>>)> = vec![
+        ("strict status", it.status(), Ok(Read::Status(status))),
+        ("strict config-uninitialized", it.config(), config(false)),
+        ("strict config-initialized", it.config(), config(true)),
+        ("strict bootstrap-missing-fields", it.bootstrap(), invalid(&["email", "organization", "password"])),
+        ("strict bootstrap-invalid-email", it.bootstrap(), invalid(&["email"])),
+        ("strict bootstrap-malformed-json", it.bootstrap(), failed()),
         (
             "strict bootstrap-ok",
-            O::Bootstrap,
+            it.bootstrap(),
             Ok(Read::Bootstrapped(Bootstrapped {
                 organization: strict_acme(),
                 identity_id: identity.to_owned(),
                 token: access("strict bootstrap-ok", "/identity/credentials/token"),
             })),
         ),
-        ("strict bootstrap-again-same-body", O::Bootstrap, Err(ErrorKind::AlreadySetUp)),
-        ("strict bootstrap-again-other-email", O::Bootstrap, Err(ErrorKind::AlreadySetUp)),
-        ("strict bootstrap-partial-user-exists", O::Bootstrap, Err(ErrorKind::UserAlreadyExists)),
-        ("strict bootstrap-race-same-email", O::Bootstrap, failed()),
-        ("strict verify-bootstrap-token", O::IdentityDetails, refused(TokenRefusal::ExceededMaxAge)),
-        ("strict renew-bootstrap-token", O::RenewToken, refused(TokenRefusal::ExceededMaxAge)),
-        ("strict login-unknown-user", O::Login, Err(ErrorKind::InvalidCredentials)),
-        ("strict login-wrong-password", O::Login, Err(ErrorKind::InvalidCredentials)),
-        ("strict login-ok", O::Login, Ok(Read::Session(user("strict login-ok", "/accessToken")))),
-        ("strict admin-identities-without-organization", O::AdminIdentities, refused(TokenRefusal::Other)),
-        ("strict list-organizations", O::Organizations, Ok(Read::Organizations(vec![strict_acme()]))),
-        ("strict list-organizations-as-identity", O::Organizations, Err(ErrorKind::Forbidden)),
+        ("strict bootstrap-again-same-body", it.bootstrap(), Err(own(BootstrapRefusal::AlreadySetUp))),
+        ("strict bootstrap-again-other-email", it.bootstrap(), Err(own(BootstrapRefusal::AlreadySetUp))),
+        (
+            "strict bootstrap-partial-user-exists",
+            it.bootstrap(),
+            Err(own(BootstrapRefusal::UserAlreadyExists)),
+        ),
+        ("strict bootstrap-race-same-email", it.bootstrap(), failed()),
+        ("strict verify-bootstrap-token", it.verify(), refused(TokenRefusal::ExceededMaxAge)),
+        ("strict renew-bootstrap-token", it.renew(), refused(TokenRefusal::ExceededMaxAge)),
+        ("strict login-unknown-user", it.login(), Err(own(LoginRefusal::InvalidCredentials))),
+        ("strict login-wrong-password", it.login(), Err(own(LoginRefusal::InvalidCredentials))),
+        ("strict login-ok", it.login(), Ok(Read::Session(user("strict login-ok", "/accessToken")))),
+        ("strict admin-identities-without-organization", it.admin_identities(), refused(TokenRefusal::Other)),
+        ("strict list-organizations", it.organizations(), Ok(Read::Organizations(vec![strict_acme()]))),
+        ("strict list-organizations-as-identity", it.organizations(), Err(ErrorKind::Forbidden)),
         (
             "strict select-organization",
-            O::SelectOrganization,
+            it.select(),
             Ok(Read::Selected(SelectedOrganization {
                 token: user("strict select-organization", "/token"),
                 mfa_required: false,
             })),
         ),
-        ("strict admin-identities", O::AdminIdentities, identities()),
-        ("strict admin-identities-with-minted-token", O::InstanceAdmin, Ok(Read::Done)),
-        ("strict escalation-refused-admin-api", O::InstanceAdmin, Err(ErrorKind::Forbidden)),
-        ("strict admin-api-after-revoke", O::InstanceAdmin, Err(ErrorKind::Forbidden)),
+        ("strict admin-identities", it.admin_identities(), identities()),
+        ("strict admin-identities-with-minted-token", it.instance_admin(), Ok(Read::Done)),
+        ("strict escalation-refused-admin-api", it.instance_admin(), Err(ErrorKind::Forbidden)),
+        ("strict admin-api-after-revoke", it.instance_admin(), Err(ErrorKind::Forbidden)),
         (
             "strict list-tokens",
-            O::ListTokens,
+            it.list_tokens(),
             Ok(Read::Tokens(vec![ListedToken {
                 id: "35852507-6bec-4a3a-a996-faa3f2cc00ff".to_owned(),
                 name: "Instance Admin Token".to_owned(),
@@ -215,30 +294,26 @@ fn every_recorded_answer_is_read_as_what_it_means() {
                 revoked: false,
             }])),
         ),
-        (
-            "strict mint-token",
-            O::MintToken,
-            minted("strict mint-token", "3c3165d0-67ec-4929-b244-b83086bc215e"),
-        ),
+        ("strict mint-token", it.mint(), minted("strict mint-token", "3c3165d0-67ec-4929-b244-b83086bc215e")),
         (
             "strict mint-token-2",
-            O::MintToken,
+            it.mint(),
             minted("strict mint-token-2", "fde0db06-7383-42f7-a9e9-39fc1be66d68"),
         ),
-        ("strict escalation-refused-mint", O::MintToken, Err(ErrorKind::Forbidden)),
+        ("strict escalation-refused-mint", it.mint(), Err(ErrorKind::Forbidden)),
         (
             "strict create-identity",
-            O::CreateIdentity,
+            it.create_identity(),
             Ok(Read::Id("9f91da01-5c78-49b1-9949-73354737126c".to_owned())),
         ),
         (
             "strict attach-universal-auth",
-            O::AttachUniversalAuth,
+            it.attach(),
             Ok(Read::Id("44464bef-a646-49c0-96f1-17685cc2bf97".to_owned())),
         ),
         (
             "strict create-client-secret",
-            O::CreateClientSecret,
+            it.client_secret(),
             Ok(Read::ClientSecret(ClientSecret::new(token_in(
                 &recorded()["strict create-client-secret"],
                 "/clientSecret",
@@ -246,48 +321,44 @@ fn every_recorded_answer_is_read_as_what_it_means() {
         ),
         (
             "strict universal-auth-login",
-            O::UniversalAuthLogin,
+            it.client_login(),
             Ok(Read::Renewed(access("strict universal-auth-login", "/accessToken"))),
         ),
-        ("strict revoke-instance-admin", O::RevokeInstanceAdmin, Ok(Read::Done)),
-        ("strict revoke-instance-admin-again", O::RevokeInstanceAdmin, Err(ErrorKind::NotInstanceAdmin)),
-        ("strict verify-minted-token", O::IdentityDetails, Ok(Read::Details(strict_acme()))),
+        ("strict revoke-instance-admin", it.revoke_instance_admin(), Ok(Read::Done)),
+        ("strict revoke-instance-admin-again", it.revoke_instance_admin(), Err(own(NotInstanceAdmin))),
+        ("strict verify-minted-token", it.verify(), Ok(Read::Details(strict_acme()))),
         (
             "strict renew-minted-token",
-            O::RenewToken,
+            it.renew(),
             Ok(Read::Renewed(access("strict renew-minted-token", "/accessToken"))),
         ),
-        ("strict revoke-token", O::RevokeToken, Ok(Read::Done)),
-        ("strict verify-revoked-token", O::IdentityDetails, refused(TokenRefusal::Revoked)),
-        ("strict verify-malformed-token", O::IdentityDetails, refused(TokenRefusal::Malformed)),
-        ("strict verify-no-token", O::IdentityDetails, refused(TokenRefusal::Other)),
+        ("strict revoke-token", it.revoke_token(), Ok(Read::Done)),
+        ("strict verify-revoked-token", it.verify(), refused(TokenRefusal::Revoked)),
+        ("strict verify-malformed-token", it.verify(), refused(TokenRefusal::Malformed)),
+        ("strict verify-no-token", it.verify(), refused(TokenRefusal::Other)),
         (
             "lenient bootstrap-ok",
-            O::Bootstrap,
+            it.bootstrap(),
             Ok(Read::Bootstrapped(Bootstrapped {
                 organization: lenient_acme(),
                 identity_id: "ec7688e3-e893-42d6-8741-f95322ea0fc2".to_owned(),
                 token: access("lenient bootstrap-ok", "/identity/credentials/token"),
             })),
         ),
-        ("lenient verify-bootstrap-token", O::IdentityDetails, Ok(Read::Details(lenient_acme()))),
+        ("lenient verify-bootstrap-token", it.verify(), Ok(Read::Details(lenient_acme()))),
         (
             "lenient renew-bootstrap-token",
-            O::RenewToken,
+            it.renew(),
             Ok(Read::Renewed(access("lenient renew-bootstrap-token", "/accessToken"))),
         ),
-        (
-            "lenient self-mint",
-            O::MintToken,
-            minted("lenient self-mint", "05c83f0f-81ee-499a-aa41-38532749ad27"),
-        ),
-        ("lenient verify-expired-token", O::IdentityDetails, refused(TokenRefusal::Expired)),
-        ("lenient renew-expired-token", O::RenewToken, refused(TokenRefusal::Expired)),
+        ("lenient self-mint", it.mint(), minted("lenient self-mint", "05c83f0f-81ee-499a-aa41-38532749ad27")),
+        ("lenient verify-expired-token", it.verify(), refused(TokenRefusal::Expired)),
+        ("lenient renew-expired-token", it.renew(), refused(TokenRefusal::Expired)),
     ];
     let mut unaccounted: Vec<&str> = all.keys().map(String::as_str).collect();
-    for (name, operation, expected) in &table {
-        assert_route(name, *operation, &all[*name]);
-        assert_eq!(&read(*operation, &response_of(&all[*name])), expected, "{name}");
+    for (name, route, expected) in &table {
+        assert_route(name, route, &all[*name]);
+        assert_eq!(&(route.read)(&response_of(&all[*name])), expected, "{name}");
         unaccounted.retain(|left| left != name);
     }
     unaccounted.sort_unstable();
@@ -297,11 +368,11 @@ fn every_recorded_answer_is_read_as_what_it_means() {
 }
 
 /// The row reads the answer as that of the route that gave it.
-fn assert_route(name: &str, operation: Operation, exchange: &Value) {
+fn assert_route(name: &str, route: &Reads, exchange: &Value) {
     let path = exchange["request"]["path"].as_str().unwrap().split('?').next().unwrap();
-    let (before, after) = operation.template().split_once("{id}").unwrap_or((operation.template(), ""));
+    let (before, after) = route.path.split_once("{id}").unwrap_or((route.path, ""));
     assert!(path.starts_with(before) && path.ends_with(after), "{name}: {path}");
-    assert_eq!(exchange["request"]["method"], operation.method().as_str(), "{name}");
+    assert_eq!(exchange["request"]["method"], route.method.as_str(), "{name}");
 }
 
 fn json_answer(status: u16, error: &str, message: &str) -> Response {
@@ -316,48 +387,74 @@ fn json_answer(status: u16, error: &str, message: &str) -> Response {
 
 #[test]
 fn refusals_that_are_not_recorded_are_told_apart_as_the_source_words_them() {
-    use Operation as O;
+    let it = Routes::new();
     let captcha = "Accomplish the required captcha by logging in via Web";
     let locked = "User is locked due to multiple failed login attempts. An email has been sent to you";
     let table = [
-        ("captcha", O::Login, json_answer(400, "Captcha Required", captcha), ErrorKind::CaptchaRequired),
+        (
+            "captcha",
+            it.login(),
+            json_answer(400, "Captcha Required", captcha),
+            own(LoginRefusal::CaptchaRequired),
+        ),
         (
             "password login off",
-            O::Login,
+            it.login(),
             json_answer(400, "BadRequest", "Login with email is disabled by administrator."),
-            ErrorKind::PasswordLoginDisabled,
+            own(LoginRefusal::PasswordLoginDisabled),
         ),
-        ("locked", O::Login, json_answer(403, "UserLocked", locked), ErrorKind::UserLocked),
-        ("locked, 2024", O::Login, json_answer(401, "User Locked", locked), ErrorKind::UserLocked),
+        ("locked", it.login(), json_answer(403, "UserLocked", locked), own(LoginRefusal::UserLocked)),
+        ("locked, 2024", it.login(), json_answer(401, "User Locked", locked), own(LoginRefusal::UserLocked)),
         (
             "locked, second factor",
-            O::SelectOrganization,
+            it.select(),
             json_answer(403, "UserLocked", locked),
-            ErrorKind::UserLocked,
+            own(SelectRefusal::UserLocked),
         ),
-        ("another 400", O::Login, json_answer(400, "BadRequest", "?"), ErrorKind::Unexpected { status: 400 }),
+        (
+            "another 400",
+            it.login(),
+            json_answer(400, "BadRequest", "?"),
+            ErrorKind::Unexpected { status: 400 },
+        ),
         (
             "single sign-on",
-            O::SelectOrganization,
+            it.select(),
             json_answer(400, "BadRequest", "Login with the auth method required by your organization."),
-            ErrorKind::PasswordLoginDisabled,
+            own(SelectRefusal::PasswordLoginDisabled),
         ),
         (
             "expired session",
-            O::MintToken,
+            it.mint(),
             json_answer(403, "TokenError", "Your token has expired. Please re-authenticate."),
             ErrorKind::TokenRefused(TokenRefusal::Expired),
         ),
         (
             "forged",
-            O::IdentityDetails,
+            it.verify(),
             json_answer(403, "TokenError", "invalid signature"),
             ErrorKind::TokenRefused(TokenRefusal::Malformed),
         ),
-        ("no such identity", O::MintToken, json_answer(404, "NotFound", "?"), ErrorKind::NotFound),
+        (
+            "wrong client secret",
+            it.client_login(),
+            json_answer(401, "Unauthorized", "Invalid credentials"),
+            own(ClientLoginRefusal::InvalidCredentials),
+        ),
+        (
+            "locked client secret",
+            it.client_login(),
+            json_answer(401, "Unauthorized", "This identity auth method is temporarily locked"),
+            own(ClientLoginRefusal::IdentityLocked),
+        ),
+        ("nothing attached", it.universal_auth(), json_answer(404, "NotFound", "?"), own(NotAttached)),
+        ("another kind", it.universal_auth(), json_answer(400, "BadRequest", "?"), own(NotAttached)),
+        ("no project", it.project(), json_answer(404, "NotFound", "?"), own(NoSuchProject)),
+        ("no member", it.membership(), json_answer(404, "NotFound", "?"), own(NotAMember)),
+        ("no such identity", it.mint(), json_answer(404, "NotFound", "?"), ErrorKind::NotFound),
     ];
-    for (name, operation, response, expected) in table {
-        assert_eq!(classify(operation, &response), expected, "{name}");
+    for (name, route, response, expected) in table {
+        assert_eq!((route.read)(&response), Err(expected), "{name}");
     }
 }
 
@@ -404,7 +501,7 @@ fn answers_that_no_infisical_gives_are_named_without_their_content() {
         ),
     ];
     for (name, response, expected) in table {
-        let error = decode::<wire::LoginAnswer>(Operation::Login, &response).map(|_| ()).unwrap_err();
+        let error = (Routes::new().login().read)(&response).map(|_| ()).unwrap_err();
         assert!(!format!("{error} {error:?} {response:?}").contains("marker"), "{name}: {error:?}");
         assert_eq!(error, expected, "{name}");
     }
