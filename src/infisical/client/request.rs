@@ -108,9 +108,9 @@ mod tests {
     use crate::{
         api::{
             AttachUniversalAuth, Bootstrap, CheckInstanceAdmin, ClientLogin, CreateClientSecret,
-            CreateIdentity, ListAdminIdentities, ListIdentities, ListOrganizations, ListTokens, Login,
-            MintToken, ReadConfig, ReadStatus, RenewToken, RevokeClientSecret, RevokeInstanceAdmin,
-            RevokeToken, SelectOrganization, VerifyToken,
+            CreateIdentity, FindProject, ListAdminIdentities, ListIdentities, ListOrganizations, ListTokens,
+            Login, MintToken, NoSuchProject, ReadConfig, ReadStatus, RenewToken, RevokeClientSecret,
+            RevokeInstanceAdmin, RevokeToken, SelectOrganization, VerifyToken,
         },
         secret::{AccessToken, ClientSecret, Credentials, Email, Password, UniversalAuth, UserToken},
     };
@@ -140,6 +140,12 @@ mod tests {
                 assert_eq!(request.map(|request| request.path), Err(ErrorKind::NotFound), "{id:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_slug_that_is_none_is_refused_as_the_server_would_refuse_it() {
+        let kind = Request::of(&FindProject { token: &token(), slug: "a/b" }).map(|request| request.path);
+        assert_eq!(kind, Err(ErrorKind::Refused(NoSuchProject)));
     }
 
     #[test]
