@@ -353,8 +353,8 @@ impl<'a> Run<'a> {
         let identity = Claims::of(token).identity_id.ok_or(ProblemKind::MayNotHandOff)?;
         if let Err(kind) = self.see_that_bootstrap_made(&identity).await {
             // Another replica, which knows whose it is, may have revoked it since.
-            let is_admin = self.infisical.send(&CheckInstanceAdmin { token }).await;
-            self.outcome.right_is_gone = is_admin == Ok(false);
+            let asked = self.infisical.send(&CheckInstanceAdmin { token }).await;
+            self.outcome.right_is_gone = asked.is_err_and(|error| error.kind == ErrorKind::Forbidden);
             return if self.outcome.right_is_gone { Ok(()) } else { Err(kind) };
         }
         match self.infisical.send(&RevokeInstanceAdmin { token, identity_id: &identity }).await {
