@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, error::Error, time::Duration};
 
 use fake_crossplane::{Crossplane, Reconciled};
-use infisical::{Connect as _, client::Connector, secret::AccessToken};
+use infisical::{Connect as _, api::VerifyToken, client::Connector, secret::AccessToken};
 use serde_json::json;
 
 use crate::{report::Timeline, stage::Stage};
@@ -98,7 +98,8 @@ async fn try_token(
     let token = secrets.get("infisical-connection").and_then(|secret| secret.get("token"));
     let token = AccessToken::new(token.ok_or("the connection Secret has none")?.as_str());
     let server = Connector::default().connect(&stage.infisical).map_err(|error| error.to_string())?;
-    let organization = server.identity_details(&token).await.map_err(|error| error.to_string())?;
+    let organization =
+        server.send(&VerifyToken { token: &token }).await.map_err(|error| error.to_string())?;
     Ok(organization.name)
 }
 

@@ -455,7 +455,7 @@ mod tests {
     fn the_reasons_are_those_of_the_matches() {
         let source = include_str!("problem.rs");
         let (_, matches) = source.split_once("pub fn reason(").unwrap();
-        let (matches, _) = matches.split_once("pub fn message(").unwrap();
+        let (matches, _) = matches.split_once("/// The message of the condition").unwrap();
         let (_, requests) = source.split_once("fn request_reason(").unwrap();
         let (requests, _) = requests.split_once("fn request_remedy(").unwrap();
         let words = [matches, requests].concat();

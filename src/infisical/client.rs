@@ -102,7 +102,7 @@ impl Client {
     pub async fn send_pages<R: Paged>(&self, route: &R) -> Result<Vec<R::Item>, Error<R::Refusal>> {
         let mut all: Vec<R::Item> = Vec::new();
         for number in 0..MAX_PAGES {
-            let items = self.send(&route.from_offset(number * PAGE)).await?;
+            let items = self.send(&route.beginning_at(number * PAGE)).await?;
             let last = items.len() < PAGE;
             // A server that does not know pages gives the same ones for ever.
             if !last && all.ends_with(&items) {

@@ -79,6 +79,7 @@ pub trait Route: Sync {
     fn answer(body: &[u8]) -> serde_json::Result<Self::Answer>;
 
     /// What a refusal means, where it is not what it means on any other route.
+    #[must_use]
     fn refusal(_: &RefusalBody) -> Option<ErrorKind<Self::Refusal>> {
         None
     }
@@ -91,7 +92,7 @@ pub trait Paged: Route<Answer = Vec<Self::Item>> {
 
     /// The same route, for the page that begins at `offset`.
     #[must_use]
-    fn from_offset(&self, offset: usize) -> Self;
+    fn beginning_at(&self, offset: usize) -> Self;
 }
 
 /// The HTTP methods that the routes have.

@@ -66,11 +66,11 @@ async fn pages<R: Paged>(client: &Client, route: R) -> Tokens {
     client.send_pages(&route).await.map(|_| Vec::new()).map_err(Error::in_words)
 }
 
-fn access(token: AccessToken) -> Vec<String> {
+fn access(token: &AccessToken) -> Vec<String> {
     vec![token.expose().to_owned()]
 }
 
-fn user(token: UserToken) -> Vec<String> {
+fn user(token: &UserToken) -> Vec<String> {
     vec![token.expose().to_owned()]
 }
 
@@ -81,10 +81,12 @@ pub(crate) fn operations() -> Vec<Operation> {
         operation::<ReadConfig>(|client, _| Box::pin(nothing(client, ReadConfig))),
         operation::<Bootstrap>(|client, it| {
             Box::pin(sent(client, Bootstrap { admin: &it.admin, organization: "Acme" }, |made| {
-                access(made.token)
+                access(&made.token)
             }))
         }),
-        operation::<Login>(|client, it| Box::pin(sent(client, Login { admin: &it.admin }, user))),
+        operation::<Login>(|client, it| {
+            Box::pin(sent(client, Login { admin: &it.admin }, |token| user(&token)))
+        }),
         operation::<ListOrganizations>(|client, it| {
             Box::pin(nothing(client, ListOrganizations { session: &it.session }))
         }),
@@ -92,7 +94,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             Box::pin(sent(
                 client,
                 SelectOrganization { session: &it.session, organization_id: ID },
-                |selected| user(selected.token),
+                |selected| user(&selected.token),
             ))
         }),
         operation::<ListAdminIdentities>(|client, it| {
@@ -102,7 +104,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             Box::pin(sent(
                 client,
                 MintToken { session: &it.session, identity_id: ID, name: "name" },
-                |minted| access(minted.token),
+                |minted| access(&minted.token),
             ))
         }),
         operation::<ListTokens>(|client, it| {
@@ -111,7 +113,9 @@ pub(crate) fn operations() -> Vec<Operation> {
         operation::<RevokeToken>(|client, it| {
             Box::pin(nothing(client, RevokeToken { session: &it.session, token_id: ID }))
         }),
-        operation::<RenewToken>(|client, it| Box::pin(sent(client, RenewToken { token: &it.token }, access))),
+        operation::<RenewToken>(|client, it| {
+            Box::pin(sent(client, RenewToken { token: &it.token }, |token| access(&token)))
+        }),
         operation::<VerifyToken>(|client, it| Box::pin(nothing(client, VerifyToken { token: &it.token }))),
         operation::<CheckInstanceAdmin>(|client, it| {
             Box::pin(nothing(client, CheckInstanceAdmin { token: &it.token }))
@@ -166,7 +170,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             ))
         }),
         operation::<ClientLogin>(|client, it| {
-            Box::pin(sent(client, ClientLogin { login: &it.login }, access))
+            Box::pin(sent(client, ClientLogin { login: &it.login }, |token| access(&token)))
         }),
         operation::<EndToken>(|client, it| Box::pin(nothing(client, EndToken { token: &it.token }))),
         operation::<RevokeInstanceAdmin>(|client, it| {

@@ -652,8 +652,8 @@ impl Run<'_> {
                 continue;
             }
             let session = &selected.token;
-            let list = ListAdminIdentities { session, offset: 0 };
-            let identities = match self.infisical.send_pages(&list).await {
+            let all = ListAdminIdentities { session, offset: 0 };
+            let identities = match self.infisical.send_pages(&all).await {
                 Ok(identities) => identities,
                 Err(error) if error.kind == ErrorKind::Forbidden => {
                     return Err(ProblemKind::NotServerAdmin { email: email() });

@@ -11,10 +11,10 @@ use std::{fmt::Display, sync::Arc};
 use infisical::{
     AnyError, Client, Connect, Error, ErrorKind,
     api::{
-        AddToProject, AttachUniversalAuth, CheckInstanceAdmin, ClientLogin, ClientLoginRefusal, CreateClientSecret,
-        CreateIdentity, DeleteIdentity, EndToken, FindProject, ListClientSecrets, ListIdentities,
-        NoSuchProject, NotAMember, NotAttached, NotInstanceAdmin, ReadProjectMembership, ReadUniversalAuth,
-        RevokeClientSecret, RevokeInstanceAdmin, VerifyToken,
+        AddToProject, AttachUniversalAuth, CheckInstanceAdmin, ClientLogin, ClientLoginRefusal,
+        CreateClientSecret, CreateIdentity, DeleteIdentity, EndToken, FindProject, ListClientSecrets,
+        ListIdentities, NoSuchProject, NotAMember, NotAttached, NotInstanceAdmin, ReadProjectMembership,
+        ReadUniversalAuth, RevokeClientSecret, RevokeInstanceAdmin, VerifyToken,
     },
     claims::Claims,
     endpoint::{Endpoint, Origin},

@@ -189,7 +189,7 @@ impl Route for ListAdminIdentities<'_> {
 impl Paged for ListAdminIdentities<'_> {
     type Item = AdminIdentity;
 
-    fn from_offset(&self, offset: usize) -> Self {
+    fn beginning_at(&self, offset: usize) -> Self {
         Self { offset, ..*self }
     }
 }

@@ -142,7 +142,7 @@ impl Route for ListTokens<'_> {
 impl Paged for ListTokens<'_> {
     type Item = ListedToken;
 
-    fn from_offset(&self, offset: usize) -> Self {
+    fn beginning_at(&self, offset: usize) -> Self {
         Self { offset, ..*self }
     }
 }

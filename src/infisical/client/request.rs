@@ -115,8 +115,8 @@ mod tests {
         secret::{AccessToken, ClientSecret, Credentials, Email, Password, UniversalAuth, UserToken},
     };
 
-    fn request<R: Route>(route: R) -> Request {
-        Request::of(&route).ok().unwrap()
+    fn request<R: Route>(route: &R) -> Request {
+        Request::of(route).ok().unwrap()
     }
 
     fn session() -> UserToken {
@@ -202,33 +202,33 @@ mod tests {
         let (session, token, admin) = (&session(), &token(), &admin);
         let organization_id = "9c84fd60-6a8a-4a07-8a83-4dbff9db9ee6";
         let table = [
-            ("status", request(ReadStatus)),
-            ("config-initialized", request(ReadConfig)),
-            ("bootstrap-again-same-body", request(Bootstrap { admin, organization: "Acme" })),
-            ("login-ok", request(Login { admin })),
-            ("list-organizations", request(ListOrganizations { session })),
-            ("select-organization", request(SelectOrganization { session, organization_id })),
-            ("admin-identities", request(ListAdminIdentities { session, offset: 0 })),
-            ("mint-token", request(MintToken { session, identity_id: identity, name: "crossplane" })),
-            ("list-tokens", request(ListTokens { session, identity_id: identity, offset: 0 })),
+            ("status", request(&ReadStatus)),
+            ("config-initialized", request(&ReadConfig)),
+            ("bootstrap-again-same-body", request(&Bootstrap { admin, organization: "Acme" })),
+            ("login-ok", request(&Login { admin })),
+            ("list-organizations", request(&ListOrganizations { session })),
+            ("select-organization", request(&SelectOrganization { session, organization_id })),
+            ("admin-identities", request(&ListAdminIdentities { session, offset: 0 })),
+            ("mint-token", request(&MintToken { session, identity_id: identity, name: "crossplane" })),
+            ("list-tokens", request(&ListTokens { session, identity_id: identity, offset: 0 })),
             (
                 "revoke-token",
-                request(RevokeToken { session, token_id: "3c3165d0-67ec-4929-b244-b83086bc215e" }),
+                request(&RevokeToken { session, token_id: "3c3165d0-67ec-4929-b244-b83086bc215e" }),
             ),
-            ("renew-minted-token", request(RenewToken { token: &AccessToken::new(renewed) })),
-            ("verify-minted-token", request(VerifyToken { token })),
-            ("admin-identities-with-minted-token", request(CheckInstanceAdmin { token })),
+            ("renew-minted-token", request(&RenewToken { token: &AccessToken::new(renewed) })),
+            ("verify-minted-token", request(&VerifyToken { token })),
+            ("admin-identities-with-minted-token", request(&CheckInstanceAdmin { token })),
             (
                 "create-identity",
-                request(CreateIdentity { token, organization_id, name: "platform", role: "admin" }),
+                request(&CreateIdentity { token, organization_id, name: "platform", role: "admin" }),
             ),
-            ("attach-universal-auth", request(AttachUniversalAuth { token, identity_id: platform })),
+            ("attach-universal-auth", request(&AttachUniversalAuth { token, identity_id: platform })),
             (
                 "create-client-secret",
-                request(CreateClientSecret { token, identity_id: platform, description: "crossplane" }),
+                request(&CreateClientSecret { token, identity_id: platform, description: "crossplane" }),
             ),
-            ("universal-auth-login", request(ClientLogin { login: &universal })),
-            ("revoke-instance-admin", request(RevokeInstanceAdmin { token, identity_id: identity })),
+            ("universal-auth-login", request(&ClientLogin { login: &universal })),
+            ("revoke-instance-admin", request(&RevokeInstanceAdmin { token, identity_id: identity })),
         ];
         for (name, built) in table {
             let recorded = recorded(name);
