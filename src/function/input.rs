@@ -45,8 +45,8 @@ pub struct Bootstrap {
     pub instance: Instance,
     /// The name of the organization that bootstrapping makes.
     pub organization: Organization,
-    /// The instance admin.
-    pub admin: Admin,
+    /// The instance admin. Never left out but beside `adopt`.
+    pub admin: Option<Admin>,
     /// The token of an instance that somebody else bootstrapped.
     pub adopt: Option<Adopt>,
     /// The connection Secret; where the XR's author names one, that one counts.

@@ -114,6 +114,8 @@ pub enum Waiting {
     Organization(String),
     /// The admin's email or password is not there yet.
     Admin(String),
+    /// The token of an instance that is adopted is not there yet.
+    AdoptedToken(String),
     /// It is not known whether the claim that a legacy XR names is that XR's.
     Claim(String),
 }
@@ -232,7 +234,7 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         })
         .transpose()?;
     let endpoint = endpoint::observe(request, manifest, instance, &mut required)?;
-    let source = admin::observe(request, manifest, admin, &mut required)?;
+    let source = admin::observe(request, manifest, admin.as_ref(), &mut required)?;
     let adopted = adopt.as_ref().map(|adopt| admin::adopted(manifest, adopt, &mut required)).transpose()?;
     let connection = secrets::connection(request, connection_details);
     let mut status = status

@@ -147,7 +147,7 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
     let email = match &observation.admin {
         // One that was composed before the platform team supplied its own stays:
         // its password may be the only one that works.
-        AdminSource::Supplied(_) => {
+        AdminSource::Supplied(_) | AdminSource::None => {
             return persisted.map_or(AdminSecret::None, |admin| AdminSecret::Observed(admin.clone()));
         }
         AdminSource::Generated { email } => email,
@@ -373,10 +373,10 @@ fn work(
         token,
         others,
         adopts: observation.adopted.is_some(),
-        admin_is_generated: matches!(observation.admin, AdminSource::Generated { .. }),
+        admin_is_generated: !matches!(observation.admin, AdminSource::Supplied(_)),
         email: match &observation.admin {
             AdminSource::Generated { email } => email.as_ref().ok().cloned(),
-            AdminSource::Supplied(_) => None,
+            AdminSource::Supplied(_) | AdminSource::None => None,
         },
         admin_was_in_use: admin.as_ref().is_some_and(|admin| was_in_use(observation, remembered, admin)),
         before: before(observation, remembered, endpoint),
@@ -420,6 +420,7 @@ fn awaited(observation: &Observation, remembered: &Remembered) -> Option<Wait> {
                 && admin_secret(observation, remembered) == AdminSecret::None;
             (!is_lost).then_some(Wait::PersistingAdmin)
         }
+        AdminSource::None => None,
     }
 }
 
@@ -475,7 +476,7 @@ fn rival(observation: &Observation, remembered: &Remembered, now: Timestamp) -> 
 fn usable_admin(observation: &Observation, remembered: &Remembered) -> Option<Credentials> {
     match &observation.admin {
         AdminSource::Supplied(supplied) => supplied.as_ref().ok().cloned(),
-        AdminSource::Generated { .. } => match admin_secret(observation, remembered) {
+        AdminSource::Generated { .. } | AdminSource::None => match admin_secret(observation, remembered) {
             AdminSecret::Observed(admin) => Some(admin),
             AdminSecret::None | AdminSecret::Remembered(_) | AdminSecret::Generate(_) => None,
         },
@@ -526,7 +527,9 @@ pub(crate) fn password_once_worked(observation: &Observation, endpoint: &Endpoin
 pub(crate) fn password_email(observation: &Observation) -> Option<&Email> {
     match &observation.admin {
         AdminSource::Supplied(supplied) => supplied.as_ref().ok().map(|admin| &admin.email),
-        AdminSource::Generated { .. } => observation.persisted_admin.as_ref().map(|admin| &admin.email),
+        AdminSource::Generated { .. } | AdminSource::None => {
+            observation.persisted_admin.as_ref().map(|admin| &admin.email)
+        }
     }
 }
 

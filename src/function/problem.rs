@@ -39,6 +39,7 @@ pub const REASONS: &[&str] = &[
     "MintedTokenRefused",
     "AdminSecretMissing",
     "AdoptedTokenRefused",
+    "InstanceEmpty",
     "InvalidRequest",
     "NoOrganization",
     "IdentityRefused",
@@ -116,8 +117,10 @@ pub enum ProblemKind {
         /// Whether the instance is set up; if not, a new password will do.
         initialized: bool,
     },
-    /// The token of `input.adopt` is dead, and there is no password either.
+    /// The token of `input.adopt` is dead or gone, and there is no password either.
     AdoptedTokenRefused,
+    /// The instance is not set up, and there is no email to do so with.
+    InstanceEmpty,
     /// The server refuses what it was given (422).
     InvalidRequest {
         /// The fields that it names.
@@ -214,6 +217,8 @@ impl Problem {
             // Another replica's bootstrap looks the same while it is under way.
             ProblemKind::PartiallyBootstrapped { .. }
             | ProblemKind::AdminSecretMissing { initialized: false }
+            // Somebody else sets it up.
+            | ProblemKind::InstanceEmpty
             // It may be composed beside.
             | ProblemKind::ProjectMissing { .. } => Retry::Soon,
             // Another token or password is tried at once.
@@ -270,6 +275,7 @@ impl Problem {
             ProblemKind::MintedTokenRefused(_) => "MintedTokenRefused",
             ProblemKind::AdminSecretMissing { .. } => "AdminSecretMissing",
             ProblemKind::AdoptedTokenRefused => "AdoptedTokenRefused",
+            ProblemKind::InstanceEmpty => "InstanceEmpty",
             ProblemKind::InvalidRequest { .. } => "InvalidRequest",
             ProblemKind::NoOrganization { .. } => "NoOrganization",
             ProblemKind::IdentityRefused { .. } => "IdentityRefused",
@@ -352,9 +358,14 @@ impl Problem {
                 format!("Infisical at {origin} is empty; a new admin password is made for it")
             }
             ProblemKind::AdoptedTokenRefused => format!(
-                "Infisical at {origin} refuses the token of input.adopt.secretRef, and there is no password to get \
-                 another with. Put a token of an instance admin into that Secret, or supply the admin's email and \
-                 password with input.admin.credentials or input.admin.secretRef"
+                "No token works for Infisical at {origin}: that of input.adopt.secretRef is refused or not there, and \
+                 there is no password to get another with. Put a token of an instance admin into that Secret, or supply \
+                 the admin's email and password with input.admin.credentials or input.admin.secretRef"
+            ),
+            ProblemKind::InstanceEmpty => format!(
+                "Infisical at {origin} is empty, as after the loss of its database, and there is no admin to set it up \
+                 with. Write input.admin.email, or supply the admin's email and password with input.admin.credentials or \
+                 input.admin.secretRef; or restore its database"
             ),
             ProblemKind::InvalidRequest { fields } => format!(
                 "Infisical at {origin} refuses what it was given for {}. Change it in the input",

@@ -164,11 +164,9 @@ fn until(at: Timestamp, now: Timestamp) -> i64 {
 /// Seconds until the next call.
 fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now: Timestamp) -> i64 {
     match action {
-        Action::Wait(Wait::For(Waiting::Admin(_) | Waiting::Endpoint(_) | Waiting::Claim(_)))
-            if !observation.requirements.resources.is_empty() =>
-        {
-            TTL_REQUIRED
-        }
+        Action::Wait(Wait::For(
+            Waiting::Admin(_) | Waiting::AdoptedToken(_) | Waiting::Endpoint(_) | Waiting::Claim(_),
+        )) if !observation.requirements.resources.is_empty() => TTL_REQUIRED,
         Action::Wait(Wait::Requirements | Wait::For(_)) => TTL_CLUSTER,
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
         Action::Await if remembered.stands_in_a_queue() => TTL_QUEUED,

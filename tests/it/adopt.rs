@@ -171,12 +171,11 @@ async fn a_new_token_in_the_adopted_secret_takes_the_place_of_ours_when_that_is_
 async fn a_secret_that_is_not_there_is_waited_for() {
     let (mut world, _) = theirs(variant(Variant::Fixed)).await;
     make_ready(&mut world).await;
-    assert_eq!(world.conditions()[0], ("False".to_owned(), "WaitingForAdmin".to_owned()));
+    assert_eq!(world.conditions()[0], ("False".to_owned(), "WaitingForAdoptedToken".to_owned()));
     let message = world.message("InfisicalBootstrapped");
-    assert!(
-        message.contains("Secret \"team-a/infisical-bootstrap\" (input.adopt.secretRef) is not there"),
-        "{message}"
-    );
+    let begin = "The token of the instance to adopt is not there yet: \
+                 Secret \"team-a/infisical-bootstrap\" (input.adopt.secretRef) is not there";
+    assert!(message.starts_with(begin), "{message}");
 
     world.crossplane.others.push(json!({
         "apiVersion": "v1", "kind": "Secret",
@@ -246,4 +245,55 @@ async fn a_token_put_by_hand_into_the_connection_secret_is_kept() {
     world.live(DAY).await;
     assert_eq!(world.token(), token);
     assert_eq!(world.fake.count(Login), 1, "nor later, to look for siblings");
+}
+
+#[tokio::test]
+async fn without_an_admin_the_adopted_token_is_renewed_and_a_dead_one_says_what_to_do() {
+    let (mut world, token) = theirs(variant(Variant::Fixed)).await;
+    world.crossplane.input.as_object_mut().unwrap().remove("admin");
+    world.crossplane.input["token"] = json!({"verifyInterval": "24h"});
+    world.crossplane.input["handOff"] = json!({});
+    world.crossplane.others.push(secret(&token));
+    make_ready(&mut world).await;
+    assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    world.live(61 * DAY).await;
+    assert_ne!(world.token(), token, "renewed when a third of its life is left");
+    assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    assert!(!world.crossplane.composed.contains_key("infisical-admin"), "there is none");
+
+    // The token dies, and with it the one of the Secret, or that Secret is gone.
+    for others in [vec![secret(&token)], Vec::new()] {
+        world.fake.revoke_all_tokens();
+        world.crossplane.others = others;
+        world.live(DAY + HOUR).await;
+        assert_eq!(world.conditions()[0], ("False".to_owned(), "AdoptedTokenRefused".to_owned()));
+        let message = world.message("InfisicalBootstrapped");
+        for part in ["is refused or not there", "input.adopt.secretRef", "input.admin.credentials"] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+        world.crossplane.others = vec![secret(&minted(&world))];
+        world.settle().await;
+        assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    }
+    assert_eq!(world.fake.count(Login), 0, "but by the hand of the test's person: {}", world.story());
+}
+
+#[tokio::test]
+async fn an_instance_to_adopt_that_is_empty_is_set_up_once_an_email_is_written() {
+    let mut world = World::start(variant(Variant::Fixed), Kind::Namespaced).await;
+    let email = world.crossplane.input["admin"].take();
+    world.crossplane.input.as_object_mut().unwrap().remove("admin");
+    world.crossplane.input["adopt"] =
+        json!({"secretRef": {"name": "infisical-bootstrap", "key": "admin-token"}});
+    world.crossplane.others.push(secret("marker-of-a-token-that-was"));
+    make_ready(&mut world).await;
+    assert_eq!(world.conditions()[0], ("False".to_owned(), "InstanceEmpty".to_owned()));
+    let message = world.message("InfisicalBootstrapped");
+    assert!(message.contains("Write input.admin.email"), "{message}");
+    world.live(HOUR).await;
+    assert_eq!(world.events(0), ["InstanceEmpty"]);
+    world.crossplane.input["admin"] = email;
+    world.settle().await;
+    world.live(2 * MINUTE).await;
+    assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
 }

@@ -138,6 +138,7 @@ fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> b
         "MFARequired" => admits && place.server.state().instance.settings.second_factor && !token_works,
         "PasswordLoginDisabled" => !place.server.state().instance.settings.password_login && !token_works,
         "AdoptedTokenRefused" => is_initialized && !token_works,
+        "InstanceEmpty" => !is_initialized && admin.is_none(),
         "AdminSecretMissing" => is_initialized && admin.is_none() && !token_works,
         _ => false,
     }

@@ -470,6 +470,7 @@ impl Run<'_> {
     fn admin(&self, initialized: bool) -> Result<&Credentials, ProblemKind> {
         let nothing = match (initialized, self.work.adopts) {
             (true, true) => ProblemKind::AdoptedTokenRefused,
+            (false, _) if self.work.email.is_none() => ProblemKind::InstanceEmpty,
             (initialized, _) => ProblemKind::AdminSecretMissing { initialized },
         };
         self.work.admin.as_ref().ok_or(nothing)

@@ -76,7 +76,6 @@ fn remedy(field: &str) -> &'static str {
     match field {
         "instance" => "one with an endpoint",
         "endpoint" => "one of: url, fromCompositeFieldPath, fromComposedResource, service",
-        "admin" => "one with an email",
         _ => "it",
     }
 }

@@ -38,8 +38,9 @@ pub(super) struct Bootstrap {
     pub(super) organization_from_composite_field_path: Option<String>,
     /// The instance admin, who is made when the instance is bootstrapped. Write
     /// email or emailFromCompositeFieldPath, unless credentials or secretRef hold
-    /// an email.
-    pub(super) admin: Admin,
+    /// an email. Needed, but beside adopt: without it the token of adopt is all that
+    /// there is, and nobody can get another when that is dead.
+    pub(super) admin: Option<Admin>,
     /// An instance that the Infisical CLI or Helm chart has bootstrapped already:
     /// its token is used, and from then on renewed and kept in the connection
     /// Secret.

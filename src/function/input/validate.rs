@@ -39,7 +39,7 @@ pub(super) fn bootstrap(raw: raw::Bootstrap) -> Result<Bootstrap, InputError> {
             raw.organization,
             raw.organization_from_composite_field_path.as_deref(),
         )?,
-        admin: admin::admin(&at.field("admin"), raw.admin)?,
+        admin: admin::admin(&at.field("admin"), raw.admin, raw.adopt.is_some())?,
         adopt: raw
             .adopt
             .map(|adopt| admin::adopt(&at.field("adopt").field("secretRef"), adopt))

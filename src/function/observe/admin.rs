@@ -34,15 +34,18 @@ pub enum AdminSource {
     },
     /// The platform team supplies them, or has yet to.
     Supplied(Result<Credentials, Waiting>),
+    /// Nobody does: the token of an instance that is adopted is all that there is.
+    None,
 }
 
 /// What the input says of the admin, with what of it is there.
 pub(super) fn observe(
     request: &RunFunctionRequest,
     composite: Manifest<'_>,
-    admin: &Admin,
+    admin: Option<&Admin>,
     required: &mut Required<'_>,
 ) -> Result<AdminSource, ObserveError> {
+    let Some(admin) = admin else { return Ok(AdminSource::None) };
     match admin {
         Admin::Generated { email } => Ok(AdminSource::Generated { email: read_email(composite, email)? }),
         Admin::Credential { name, email } => {
@@ -59,7 +62,7 @@ pub(super) fn observe(
             let field = "input.admin.secretRef.nameFromCompositeFieldPath";
             let name = match secret_name(composite, name, field)? {
                 Ok(name) => name,
-                Err(waiting) => return Ok(AdminSource::Supplied(Err(waiting))),
+                Err(what) => return Ok(AdminSource::Supplied(Err(Waiting::Admin(what)))),
             };
             let wanted = ("Secret", name.as_str(), namespace.as_deref());
             let sought = required.object(SECRET_REQUIREMENT, wanted, "input.admin.secretRef")?;
@@ -167,7 +170,7 @@ pub(super) fn adopted(
     let field = "input.adopt.secretRef.nameFromCompositeFieldPath";
     let name = match secret_name(composite, &adopt.name, field)? {
         Ok(name) => name,
-        Err(waiting) => return Ok(Err(waiting)),
+        Err(what) => return Ok(Err(Waiting::AdoptedToken(what))),
     };
     let key = &adopt.key;
     let wanted = ("Secret", name.as_str(), adopt.namespace.as_deref());
@@ -176,7 +179,8 @@ pub(super) fn adopted(
             Ok(sought) => sought,
             Err(waiting) => return Ok(Err(waiting)),
         };
-    let waiting = |what: &str| Waiting::Admin(format!("Secret {place} (input.adopt.secretRef) {what}"));
+    let waiting =
+        |what: &str| Waiting::AdoptedToken(format!("Secret {place} (input.adopt.secretRef) {what}"));
     let Some(secret) = manifest else {
         return Ok(Err(waiting("is not there; make it, or correct its name or namespace")));
     };
@@ -189,17 +193,18 @@ pub(super) fn adopted(
     }
 }
 
+/// The name of a Secret, or that the XR does not say it yet.
 fn secret_name(
     composite: Manifest<'_>,
     name: &NameSource,
     field: &str,
-) -> Result<Result<String, Waiting>, ObserveError> {
+) -> Result<Result<String, String>, ObserveError> {
     let path = match name {
         NameSource::Literal(name) => return Ok(Ok(name.clone())),
         NameSource::FromCompositeFieldPath(path) => path,
     };
     Ok(match text_of(composite, path, field)?.filter(|name| !name.is_empty()) {
         Some(name) => Ok(name.to_owned()),
-        None => Err(Waiting::Admin(no_value_yet(path))),
+        None => Err(no_value_yet(path)),
     })
 }

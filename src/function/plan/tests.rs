@@ -573,10 +573,44 @@ const TABLE: &[Row] = &[
     },
     Row {
         why: "an adopted token that is not there is waited for",
-        world: |observation, _| observation.adopted = Some(Err(waiting())),
+        world: |observation, _| {
+            observation.adopted = Some(Err(Waiting::AdoptedToken("it is not there".to_owned())));
+        },
         admin: "None",
         connection: ConnectionSecret::None,
-        action: "Wait Admin",
+        action: "Wait AdoptedToken",
+    },
+    Row {
+        why: "an adopted token is tried where there is no admin",
+        world: |observation, _| {
+            observation.admin = AdminSource::None;
+            observation.adopted = Some(Ok(AccessToken::new("adopted")));
+        },
+        admin: "None",
+        connection: ConnectionSecret::None,
+        action: "Start login=true token=true renew=false",
+    },
+    Row {
+        why: "an admin that was persisted before the input named none is kept, and logs in",
+        world: |observation, _| {
+            observation.admin = AdminSource::None;
+            observation.adopted = Some(Err(waiting()));
+            observation.persisted_admin = Some(mk_admin());
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::None,
+        action: "Start login=true token=false renew=false",
+    },
+    Row {
+        why: "no password is made for an empty instance without an email",
+        world: |observation, remembered| {
+            observation.admin = AdminSource::None;
+            observation.adopted = Some(Ok(AccessToken::new("adopted")));
+            remembered.held = Some(Box::new(mk_held(observation, ProblemKind::InstanceEmpty, 60)));
+        },
+        admin: "None",
+        connection: ConnectionSecret::None,
+        action: "Hold InstanceEmpty",
     },
 ];
 
@@ -588,6 +622,7 @@ fn shown(action: &Action) -> String {
                 Waiting::Endpoint(_) => "Endpoint",
                 Waiting::Organization(_) => "Organization",
                 Waiting::Admin(_) => "Admin",
+                Waiting::AdoptedToken(_) => "AdoptedToken",
                 Waiting::Claim(_) => "Claim",
             };
             format!("Wait {of}")

@@ -39,6 +39,7 @@ pub const REASONS: &[&str] = &[
     "WaitingForEndpoint",
     "WaitingForOrganization",
     "WaitingForAdmin",
+    "WaitingForAdoptedToken",
     "WaitingForClaim",
     "Accepted",
     "NotRenewed",
@@ -435,6 +436,9 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
         }
         Wait::For(Waiting::Admin(what)) => {
             ("WaitingForAdmin", format!("The admin's email and password are not there yet: {what}"))
+        }
+        Wait::For(Waiting::AdoptedToken(what)) => {
+            ("WaitingForAdoptedToken", format!("The token of the instance to adopt is not there yet: {what}"))
         }
         Wait::For(Waiting::Claim(what)) => {
             ("WaitingForClaim", format!("Where the Secrets belong is not known yet: {what}"))

@@ -7,16 +7,25 @@ use super::{
     At, InputError, names,
 };
 
-pub(super) fn admin(at: &At, raw: raw::Admin) -> Result<Admin, InputError> {
+pub(super) fn admin(at: &At, raw: Option<raw::Admin>, adopts: bool) -> Result<Option<Admin>, InputError> {
+    match raw {
+        Some(raw) => self::given(at, raw, adopts).map(Some),
+        None if adopts => Ok(None),
+        None => Err(at.problem("is missing; write one with an email, or adopt with the Secret of a token")),
+    }
+}
+
+fn given(at: &At, raw: raw::Admin, adopts: bool) -> Result<Admin, InputError> {
+    let or_none = if adopts { ", or leave admin out beside adopt" } else { "" };
     let email = email(at, raw.email.as_deref(), raw.email_from_composite_field_path.as_deref())?;
     match (raw.credentials, raw.secret_ref) {
         (Some(_), Some(_)) => Err(at.both("credentials", "secretRef")),
         (Some(name), None) => Ok(Admin::Credential { name: credential(at, name)?, email }),
         (None, Some(secret)) => secret_ref(&at.field("secretRef"), secret, email),
         (None, None) => email.map(|email| Admin::Generated { email }).ok_or_else(|| {
-            at.problem(
-                "has no email; write email or emailFromCompositeFieldPath, or credentials or secretRef",
-            )
+            at.problem(format!(
+                "has no email; write email or emailFromCompositeFieldPath, or credentials or secretRef{or_none}"
+            ))
         }),
     }
 }

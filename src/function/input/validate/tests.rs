@@ -92,7 +92,7 @@ fn the_smallest_input_of_the_docs_is_enough() {
     assert_eq!(resource.as_str(), "service");
     assert_eq!(input.instance.resource.unwrap().as_str(), "infisical");
     assert!(input.instance.readiness_checks.is_empty() && input.instance.allowed_hosts.is_empty());
-    let Admin::Generated { email: EmailSource::Literal(email) } = &input.admin else {
+    let Some(Admin::Generated { email: EmailSource::Literal(email) }) = &input.admin else {
         panic!("{:?}", input.admin)
     };
     assert_eq!(email.as_str(), "platform@example.org");
@@ -247,8 +247,13 @@ metadata: {name: anything, labels: {a: b}}",
 }
 
 #[test]
+fn an_admin_is_left_out_beside_adopt_only() {
+    assert_eq!(parsed("{admin: null, adopt: {secretRef: {name: token}}}").admin, None);
+}
+
+#[test]
 fn every_source_of_the_admin_is_read() {
-    let admin = |patch: &str| parsed(&format!("admin: {patch}")).admin;
+    let admin = |patch: &str| parsed(&format!("admin: {patch}")).admin.unwrap();
     assert_eq!(
         admin("{email: null, emailFromCompositeFieldPath: spec.email}"),
         Admin::Generated { email: EmailSource::FromCompositeFieldPath(path("spec.email")) }
@@ -295,7 +300,10 @@ fn a_mistake_in_the_shape_names_the_field_and_what_to_write() {
             "input.instance.endpoint: is missing; write one of: url, fromCompositeFieldPath, fromComposedResource, service",
         ),
         ("instance: null", "input.instance: is missing; write one with an endpoint"),
-        ("admin: null", "input.admin: is missing; write one with an email"),
+        (
+            "admin: null",
+            "input.admin: is missing; write one with an email, or adopt with the Secret of a token",
+        ),
         ("instance: marker-of-a-secret", "input.instance: is a string, not an object"),
         ("admin: [marker-of-a-secret]", "input.admin: is a list, not an object"),
         ("admin: {email: {password: marker-of-a-secret}}", "input.admin.email: is an object, not a string"),
@@ -495,6 +503,10 @@ fn a_mistake_in_the_admin_names_the_field_and_what_to_write() {
         (
             "admin: {email: null}",
             "admin: has no email; write email or emailFromCompositeFieldPath, or credentials or secretRef",
+        ),
+        (
+            "{admin: {email: null}, adopt: {secretRef: {name: a}}}",
+            "admin: has no email; write email or emailFromCompositeFieldPath, or credentials or secretRef, or leave admin out beside adopt",
         ),
         (
             "admin: {emailFromCompositeFieldPath: a}",
