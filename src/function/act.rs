@@ -24,7 +24,7 @@ mod memory;
 
 pub use establish::{Before, Establish, How, Login, MintedFor, Outcome};
 pub use hand_off::{AcceptedIdentity, HandOff, HandOffAttempt, HandOffOutcome, HandedOff, HeldHandOff};
-pub use memory::{Accepted, Attempt, Held, LoginRefused, Memory, Remembered};
+pub use memory::{Accepted, Attempt, Held, LoginRefused, Memory, Owner, Remembered};
 
 /// Starts work, counts it and remembers what came of it.
 pub struct Act {

@@ -79,6 +79,38 @@ impl Connection {
         self.origin == other.origin && rank(self) > rank(other)
     }
 
+    /// What of it is handed out.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            token: &self.token,
+            origin: &self.origin,
+            organization_id: &self.organization_id,
+            organization_slug: &self.organization_slug,
+            identity_id: self.identity_id.as_deref(),
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+/// What of an accepted connection is handed out.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    /// The token that the server accepted.
+    pub token: &'a AccessToken,
+    /// Where the server is.
+    pub origin: &'a Origin,
+    /// The organization whose token it is.
+    pub organization_id: &'a str,
+    /// That organization's slug.
+    pub organization_slug: &'a str,
+    /// The identity whose token it is, as far as the token says.
+    pub identity_id: Option<&'a str>,
+    /// When the token ends by the server's clock, as far as that is known.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Parts<'_> {
     /// The data of the connection Secret, under the names that the input gives.
     #[must_use]
     pub fn data(&self, wanted: &[ConnectionDetail]) -> SecretData {
@@ -98,7 +130,7 @@ impl Connection {
         wanted: &[ConnectionDetail],
     ) -> SecretData {
         let mut data = self.data(wanted);
-        if let Some(observed) = observed.filter(|observed| observed.token.as_ref() == Some(&self.token)) {
+        if let Some(observed) = observed.filter(|observed| observed.token.as_ref() == Some(self.token)) {
             data.fill(&observed.data);
         }
         data
@@ -112,9 +144,9 @@ impl Connection {
         wanted.iter().all(|detail| {
             let there = observed.data.get(&detail.name);
             there.is_some_and(|there| match detail.value {
-                DetailValue::Credentials if is_plain(&self.token) => is_credentials_of(&self.token, there),
+                DetailValue::Credentials if is_plain(self.token) => is_credentials_of(self.token, there),
                 value => self.read(value, |value| {
-                    let is_left = || value.is_empty() && observed.token.as_ref() == Some(&self.token);
+                    let is_left = || value.is_empty() && observed.token.as_ref() == Some(self.token);
                     there == value.as_bytes() || is_left()
                 }),
             })
@@ -126,11 +158,11 @@ impl Connection {
         match value {
             DetailValue::Token => read(self.token.expose()),
             DetailValue::Host => read(self.origin.as_str()),
-            DetailValue::OrganizationId => read(&self.organization_id),
-            DetailValue::OrganizationSlug => read(&self.organization_slug),
-            DetailValue::IdentityId => read(self.identity_id.as_deref().unwrap_or_default()),
+            DetailValue::OrganizationId => read(self.organization_id),
+            DetailValue::OrganizationSlug => read(self.organization_slug),
+            DetailValue::IdentityId => read(self.identity_id.unwrap_or_default()),
             DetailValue::ExpiresAt => read(&self.expires_at.map(|at| at.to_string()).unwrap_or_default()),
-            DetailValue::Credentials => read(&credentials_json(&self.token)),
+            DetailValue::Credentials => read(&credentials_json(self.token)),
         }
     }
 }
@@ -227,7 +259,7 @@ mod tests {
             ("INFISICAL_HOST", DetailValue::Host),
             ("json", DetailValue::Credentials),
         ]);
-        let data = connection().data(&wanted);
+        let data = connection().parts().data(&wanted);
         assert_eq!(data.text("INFISICAL_TOKEN"), Some("marker-token"));
         assert_eq!(data.text("INFISICAL_HOST"), Some("http://infisical:8080"));
         assert_eq!(data.text("json"), Some(r#"{"auth":{"token":"marker-token"}}"#));
@@ -241,12 +273,12 @@ mod tests {
             ("expiresAt", DetailValue::ExpiresAt),
             ("identityId", DetailValue::IdentityId),
         ]);
-        let data = connection().data(&wanted);
+        let data = connection().parts().data(&wanted);
         let observed = ObservedConnection::read(data.clone(), &wanted);
         assert!(observed.complete, "a value that is not known is there, empty");
         assert_eq!(observed.data, data);
-        assert!(connection().is_in(&observed, &wanted));
-        assert!(!connection().is_in(&observed, &details(&[("other", DetailValue::Token)])));
+        assert!(connection().parts().is_in(&observed, &wanted));
+        assert!(!connection().parts().is_in(&observed, &details(&[("other", DetailValue::Token)])));
         assert_eq!(observed.token, Some(AccessToken::new("marker-token")));
     }
 
@@ -282,8 +314,8 @@ mod tests {
             }
             let observed = ObservedConnection::read(data.clone(), wanted);
             for connection in &connections {
-                let is_in = observed.data == connection.data_over(Some(&observed), wanted);
-                assert_eq!(connection.is_in(&observed, wanted), is_in, "{data:?} {wanted:?}");
+                let is_in = observed.data == connection.parts().data_over(Some(&observed), wanted);
+                assert_eq!(connection.parts().is_in(&observed, wanted), is_in, "{data:?} {wanted:?}");
                 found[usize::from(is_in)] += 1;
             }
         }
@@ -292,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_token_is_found_when_its_key_was_renamed() {
-        let before = connection().data(&details(&[("token", DetailValue::Token)]));
+        let before = connection().parts().data(&details(&[("token", DetailValue::Token)]));
         let observed = ObservedConnection::read(before, &details(&[("TOKEN", DetailValue::Token)]));
         assert_eq!(observed.token, Some(AccessToken::new("marker-token")));
         assert!(!observed.in_place && !observed.complete);

@@ -312,8 +312,9 @@ fn standing(
     let observed = observation.connection.as_ref();
     match &accepted.connection {
         Some(connection) => {
-            let seen = observed
-                .is_some_and(|observed| observed.in_place && connection.is_in(observed, &observation.wanted));
+            let seen = observed.is_some_and(|observed| {
+                observed.in_place && connection.parts().is_in(observed, &observation.wanted)
+            });
             if seen {
                 Some(Action::Keep { check_at })
             } else {

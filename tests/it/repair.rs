@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_infisical::{
     FakeInfisical, Options,
     Route::{
@@ -12,9 +13,9 @@ use fake_infisical::{
     },
     Settings, Variant,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{FOUND, Kind, VERIFIED, World, variant};
+use crate::world::{FOUND, KINDS, Kind, VERIFIED, World, variant};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -485,4 +486,74 @@ async fn a_legacy_xr_whose_secret_is_deleted_gets_another_token_by_logging_in() 
     assert_all_is_well(&world, "by the password that is persisted");
     assert_ne!(world.token(), before);
     assert_eq!(world.crossplane.connection_details["token"], world.token().as_bytes());
+}
+
+/// What is under keys of the connection Secret, as who may write there has edited it.
+fn edit(world: &mut World, edits: &[(&str, &str)]) {
+    for (key, value) in edits {
+        let value: Value = STANDARD.encode(value).into();
+        world.crossplane.composed.get_mut("infisical-connection").unwrap()["data"][key] = value;
+    }
+}
+
+const EDITS: [(&str, &str); 6] = [
+    ("host", "https://elsewhere.example.org"),
+    ("credentials", r#"{"auth":{"token":"of-somebody"}}"#),
+    ("organizationId", "another"),
+    ("identityId", "another"),
+    ("expiresAt", "2199-01-01T00:00:00Z"),
+    ("organizationSlug", "another"),
+];
+
+#[tokio::test]
+async fn what_is_edited_beside_a_token_that_was_accepted_is_undone_and_never_handed_on() {
+    for kind in KINDS {
+        for minutes in [1, 12] {
+            let mut world = World::connected(variant(Variant::Strict), kind).await;
+            world.crossplane.input["token"] = json!({"verifyInterval": "24h"});
+            world.live(MINUTE * minutes).await;
+            let before = world.crossplane.secret("infisical-connection").unwrap();
+            let details = world.crossplane.connection_details.clone();
+            let (mark, events) = (world.mark(), world.crossplane.events.len());
+            edit(&mut world, &EDITS);
+            world.reconcile().await;
+            let after = world.crossplane.secret("infisical-connection").unwrap();
+            assert_eq!(after, before, "{kind:?} after {minutes} minutes");
+            assert!(world.crossplane.connection_details == details, "{kind:?}: the XR's own");
+            world.settle().await;
+            assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+            let asked = world.asked(mark);
+            assert!(minutes == 1 || asked.is_empty(), "the server has nothing to do with it: {asked:?}");
+            assert_eq!(world.crossplane.events.len(), events, "{}", world.story());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_edited_before_a_restart_is_undone_by_the_first_verification() {
+    for kind in KINDS {
+        let mut world = World::connected(variant(Variant::Strict), kind).await;
+        let before = world.crossplane.secret("infisical-connection").unwrap();
+        let details = world.crossplane.connection_details.clone();
+        edit(&mut world, &EDITS);
+        world.restart();
+        world.settle().await;
+        assert_eq!(world.crossplane.secret("infisical-connection").unwrap(), before, "{kind:?}");
+        assert!(world.crossplane.connection_details == details, "{kind:?}: the XR's own");
+        assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    }
+}
+
+#[tokio::test]
+async fn the_status_of_the_xr_does_not_repeat_what_was_edited() {
+    let mut world = World::start(variant(Variant::Strict), Kind::Namespaced).await;
+    world.crossplane.input["status"] = json!("status.infisical");
+    world.connect().await;
+    world.crossplane.input["token"] = json!({"verifyInterval": "24h"});
+    world.live(12 * MINUTE).await;
+    let before = world.crossplane.xr["status"]["infisical"].clone();
+    assert_eq!(before["host"], world.fake.url());
+    edit(&mut world, &EDITS);
+    world.reconcile().await;
+    assert_eq!(world.crossplane.xr["status"]["infisical"], before);
 }

@@ -4,7 +4,8 @@
 //! the process is found again in the cluster and on the server. It holds a
 //! generated password until the XR is forgotten, and a token until ten minutes
 //! after it was seen in observed, so that neither a lost response nor a stale
-//! read loses them; after that a fingerprint is all that is kept.
+//! read loses them; after that a fingerprint is all that is kept of it, and what is not
+//! secret of the connection.
 //!
 //! What a server said is remembered of that server, and nothing lasts longer than its
 //! reason: an answer until the next one, a problem until what was tried has changed, a
@@ -31,7 +32,7 @@ use tokio::sync::watch;
 use self::entry::{Entry, is_alive, is_queued};
 use super::{Before, Establish, HandOff, HandOffOutcome, HandedOff, MintedFor, Outcome};
 use crate::{
-    connection::{Connection, ObservedConnection},
+    connection::{Connection, ObservedConnection, Parts},
     due::{Due, is_recent, later},
     identity::ObservedIdentity,
     input::{ConnectionDetail, IdentityDetail},
@@ -136,8 +137,6 @@ pub struct Remembered {
 pub struct Accepted {
     /// Which.
     pub token: Fingerprint,
-    /// The id that it has on the server; renewing keeps it.
-    pub token_id: Option<Box<str>>,
     /// The server that did.
     pub origin: Origin,
     /// When it did so last.
@@ -150,12 +149,40 @@ pub struct Accepted {
     pub end_is_open: bool,
     /// Whether its identity is an instance admin, as far as the server has said.
     pub is_instance_admin: Option<bool>,
+    /// Whose it is. With these and the token the connection can be made anew.
+    pub owner: Box<Owner>,
     /// All of it, until ten minutes after it was seen in observed.
     pub connection: Option<Arc<Connection>>,
     /// When it was seen in observed first.
     pub seen_at: Option<Timestamp>,
     /// When its token was seen in observed last.
     pub last_seen_at: Option<Timestamp>,
+}
+
+/// Whose token was accepted, as the server and the token said.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The organization's ID.
+    pub organization_id: Box<str>,
+    /// The organization's slug.
+    pub organization_slug: Box<str>,
+    /// The identity's ID, as far as the token says.
+    pub identity_id: Option<Box<str>>,
+    /// The id that the token has on the server; renewing keeps it.
+    pub token_id: Option<Box<str>>,
+}
+
+impl Owner {
+    /// That of a connection.
+    #[must_use]
+    pub fn of(connection: &Connection) -> Self {
+        Self {
+            organization_id: connection.organization_id.as_str().into(),
+            organization_slug: connection.organization_slug.as_str().into(),
+            identity_id: connection.identity_id.as_deref().map(Into::into),
+            token_id: Claims::of(&connection.token).token_id,
+        }
+    }
 }
 
 /// A problem, and when it is worth trying again.
@@ -514,8 +541,9 @@ impl Remembered {
             self.learn(tried);
         }
         let before = self.accepted.take();
-        let token_id = Claims::of(&connection.token).token_id;
-        let is_the_same = |before: &Accepted| before.token_id.is_some() && before.token_id == token_id;
+        let owner = Box::new(Owner::of(&connection));
+        let is_the_same =
+            |before: &Accepted| before.owner.token_id.is_some() && before.owner.token_id == owner.token_id;
         if !before.as_ref().is_some_and(is_the_same) {
             self.sweep_at = Some(Due::after(now, SWEEPS_AFTER));
         }
@@ -530,7 +558,6 @@ impl Remembered {
         forget(&mut self.refused, token);
         self.accepted = Some(Accepted {
             token,
-            token_id,
             origin: connection.origin.clone(),
             // What was due by the time at which the work began was done.
             verified_at: work.now,
@@ -538,6 +565,7 @@ impl Remembered {
             expires_at: connection.expires_at.or(known_end),
             end_is_open: connection.end_is_open && known_end.is_none(),
             is_instance_admin: connection.is_instance_admin.or(was_admin),
+            owner,
             connection: Some(Arc::new(connection)),
             seen_at,
             last_seen_at,
@@ -564,6 +592,21 @@ impl Remembered {
 }
 
 impl Accepted {
+    /// The connection that was accepted, with the observed token in it, if that is the
+    /// accepted one. What else is observed may have been edited since.
+    #[must_use]
+    pub fn with<'a>(&'a self, observed: &'a ObservedConnection) -> Option<Parts<'a>> {
+        let token = observed.token.as_ref().filter(|token| token.fingerprint() == self.token)?;
+        Some(Parts {
+            token,
+            origin: &self.origin,
+            organization_id: &self.owner.organization_id,
+            organization_slug: &self.owner.organization_slug,
+            identity_id: self.owner.identity_id.as_deref(),
+            expires_at: self.expires_at,
+        })
+    }
+
     /// Whether its identity was found not to be an instance admin (any more).
     #[must_use]
     pub fn lacks_the_right(&self) -> bool {
@@ -599,7 +642,7 @@ impl Accepted {
             self.last_seen_at = Some(now);
         }
         let Some(connection) = &self.connection else { return };
-        let is_there = observed.in_place && connection.is_in(observed, wanted);
+        let is_there = observed.in_place && connection.parts().is_in(observed, wanted);
         if is_there {
             let seen_at = self.seen_at.map_or(now, |at| at.min(now));
             self.seen_at = Some(seen_at);

@@ -197,7 +197,8 @@ impl At<'_> {
     /// have been set up again.
     fn is_of(&self, accepted: &AcceptedIdentity, endpoint: &Endpoint) -> bool {
         let token = self.remembered.accepted.as_ref();
-        accepted.origin == *endpoint.origin() && token.is_some_and(|it| it.token_id == accepted.token_id)
+        accepted.origin == *endpoint.origin()
+            && token.is_some_and(|it| it.owner.token_id == accepted.token_id)
     }
 
     fn verification(&self, accepted: &AcceptedIdentity) -> Due {

@@ -11,7 +11,7 @@ use infisical::{
 
 use super::*;
 use crate::{
-    act::{Accepted, Held, LoginRefused},
+    act::{Accepted, Held, LoginRefused, Owner},
     composed_secret::{SecretData, SecretName},
     connection::{Connection, ObservedConnection},
     input::{ConnectionDetail, DetailValue, TokenPolicy},
@@ -112,13 +112,13 @@ pub(crate) fn mk_accepted(token: &str) -> Accepted {
     let connection = mk_connection(token, 90 * DAY);
     Accepted {
         token: connection.token.fingerprint(),
-        token_id: None,
         origin: origin(),
         verified_at: at(0),
         life: connection.life,
         expires_at: connection.expires_at,
         end_is_open: false,
         is_instance_admin: None,
+        owner: Box::new(Owner::of(&connection)),
         connection: Some(connection.into()),
         seen_at: None,
         last_seen_at: None,

@@ -99,7 +99,7 @@ mod tests {
     use infisical::{endpoint::Origin, secret::AccessToken};
 
     use super::*;
-    use crate::life::Life;
+    use crate::{act::Owner, life::Life};
 
     const MINUTE: i64 = 60;
     const DAY: i64 = 24 * 60 * 60;
@@ -113,9 +113,15 @@ mod tests {
     }
 
     fn mk_accepted(verified: i64, issued: Option<i64>, expires: Option<i64>) -> Accepted {
-        Accepted {
-            token: AccessToken::new("marker-token").fingerprint(),
+        let nobody = Owner {
+            organization_id: "o".into(),
+            organization_slug: "o".into(),
+            identity_id: None,
             token_id: None,
+        };
+        Accepted {
+            owner: Box::new(nobody),
+            token: AccessToken::new("marker-token").fingerprint(),
             origin: Origin::parse("http://infisical:8080").unwrap(),
             verified_at: at(verified),
             life: Life::found(issued.map(at), expires.map(at), Some(at(verified)), at(verified)),

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use super::{hand_off, status};
 use crate::{
     act::{Accepted, Held, Remembered},
+    connection::Parts,
     due::is_recent,
     observe::{AdminSource, Observation, PreviousCondition, PreviousConditions, STATUS_WRITTEN, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_email, password_once_worked},
@@ -281,16 +282,28 @@ fn is_accepted(
     })
 }
 
+/// What was accepted, where the observed Secret has that token and something else
+/// beside it: an edit, which is undone, since nobody has accepted that.
+pub(super) fn edited<'a>(observation: &'a Observation, remembered: &'a Remembered) -> Option<Parts<'a>> {
+    let observed = observation.connection.as_ref()?;
+    let accepted = remembered.accepted.as_ref()?.with(observed)?;
+    let is_here = observation.endpoint.as_ref().map_or(true, |it| *it.origin() == *accepted.origin);
+    (is_here && !accepted.is_in(observed, &observation.wanted)).then_some(accepted)
+}
+
 /// Whether observed has what is emitted.
 fn is_persisted(observation: &Observation, remembered: &Remembered, plan: &Plan) -> bool {
     let observed = observation.connection.as_ref();
     match plan.connection {
         ConnectionSecret::None => false,
-        ConnectionSecret::Observed => observed.is_some_and(|connection| connection.in_place),
+        ConnectionSecret::Observed => {
+            observed.is_some_and(|connection| connection.in_place)
+                && edited(observation, remembered).is_none()
+        }
         ConnectionSecret::Remembered => {
             let connection = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
             let both = observed.filter(|observed| observed.in_place).zip(connection);
-            both.is_some_and(|(observed, connection)| connection.is_in(observed, &observation.wanted))
+            both.is_some_and(|(observed, connection)| connection.parts().is_in(observed, &observation.wanted))
         }
     }
 }

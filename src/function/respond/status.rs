@@ -117,15 +117,18 @@ fn declared(described: &Described, mut fields: BTreeMap<String, Value>) -> BTree
 /// already: a process does not know for long what is not in the Secret, and the API
 /// server removes a field that is not applied again.
 fn fields(observation: &Observation, remembered: &Remembered, status: &Described) -> BTreeMap<String, Value> {
-    let accepted = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
+    let accepted = remembered.accepted.as_ref().and_then(|accepted| match &accepted.connection {
+        Some(connection) => Some(connection.parts()),
+        None => accepted.with(observation.connection.as_ref()?),
+    });
     let observed = |value: DetailValue| {
         let detail = observation.wanted.iter().find(|detail| detail.value == value)?;
         observation.connection.as_ref()?.data.text(&detail.name).map(str::to_owned)
     };
     let known = [
         ("host", accepted.map(|it| it.origin.to_string()), DetailValue::Host),
-        ("organizationId", accepted.map(|it| it.organization_id.clone()), DetailValue::OrganizationId),
-        (IDENTITY_ID, accepted.and_then(|it| it.identity_id.clone()), DetailValue::IdentityId),
+        ("organizationId", accepted.map(|it| it.organization_id.to_owned()), DetailValue::OrganizationId),
+        (IDENTITY_ID, accepted.and_then(|it| it.identity_id.map(str::to_owned)), DetailValue::IdentityId),
         (
             "tokenExpiresAt",
             accepted.and_then(|it| it.expires_at).map(|at| at.to_string()),
