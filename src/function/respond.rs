@@ -220,15 +220,14 @@ fn connection_to_emit<'a>(
     let observed = observation.connection.as_ref().map(|observed| Cow::Borrowed(&observed.data));
     match connection {
         ConnectionSecret::None => None,
-        ConnectionSecret::Observed if is_persisted => observed,
+        // It is the same, and made already.
+        ConnectionSecret::Observed | ConnectionSecret::Remembered if is_persisted => observed,
         ConnectionSecret::Observed => match conditions::edited(observation, remembered) {
             Some(accepted) => {
                 Some(Cow::Owned(accepted.data_over(observation.connection.as_ref(), &observation.wanted)))
             }
             None => observed,
         },
-        // It is the same, and made already.
-        ConnectionSecret::Remembered if is_persisted => observed,
         ConnectionSecret::Remembered => {
             let connection = remembered.accepted.as_ref()?.connection.as_ref()?;
             Some(Cow::Owned(
