@@ -3,7 +3,8 @@
 //! Work runs as a task of its own, detached from the call that started it: a
 //! deadline, a cancelled call or a lost response does not stop it, and its
 //! outcome stays in [`Memory`] until it is seen in observed. At most one task of
-//! each kind runs per XR, and one in all per instance, in a process.
+//! each kind runs per XR, and one in all per instance, in a process. One XR at a time asks
+//! an instance that does not answer.
 
 use std::{
     collections::BTreeMap,
@@ -16,11 +17,13 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use self::reachability::{Reachability, Told};
 use crate::{metrics::Tokens, observe::XrKey};
 
 mod establish;
 mod hand_off;
 mod memory;
+mod reachability;
 
 pub use establish::{Before, Establish, How, Login, MintedFor, Outcome};
 pub use hand_off::{AcceptedIdentity, HandOff, HandOffAttempt, HandOffOutcome, HandedOff, HeldHandOff};
@@ -34,6 +37,7 @@ pub struct Act {
     tokens: Tokens,
     tasks: TaskTracker,
     instances: Mutex<BTreeMap<Origin, Weak<tokio::sync::Mutex<()>>>>,
+    reachability: Arc<Reachability>,
 }
 
 impl Act {
@@ -45,20 +49,35 @@ impl Act {
         clock: Arc<dyn Clock>,
         tokens: Tokens,
     ) -> Self {
-        Self { memory, connect, clock, tokens, tasks: TaskTracker::new(), instances: Mutex::default() }
+        let (tasks, instances, reachability) = (TaskTracker::new(), Mutex::default(), Arc::default());
+        Self { memory, connect, clock, tokens, tasks, instances, reachability }
     }
 
     /// Starts work for an XR, unless something has happened to it since
-    /// `revision`: then the plan that asked for it is out of date.
+    /// `revision`: then the plan that asked for it is out of date. Where the instance is
+    /// known not to answer, that is what comes of it.
     pub fn start(&self, key: &XrKey, revision: u64, work: Establish) {
         let Some(under_way) = self.memory.begin(key, &work.endpoint, revision) else { return };
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
         let (key, tokens, origin) = (key.clone(), self.tokens.clone(), work.endpoint.origin().clone());
+        let reachability = self.reachability.clone();
+        let leave = match reachability.may_ask(&work.endpoint, &key, clock.now()) {
+            Ok(leave) => leave,
+            Err(told) => return memory.tell(&key, &work, told),
+        };
         self.spawn(&origin, under_way, async move {
+            if let Err(told) = reachability.may_still_ask(leave, &work.endpoint, &key, clock.now()) {
+                return memory.tell(&key, &work, told);
+            }
             let outcome = establish::establish(connect.as_ref(), clock.as_ref(), &work).await;
             log(&work, &outcome);
             tokens.count(outcome.how, outcome.bootstrapped);
-            memory.finish(&key, &work, outcome, clock.now());
+            let now = clock.now();
+            let answers_again = reachability.heard(&work.endpoint, outcome.silence(&work), now);
+            memory.finish(&key, &work, outcome, now);
+            if answers_again {
+                memory.answers_again(&work.endpoint, now);
+            }
         });
     }
 
@@ -67,10 +86,23 @@ impl Act {
         let Some(under_way) = self.memory.begin_hand_off(key, &work.endpoint, revision) else { return };
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
         let (key, origin) = (key.clone(), work.endpoint.origin().clone());
+        let reachability = self.reachability.clone();
+        let leave = match reachability.may_ask(&work.endpoint, &key, clock.now()) {
+            Ok(leave) => leave,
+            Err(told) => return memory.tell_hand_off(&key, &work, told),
+        };
         self.spawn(&origin, under_way, async move {
+            if let Err(told) = reachability.may_still_ask(leave, &work.endpoint, &key, clock.now()) {
+                return memory.tell_hand_off(&key, &work, told);
+            }
             let outcome = hand_off::hand_off(connect.as_ref(), &work).await;
             log_hand_off(&work, &outcome);
-            memory.finish_hand_off(&key, &work, outcome, clock.now());
+            let now = clock.now();
+            let answers_again = reachability.heard(&work.endpoint, outcome.silence(&work), now);
+            memory.finish_hand_off(&key, &work, outcome, now);
+            if answers_again {
+                memory.answers_again(&work.endpoint, now);
+            }
         });
     }
 

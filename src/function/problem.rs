@@ -245,6 +245,23 @@ impl Problem {
         }
     }
 
+    /// That an instance does not answer, which another request has shown.
+    #[must_use]
+    pub(crate) fn told(origin: &Origin, operation: &'static str, error: ErrorKind<String>) -> Self {
+        Self::new(origin, ProblemKind::Request(Error::new(operation, error)))
+    }
+
+    /// Why there was no answer, where that says nothing of what was asked: it is so for
+    /// every XR. A gateway answers in the place of an instance that is gone.
+    #[must_use]
+    pub(crate) fn silence(&self) -> Option<&AnyError> {
+        let ProblemKind::Request(error) = &self.kind else { return None };
+        match error.kind {
+            ErrorKind::Unreachable(_) | ErrorKind::ServerError { status: 502..=504 } => Some(error),
+            _ => None,
+        }
+    }
+
     /// Whether the server could not be asked: what is persisted stands.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {

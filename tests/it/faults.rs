@@ -1,14 +1,12 @@
 //! What goes wrong on the way to the server: each has its reason and its pause,
 //! and none changes what is persisted.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use fake_crossplane::Crossplane;
 use fake_infisical::{Fault, On, Route, Settings, Times};
 use jiff::Timestamp;
 use prost::Message as _;
 use serde_json::json;
-use tokio_util::task::TaskTracker;
 
 use crate::world::{Kind, World};
 
@@ -231,38 +229,4 @@ async fn a_token_that_could_not_be_tried_is_not_lost() {
     world.live(2 * MINUTE).await;
     assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
     assert_eq!(world.fake.count(Route::Login), 0, "the token of bootstrap is the one that is handed out");
-}
-
-#[tokio::test]
-async fn who_waits_for_a_turn_at_a_server_that_hangs_holds_no_call() {
-    let world = World::connected(Settings::default(), Kind::Namespaced).await;
-    let xrs: Vec<_> = (0..4)
-        .map(|index| {
-            let mut crossplane = world.crossplane.clone();
-            let uid = json!(format!("6d2f6c5e-0000-4000-8000-00000000000{index}"));
-            crossplane.xr["metadata"]["uid"] = uid.clone();
-            for object in crossplane.composed.values_mut() {
-                object["metadata"]["ownerReferences"][0]["uid"] = uid.clone();
-            }
-            crossplane
-        })
-        .collect();
-    let call_all = async || {
-        let calls = TaskTracker::new();
-        for request in xrs.iter().map(Crossplane::request) {
-            let function = Arc::clone(&world.function);
-            calls.spawn(async move { function.call(request, None).await });
-        }
-        calls.close();
-        calls.wait().await;
-    };
-    world.fake.inject(On::Any, Times::Always, Fault::Hang);
-    call_all().await;
-    // One after the other they are told that there is no answer within a second.
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    world.clock.advance(2 * MINUTE);
-    call_all().await;
-    let call = world.call(xrs.last().unwrap().request());
-    let response = tokio::time::timeout(Duration::from_millis(500), call).await.unwrap();
-    assert_eq!(response.meta.unwrap().ttl.unwrap().seconds, 10);
 }

@@ -41,6 +41,7 @@ mod repair;
 mod robustness;
 mod rotation;
 mod server;
+mod silence;
 mod status;
 #[path = "../shared/translate.rs"]
 mod translate;

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use daemon::clock::Clock;
 use infisical::{
-    Client, Connect, Error, ErrorKind,
+    AnyError, Client, Connect, Error, ErrorKind, Route as _,
     api::{
         AdminIdentity, Bootstrap, BootstrapRefusal, CheckInstanceAdmin, ListAdminIdentities,
         ListOrganizations, ListTokens, Login as LogIn, LoginRefusal, MintToken, Organization, ReadConfig,
@@ -206,6 +206,17 @@ impl Establish {
         self.token.iter().chain(&self.others)
     }
 
+    /// What the server is asked first.
+    pub(super) fn first_request(&self) -> &'static str {
+        match self.tokens().next() {
+            Some(token) if self.limited.as_ref().is_some_and(|known| known.token == *token) => {
+                RenewToken::WHAT
+            }
+            Some(_) => VerifyToken::WHAT,
+            None => ReadConfig::WHAT,
+        }
+    }
+
     /// What identifies the attempt: a change of it is worth a try at once.
     #[must_use]
     pub fn attempt(&self) -> Attempt {
@@ -221,6 +232,13 @@ impl Establish {
 }
 
 impl Outcome {
+    /// Why the server has not answered anything, if that is so.
+    pub(super) fn silence(&self, work: &Establish) -> Option<&ErrorKind<String>> {
+        let is_first = |error: &&AnyError| error.operation == work.first_request();
+        let error = self.problem.as_ref()?.silence().filter(is_first)?;
+        (self.connection.is_none() && self.refused.is_empty()).then_some(&error.kind)
+    }
+
     /// The admin's credentials, if the server has let them in or made them the admin's.
     pub(super) fn let_in(&self, work: &Establish) -> Option<Fingerprint> {
         let is_let_in = self.bootstrapped

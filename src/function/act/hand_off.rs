@@ -9,7 +9,7 @@
 use std::{fmt::Display, sync::Arc};
 
 use infisical::{
-    AnyError, Client, Connect, Error, ErrorKind,
+    AnyError, Client, Connect, Error, ErrorKind, Route as _,
     api::{
         AddToProject, AttachUniversalAuth, CheckInstanceAdmin, ClientLogin, ClientLoginRefusal,
         CreateClientSecret, CreateIdentity, DeleteIdentity, EndToken, FindProject, ListClientSecrets,
@@ -139,6 +139,31 @@ impl HandOff {
             adopts: self.adopts,
             credentials: self.admin.as_ref().map(Credentials::fingerprint),
         }
+    }
+}
+
+impl HandOff {
+    /// What is said to have failed where the server does not answer at all.
+    pub(super) fn first_request(&self) -> &'static str {
+        let asks_for_projects = self.projects.iter().any(|it| matches!(it.slug, ProjectSlug::Literal(_)));
+        if self.is_fresh && asks_for_projects {
+            FindProject::WHAT
+        } else if self.logins.is_empty() {
+            VerifyToken::WHAT
+        } else {
+            ClientLogin::WHAT
+        }
+    }
+}
+
+impl HandOffOutcome {
+    /// Why the server has not answered anything, if that is so.
+    pub(super) fn silence(&self, work: &HandOff) -> Option<&ErrorKind<String>> {
+        let is_first = |error: &&AnyError| error.operation == work.first_request();
+        let error = self.problem.as_ref()?.silence().filter(is_first)?;
+        let nothing_came_of_it =
+            self.identity.is_none() && self.untested.is_none() && self.refused.is_empty();
+        nothing_came_of_it.then_some(&error.kind)
     }
 }
 

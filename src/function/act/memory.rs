@@ -29,8 +29,8 @@ use jiff::Timestamp;
 use rand::CryptoRng;
 use tokio::sync::watch;
 
-use self::entry::{Entry, is_alive, is_queued};
-use super::{Before, Establish, HandOff, HandOffOutcome, HandedOff, MintedFor, Outcome};
+use self::entry::{Entry, Server, is_alive, is_queued};
+use super::{Before, Establish, HandOff, HandOffOutcome, HandedOff, MintedFor, Outcome, Told};
 use crate::{
     connection::{Connection, ObservedConnection, Parts},
     due::{Due, is_recent, later},
@@ -448,6 +448,32 @@ impl Memory {
         there.remembered().absorb(key, work, outcome, now);
     }
 
+    /// Remembers, in the place of what came of work, what another XR was told by an
+    /// instance that does not answer.
+    pub(super) fn tell(&self, key: &XrKey, work: &Establish, told: Told) {
+        let mut entries = self.lock();
+        let Some(there) = entries.entry(key.clone()).or_default().at(&work.endpoint) else { return };
+        there.under_way = None;
+        there.remembered().hear(work, told);
+    }
+
+    /// The same for handing off.
+    pub(super) fn tell_hand_off(&self, key: &XrKey, work: &HandOff, told: Told) {
+        let mut entries = self.lock();
+        let Some(there) = entries.entry(key.clone()).or_default().at(&work.endpoint) else { return };
+        there.handing_off = None;
+        there.remembered().hand_off.get_or_insert_default().hear(work, told);
+    }
+
+    /// What has waited for an instance to answer is due. This looks at every XR, and there
+    /// is one such answer for each silence.
+    pub(super) fn answers_again(&self, server: &Endpoint, now: Timestamp) {
+        let server = Server::from(server);
+        for entry in self.lock().values_mut() {
+            entry.answers_again(&server, now);
+        }
+    }
+
     /// Forgets XRs that were not called for longer than any `ttl`. Looks for them
     /// once an hour, so that a call costs the same however many there are.
     fn forget(&self, now: Timestamp) {
@@ -519,6 +545,27 @@ impl Remembered {
         match outcome.problem {
             Some(problem) => self.hold(key, work, problem, now),
             None => self.held = None,
+        }
+    }
+
+    /// What another XR was told by an instance that does not answer.
+    fn hear(&mut self, work: &Establish, told: Told) {
+        self.revision += 1;
+        self.asked_at = Some(told.at);
+        let (attempt, retry_at) = (work.attempt(), told.retry_at);
+        let again = self.held.as_ref().filter(|held| held.attempt == attempt);
+        let attempts = again.map_or(1, |held| held.attempts);
+        let problem = Problem::told(work.endpoint.origin(), work.first_request(), told.error);
+        self.held = Some(Box::new(Held { problem, attempt, attempts, retry_at }));
+    }
+
+    /// It answers again: there is no reason to wait any more.
+    pub(super) fn answers_again(&mut self, now: Timestamp) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.problem.silence().is_some()) {
+            held.retry_at = Due::after(now, Duration::ZERO);
+        }
+        if let Some(hand_off) = &mut self.hand_off {
+            hand_off.answers_again(now);
         }
     }
 

@@ -2,7 +2,7 @@
 //! connection. The same holds here: whatever is lost with the process is found
 //! again in the cluster and on the server.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use infisical::{
     claims::Claims,
@@ -12,6 +12,7 @@ use infisical::{
 use jiff::Timestamp;
 
 use super::{
+    super::Told,
     super::memory::{HELD_AFTER_SEEN, SAFE, SWEEPS_AFTER, SWEPT_AFTER, forget, remember},
     HandOff, HandOffAttempt, HandOffOutcome,
 };
@@ -184,6 +185,24 @@ impl HandedOff {
         match outcome.problem {
             Some(problem) => self.hold(key, work, problem, now),
             None => self.held = None,
+        }
+    }
+
+    /// What another XR was told by an instance that does not answer.
+    pub(in crate::act) fn hear(&mut self, work: &HandOff, told: Told) {
+        self.revision += 1;
+        self.asked_at = Some(told.at);
+        let (attempt, retry_at) = (work.attempt(), told.retry_at);
+        let again = self.held.as_ref().filter(|held| held.attempt == attempt);
+        let attempts = again.map_or(1, |held| held.attempts);
+        let problem = Problem::told(work.endpoint.origin(), work.first_request(), told.error);
+        self.held = Some(HeldHandOff { problem, attempt, attempts, retry_at });
+    }
+
+    /// It answers again: there is no reason to wait any more.
+    pub(in crate::act) fn answers_again(&mut self, now: Timestamp) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.problem.silence().is_some()) {
+            held.retry_at = Due::after(now, Duration::ZERO);
         }
     }
 

@@ -85,6 +85,13 @@ impl Entry {
         self.others.iter_mut().find(|other| other.server.as_ref() == Some(&server))
     }
 
+    /// What has waited for the server to answer is due, if the XR is pointed at it.
+    pub(super) fn answers_again(&mut self, server: &Server, now: Timestamp) {
+        if self.present.server.as_ref() == Some(server) {
+            self.present.remembered().answers_again(now);
+        }
+    }
+
     fn point_at(&mut self, server: Server, now: Timestamp) {
         if self.present.server.is_none() {
             self.present.server = Some(server);
