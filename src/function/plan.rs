@@ -386,6 +386,7 @@ fn work(
         token_name: token_name(observation),
         minted_for: minted_for(observation, remembered),
         token_policy: observation.token_policy,
+        xr: observation.xr.as_neighbour(),
         now,
     })
 }

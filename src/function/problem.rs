@@ -13,7 +13,7 @@ use infisical::{
     secret::Email,
 };
 
-use crate::input::ProjectSlug;
+use crate::{input::ProjectSlug, observe::Neighbour};
 
 /// The reasons that a problem gives to a condition. `docs/conditions.md` has an
 /// entry for each.
@@ -68,6 +68,8 @@ pub enum ProblemKind {
     BootstrappedElsewhere {
         /// The email that was tried.
         email: Email,
+        /// The XR whose instance it is, if that is known and may be said.
+        of: Option<Box<Neighbour>>,
     },
     /// The admin's email and password, which once worked or were supplied, are
     /// refused.
@@ -186,6 +188,17 @@ pub enum Retry {
 pub(crate) const ADMIN_LOGIN_REFUSED: &str = "AdminLoginRefused";
 /// The reason of [`ProblemKind::PartiallyBootstrapped`].
 pub(crate) const PARTIALLY_BOOTSTRAPPED: &str = "PartiallyBootstrapped";
+
+/// What stands before the name of another XR in the message of `BootstrappedElsewhere`.
+const IS_INSTANCE_OF: &str = " is the instance of ";
+
+/// The reason of an instance that was set up by somebody else.
+pub(crate) const BOOTSTRAPPED_ELSEWHERE: &str = "BootstrappedElsewhere";
+
+/// Whether a message of that reason names an XR.
+pub(crate) fn names_an_xr(message: &str) -> bool {
+    message.contains(IS_INSTANCE_OF)
+}
 
 impl ProblemKind {
     /// A request that failed, of whichever route.
@@ -313,7 +326,13 @@ impl Problem {
             ProblemKind::Request(error) => {
                 format!("Infisical at {origin} could not be used: {error}{}", request_remedy(&error.kind))
             }
-            ProblemKind::BootstrappedElsewhere { email } => format!(
+            ProblemKind::BootstrappedElsewhere { email, of: Some(neighbour) } => format!(
+                "Infisical at {origin}{IS_INSTANCE_OF}{neighbour} already: it does not know the generated password of \
+                 {email}. Point this XR at an instance of its own. If both are to share this one, supply the admin's \
+                 email and password with input.admin.credentials or input.admin.secretRef, or a token of an instance \
+                 admin with input.adopt"
+            ),
+            ProblemKind::BootstrappedElsewhere { email, of: None } => format!(
                 "Infisical at {origin} was set up by somebody else: it does not know the generated password of {email}. \
                  Supply the admin's email and password with input.admin.credentials or input.admin.secretRef, or a \
                  token of an instance admin with input.adopt"

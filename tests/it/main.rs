@@ -32,6 +32,7 @@ mod mangle;
 mod mistakes;
 mod mistrust;
 mod monitoring;
+mod neighbours;
 #[path = "../shared/operations.rs"]
 mod operations;
 #[path = "../shared/mistakes.rs"]

@@ -27,6 +27,7 @@ use crate::{
     due::between,
     input::TokenPolicy,
     life::Life,
+    observe::Neighbour,
     plan::OURS,
     problem::{Problem, ProblemKind},
 };
@@ -75,6 +76,8 @@ pub struct Establish {
     pub minted_for: MintedFor,
     /// When a token is renewed.
     pub token_policy: TokenPolicy,
+    /// How the XR is called in the messages of its neighbours.
+    pub xr: Option<Neighbour>,
     /// The time.
     pub now: Timestamp,
 }
@@ -237,6 +240,22 @@ impl Outcome {
         let is_first = |error: &&AnyError| error.operation == work.first_request();
         let error = self.problem.as_ref()?.silence().filter(is_first)?;
         (self.connection.is_none() && self.refused.is_empty()).then_some(&error.kind)
+    }
+
+    /// Names the XR whose instance it is, where that was somebody else's.
+    pub(super) fn is_instance_of(&mut self, neighbour: &Neighbour) {
+        let login = self.login.as_mut().and_then(|login| login.as_mut().err());
+        for problem in self.problem.iter_mut().chain(login) {
+            if let ProblemKind::BootstrappedElsewhere { of, .. } = &mut problem.kind {
+                *of = Some(Box::new(neighbour.clone()));
+            }
+        }
+    }
+
+    /// Whether the instance was found to be somebody else's.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        let is_elsewhere = |it: &Problem| matches!(it.kind, ProblemKind::BootstrappedElsewhere { .. });
+        self.problem.as_ref().is_some_and(is_elsewhere)
     }
 
     /// The admin's credentials, if the server has let them in or made them the admin's.
@@ -644,7 +663,7 @@ impl Run<'_> {
             ProblemKind::AdminLoginRefused { email }
                 if self.work.admin_is_generated && self.work.before == Before::None =>
             {
-                ProblemKind::BootstrappedElsewhere { email }
+                ProblemKind::BootstrappedElsewhere { email, of: None }
             }
             kind => kind,
         }

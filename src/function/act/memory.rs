@@ -38,7 +38,7 @@ use crate::{
     input::{ConnectionDetail, IdentityDetail},
     life::Life,
     metrics::Census,
-    observe::{PreviousCondition, XrKey},
+    observe::{Neighbour, PreviousCondition, XrKey},
     plan::timing,
     problem::Problem,
     proto::v1::RunFunctionResponse,
@@ -341,7 +341,7 @@ impl Memory {
     #[must_use]
     pub fn census(&self, now: Timestamp) -> Census {
         let entries = self.lock();
-        let is_called = |entry: &&Entry| entry.called_by.is_some_and(|by| !by.is_over(now));
+        let is_called = |entry: &&Entry| entry.is_called(now);
         let mut census = Census::default();
         for entry in entries.values().map(AsRef::as_ref).filter(is_called) {
             for said in &*entry.said {
@@ -437,9 +437,17 @@ impl Memory {
     }
 
     /// Remembers what came of work.
-    pub fn finish(&self, key: &XrKey, work: &Establish, outcome: Outcome, now: Timestamp) {
+    pub fn finish(&self, key: &XrKey, work: &Establish, mut outcome: Outcome, now: Timestamp) {
         let mut entries = self.lock();
+        if outcome.is_elsewhere()
+            && let Some(neighbour) = neighbour_at(&entries, key, work, now)
+        {
+            outcome.is_instance_of(&neighbour);
+        }
         let entry = entries.entry(key.clone()).or_default();
+        if entry.xr.as_deref() != work.xr.as_ref() {
+            entry.xr = work.xr.clone().map(Box::new);
+        }
         if let Some(let_in) = outcome.let_in(work) {
             entry.present.remembered().let_in = Some(Box::new(let_in));
         }
@@ -506,6 +514,23 @@ impl Memory {
     fn lock(&self) -> MutexGuard<'_, HashMap<XrKey, Box<Entry>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The first by name of the XRs that are connected to the server of the work and may be
+/// named to the XR that it is for.
+fn neighbour_at(
+    entries: &HashMap<XrKey, Box<Entry>>,
+    key: &XrKey,
+    work: &Establish,
+    now: Timestamp,
+) -> Option<Neighbour> {
+    let own = work.xr.as_ref()?;
+    let is_there = |entry: &Entry| {
+        let accepted = entry.present.remembered.accepted.as_ref();
+        entry.is_called(now) && accepted.is_some_and(|it| it.origin == *work.endpoint.origin())
+    };
+    let others = entries.iter().filter(|(other, entry)| *other != key && is_there(entry));
+    others.filter_map(|(_, entry)| entry.xr.as_deref()).filter(|other| own.may_name(other)).min().cloned()
 }
 
 impl Remembered {
@@ -788,6 +813,7 @@ mod tests {
             organization: "o".to_owned(),
             token_name: "name".to_owned(),
             token_policy: TokenPolicy::default(),
+            xr: None,
             now: at(0),
         }
     }

@@ -52,6 +52,18 @@ pub struct Claim {
     pub name: String,
 }
 
+/// A namespaced XR as it is called in the messages of others of its namespace, and of
+/// no other: who may read one of them may know the others' names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Neighbour {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its `kind`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// Identifies an XR: its UID, so that one that is deleted and made again under
 /// its name is another. What `crossplane render` is given may have none, and
 /// then it is kind, namespace and name.
@@ -159,6 +171,14 @@ impl Xr {
         }
     }
 
+    /// How it is called in the messages of others. Who may read a cluster-scoped XR need
+    /// not be allowed to read another, and where a claim is the author can make up.
+    #[must_use]
+    pub fn as_neighbour(&self) -> Option<Neighbour> {
+        let namespace = self.namespace()?.to_owned();
+        Some(Neighbour { namespace, kind: self.kind.clone(), name: self.name.clone() })
+    }
+
     /// Whether it has connection details of its own.
     #[must_use]
     pub fn is_legacy(&self) -> bool {
@@ -203,6 +223,21 @@ impl XrKey {
 impl fmt::Display for XrKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Neighbour {
+    /// Whether the other one may be named in messages of this one.
+    #[must_use]
+    pub fn may_name(&self, other: &Self) -> bool {
+        // One that was deleted and made again under its name is not another.
+        self.namespace == other.namespace && self != other
+    }
+}
+
+impl fmt::Display for Neighbour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
     }
 }
 

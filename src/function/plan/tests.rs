@@ -468,7 +468,8 @@ const TABLE: &[Row] = &[
         why: "a token put there by hand is tried, but a refused login is not repeated for it",
         world: |observation, remembered| {
             persisted(observation);
-            let problem = Problem::new(&origin(), ProblemKind::BootstrappedElsewhere { email: mk_email() });
+            let problem =
+                Problem::new(&origin(), ProblemKind::BootstrappedElsewhere { email: mk_email(), of: None });
             remembered.login_refused = Some(Box::new(LoginRefused {
                 credentials: mk_admin().fingerprint(),
                 problem,

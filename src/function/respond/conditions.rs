@@ -20,7 +20,7 @@ use crate::{
     due::is_recent,
     observe::{AdminSource, Observation, PreviousCondition, PreviousConditions, STATUS_WRITTEN, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_email, password_once_worked},
-    problem::{self, Problem, ProblemKind},
+    problem::{self, BOOTSTRAPPED_ELSEWHERE, Problem, ProblemKind, names_an_xr},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
 };
 
@@ -381,7 +381,9 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
                 (_, Some(problem)) if knew_the_password(observation, problem) => {
                     return problem_of_before(observation).unwrap_or_else(|| of_problem(problem));
                 }
-                (_, Some(problem)) => return of_problem(problem),
+                (_, Some(problem)) => {
+                    return named_before(observation, problem).unwrap_or_else(|| of_problem(problem));
+                }
                 (_, None) => match problem_of_before(observation) {
                     Some(says) => return says,
                     None => ("Bootstrapping", bootstrapping(observation)),
@@ -417,6 +419,17 @@ fn knew_the_password(observation: &Observation, problem: &Problem) -> bool {
         endpoint.is_ok_and(|endpoint| password_once_worked(observation, endpoint))
     };
     matches!(problem.kind, ProblemKind::BootstrappedElsewhere { .. }) && once_worked()
+}
+
+/// What the XR says of the same problem, where it names another XR. Of several replicas
+/// not all know that one, and one that knows another has no better reason: what is said
+/// stays, or the XR would change at every reconcile.
+fn named_before(observation: &Observation, problem: &Problem) -> Option<Says> {
+    let ProblemKind::BootstrappedElsewhere { email, .. } = &problem.kind else { return None };
+    let said = observation.xr.previous.of_type(BOOTSTRAPPED)?;
+    let is_named = said.reason == BOOTSTRAPPED_ELSEWHERE && names_an_xr(&said.message);
+    let is_same = said.is_of(&problem.origin, Some(email));
+    (is_named && is_same).then(|| repeated(said)).flatten()
 }
 
 /// A restart is no news: a problem that the XR has stands until the server was

@@ -14,7 +14,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{HELD_AFTER_SEEN, Remembered};
-use crate::due::{Due, is_recent};
+use crate::{
+    due::{Due, is_recent},
+    observe::Neighbour,
+};
 
 /// How many servers are remembered beside the present one, but for those at which work
 /// is under way.
@@ -38,6 +41,8 @@ pub(super) struct Entry {
     pub(super) last_called: Option<Timestamp>,
     /// What was answered last: the reason of each condition, by its type.
     pub(super) said: Box<[(&'static str, &'static str)]>,
+    /// How it is called in the messages of its neighbours.
+    pub(super) xr: Option<Box<Neighbour>>,
     /// When it is called again at the latest, if there still is such an XR.
     pub(super) called_by: Option<Due>,
 }
@@ -125,6 +130,11 @@ impl Entry {
             surplus = surplus.saturating_sub(usize::from(goes));
             !goes
         });
+    }
+
+    /// Whether there still is such an XR, as far as is known.
+    pub(super) fn is_called(&self, now: Timestamp) -> bool {
+        self.called_by.is_some_and(|by| !by.is_over(now))
     }
 
     /// How many servers are remembered.
