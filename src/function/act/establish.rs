@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use daemon::clock::Clock;
 use infisical::{
-    AnyError, Client, Connect, Error, ErrorKind, Route as _,
+    AnyError, Client, Connect, Error, ErrorKind,
     api::{
         AdminIdentity, Bootstrap, BootstrapRefusal, CheckInstanceAdmin, ListAdminIdentities,
         ListOrganizations, ListTokens, Login as LogIn, LoginRefusal, MintToken, Organization, ReadConfig,
@@ -17,6 +17,7 @@ use infisical::{
     },
     claims::Claims,
     endpoint::Endpoint,
+    route::Route as _,
     secret::{AccessToken, Credentials, Email, Fingerprint, UserToken},
 };
 use jiff::Timestamp;

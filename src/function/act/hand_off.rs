@@ -9,7 +9,7 @@
 use std::{fmt::Display, sync::Arc};
 
 use infisical::{
-    AnyError, Client, Connect, Error, ErrorKind, Route as _,
+    AnyError, Client, Connect, Error, ErrorKind,
     api::{
         AddToProject, AttachUniversalAuth, CheckInstanceAdmin, ClientLogin, ClientLoginRefusal,
         CreateClientSecret, CreateIdentity, DeleteIdentity, EndToken, FindProject, ListClientSecrets,
@@ -18,6 +18,7 @@ use infisical::{
     },
     claims::Claims,
     endpoint::{Endpoint, Origin},
+    route::Route as _,
     secret::{AccessToken, Credentials, Fingerprint, UniversalAuth},
 };
 use jiff::Timestamp;

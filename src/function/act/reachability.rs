@@ -34,7 +34,7 @@ pub(super) struct Reachability(Mutex<BTreeMap<Endpoint, Silence>>);
 
 /// An instance that does not answer.
 struct Silence {
-    error: ErrorKind,
+    error: ErrorKind<String>,
     /// How often it was asked in vain, in a row.
     attempts: u32,
     /// When it was asked last.
@@ -53,7 +53,7 @@ pub(super) struct Leave {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Told {
     /// Why there was no answer.
-    pub(super) error: ErrorKind,
+    pub(super) error: ErrorKind<String>,
     /// When that was.
     pub(super) at: Timestamp,
     /// When it is worth another try.
