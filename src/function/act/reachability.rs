@@ -91,7 +91,12 @@ impl Reachability {
 
     /// Notes why there was no answer, or that there was one. Says whether it is the first
     /// one after a silence: what the others were told is over.
-    pub(super) fn heard(&self, server: &Endpoint, silence: Option<&ErrorKind<String>>, now: Timestamp) -> bool {
+    pub(super) fn heard(
+        &self,
+        server: &Endpoint,
+        silence: Option<&ErrorKind<String>>,
+        now: Timestamp,
+    ) -> bool {
         let mut silent = self.lock();
         let Some(error) = silence else { return silent.remove(server).is_some() };
         silent.retain(|_, silence| !Due::after(silence.since, FORGOTTEN_AFTER).is_over(now));
