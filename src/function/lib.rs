@@ -28,6 +28,7 @@ pub mod manifest;
 pub mod metrics;
 mod nearest;
 pub mod observe;
+mod pause;
 pub mod plan;
 pub mod problem;
 pub mod proto;

@@ -39,7 +39,7 @@ use crate::{
     life::Life,
     metrics::Census,
     observe::{Neighbour, PreviousCondition, XrKey},
-    plan::timing,
+    pause,
     problem::Problem,
     proto::v1::RunFunctionResponse,
     respond::conditions,
@@ -599,7 +599,7 @@ impl Remembered {
         self.login_refused = login.err().map(|problem| {
             let again = self.login_refused.as_ref().filter(|refused| refused.credentials == credentials);
             let attempts = again.map_or(1, |refused| refused.attempts.saturating_add(1));
-            let retry_at = Due::after(now, timing::pause(problem.retry(), attempts, key));
+            let retry_at = Due::after(now, pause::after(problem.retry(), attempts, key));
             Box::new(LoginRefused { credentials, problem, attempts, retry_at })
         });
     }
@@ -650,11 +650,11 @@ impl Remembered {
         let again =
             self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
         let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
-        let pause = timing::pause(retry, attempts, key);
+        let pause = pause::after(retry, attempts, key);
         // A token that works leaves time to try again.
         let pause = match &self.accepted {
             Some(Accepted { life: Some(life), verified_at, .. }) if *verified_at == work.now => {
-                pause.max(timing::pause_of_renewal(life.left(now), key))
+                pause.max(pause::of_renewal(life.left(now), key))
             }
             _ => pause,
         };
@@ -1060,7 +1060,7 @@ mod tests {
         memory.finish(&key, &work, accepting("a", 60), at(42));
         let remembered = memory.recall(&key, None, (None, &WANTED), at(42));
         let accepted = remembered.accepted.as_ref().unwrap();
-        assert_eq!(timing::check_at(accepted, &TokenPolicy::default(), &key, at(39)), at(40));
+        assert_eq!(crate::plan::timing::check_at(accepted, &TokenPolicy::default(), &key, at(39)), at(40));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::{
 use infisical::{ErrorKind, endpoint::Endpoint};
 use jiff::Timestamp;
 
-use crate::{due::Due, observe::XrKey, plan::timing, problem::Retry};
+use crate::{due::Due, observe::XrKey, pause, problem::Retry};
 
 /// For how long one XR may ask before another does: it may have ended without saying
 /// what came of it. A request that has no answer takes ten seconds.
@@ -116,7 +116,7 @@ impl Silence {
     /// When an XR asks next, unless another has. Those of one instance are spread, so
     /// that it is mostly the same one, and that they do not all come in one moment.
     fn next(&self, xr: &XrKey) -> Due {
-        Due::after(self.since, timing::pause(Retry::Soon, self.attempts, xr))
+        Due::after(self.since, pause::after(Retry::Soon, self.attempts, xr))
     }
 
     fn told(&self, xr: &XrKey, now: Timestamp) -> Told {

@@ -21,7 +21,7 @@ use crate::{
     identity::{Identity, ObservedIdentity},
     input::{IdentityDetail, Project},
     observe::{PreviousCondition, XrKey},
-    plan::timing,
+    pause,
     problem::Problem,
 };
 
@@ -239,7 +239,7 @@ impl HandedOff {
         let again =
             self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
         let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
-        let retry_at = Due::after(now, timing::pause(retry, attempts, key));
+        let retry_at = Due::after(now, pause::after(retry, attempts, key));
         self.held = Some(HeldHandOff { problem, attempt, attempts, retry_at });
     }
 }
