@@ -1,6 +1,6 @@
 //! When the next look at a token is due.
 //!
-//! Pure. What is done again after a failure is in [`pause`](crate::pause).
+//! Pure. What is done again after a failure is in `pause`.
 
 use std::time::Duration;
 
