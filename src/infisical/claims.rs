@@ -49,6 +49,12 @@ impl Claims {
         Self::read(token.expose()).unwrap_or_default()
     }
 
+    /// Whether the token may be used so many times only.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.uses.is_some()
+    }
+
     /// When a session was issued: what the server's clock showed then.
     #[must_use]
     pub fn issued_at(session: &UserToken) -> Option<Timestamp> {

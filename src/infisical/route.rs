@@ -4,7 +4,7 @@
 //! routes are in `api`, a file for each noun; `client` sends them. To add one is to add
 //! a struct.
 
-use std::fmt;
+use std::{convert::Infallible, fmt};
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -194,6 +194,23 @@ pub(crate) fn done(body: &[u8]) -> serde_json::Result<()> {
     #[derive(Deserialize)]
     struct Done {}
     serde_json::from_slice(body).map(|Done {}| ())
+}
+
+/// Reads an answer of which only the token counts.
+pub(crate) fn granted(body: &[u8]) -> serde_json::Result<AccessToken> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Granted {
+        #[serde(deserialize_with = "access_token")]
+        access_token: AccessToken,
+    }
+    serde_json::from_slice(body).map(|Granted { access_token }| access_token)
+}
+
+/// The refusal of a route that asks of nothing but a token: whatever it is that is
+/// refused, it is the token.
+pub(crate) fn of_the_token(body: &RefusalBody) -> Option<ErrorKind<Infallible>> {
+    matches!(body.status, 401 | 403).then(|| ErrorKind::TokenRefused(body.token_refusal()))
 }
 
 /// A token goes straight into its secret type, and is none if it is empty.

@@ -45,9 +45,8 @@ impl Route for VerifyToken<'_> {
         serde_json::from_slice(body).map(|Body { identity_details }| identity_details.organization)
     }
 
-    /// Whatever it is that is refused, it is the token.
     fn refusal(body: &RefusalBody) -> Option<ErrorKind<Infallible>> {
-        matches!(body.status, 401 | 403).then(|| ErrorKind::TokenRefused(body.token_refusal()))
+        route::of_the_token(body)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     error::ErrorKind,
@@ -43,18 +43,11 @@ impl Route for RenewToken<'_> {
     }
 
     fn answer(body: &[u8]) -> serde_json::Result<AccessToken> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Body {
-            #[serde(deserialize_with = "route::access_token")]
-            access_token: AccessToken,
-        }
-        serde_json::from_slice(body).map(|Body { access_token }| access_token)
+        route::granted(body)
     }
 
-    /// Whatever it is that is refused, it is the token.
     fn refusal(body: &RefusalBody) -> Option<ErrorKind<Infallible>> {
-        matches!(body.status, 401 | 403).then(|| ErrorKind::TokenRefused(body.token_refusal()))
+        route::of_the_token(body)
     }
 }
 

@@ -296,13 +296,7 @@ impl Route for ClientLogin<'_> {
     }
 
     fn answer(body: &[u8]) -> serde_json::Result<AccessToken> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Body {
-            #[serde(deserialize_with = "route::access_token")]
-            access_token: AccessToken,
-        }
-        serde_json::from_slice(body).map(|Body { access_token }| access_token)
+        route::granted(body)
     }
 
     fn refusal(body: &RefusalBody) -> Option<ErrorKind<ClientLoginRefusal>> {
