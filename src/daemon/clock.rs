@@ -77,7 +77,8 @@ impl Steady {
 }
 
 /// A moment after another, or the end of time.
-fn later(at: Timestamp, by: Duration) -> Timestamp {
+#[must_use]
+pub fn later(at: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }
 

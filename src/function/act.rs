@@ -22,6 +22,7 @@ use crate::{metrics::Tokens, observe::XrKey};
 
 mod establish;
 mod hand_off;
+mod held;
 mod memory;
 mod reachability;
 

@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use daemon::clock::later;
+use jiff::Timestamp;
 
 /// Something that is to be done when a while has passed since a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +72,6 @@ impl Due {
 #[must_use]
 pub fn is_recent(at: Timestamp, span: Duration, now: Timestamp) -> bool {
     !Due::after(at, span).is_over(now)
-}
-
-/// A moment after another, or the end of time.
-#[must_use]
-pub fn later(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }
 
 /// How long it is from one moment to a later one; nothing to an earlier one.

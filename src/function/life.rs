@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
+use daemon::clock::later;
 use jiff::Timestamp;
 
-use crate::due::{Due, Micros, between, is_recent, later};
+use crate::due::{Due, Micros, between, is_recent};
 
 /// The longest life of a token by default (recorded: 7776000 s).
 pub(crate) const DEFAULT_LIFE: Duration = Duration::from_hours(90 * 24);

@@ -550,7 +550,7 @@ fn renewal_is_due(
 /// What this server has accepted before of a token that may be used so many times only.
 fn limited(remembered: &Remembered, endpoint: &Endpoint) -> Option<Arc<Connection>> {
     let connection = remembered.accepted.as_ref()?.connection.as_ref()?;
-    let is_limited = Claims::of(&connection.token).uses.is_some();
+    let is_limited = Claims::of(&connection.token).is_limited();
     (is_limited && connection.origin == *endpoint.origin()).then(|| Arc::clone(connection))
 }
 

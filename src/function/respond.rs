@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use daemon::clock::later;
 use infisical::secret::Credentials;
 use jiff::Timestamp;
 use prost_types::Duration;
@@ -13,7 +14,6 @@ use prost_types::Duration;
 use crate::{
     act::Remembered,
     composed_secret::{self, SecretData, SecretKind},
-    due,
     observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, Observation, Waiting},
     plan::{
         Action, AdminSecret, ConnectionSecret, Plan, Wait,
@@ -180,7 +180,7 @@ fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now:
 fn before_the_end(remembered: &Remembered, now: Timestamp) -> i64 {
     let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.expires_at.is_some());
     let life = accepted.and_then(|accepted| accepted.life).filter(|life| !life.is_over(now));
-    life.map_or(TTL_LONGEST, |life| until(due::later(now, timing::latest_call(life.left(now))), now))
+    life.map_or(TTL_LONGEST, |life| until(later(now, timing::latest_call(life.left(now))), now))
 }
 
 /// The same for handing off.

@@ -303,6 +303,15 @@ pub(super) async fn establish(connect: &dyn Connect, clock: &dyn Clock, work: &E
     Outcome { connection, problem, refused, untested, swept, login, bootstrapped, of_bootstrap, how }
 }
 
+/// Whether a token that works is an instance admin's; `None` where the server did not
+/// tell.
+pub(super) async fn is_instance_admin(infisical: &Client, token: &AccessToken) -> Option<bool> {
+    match infisical.send(&CheckInstanceAdmin { token }).await {
+        Ok(()) => Some(true),
+        Err(error) => (error.kind == ErrorKind::Forbidden).then_some(false),
+    }
+}
+
 struct Run<'a> {
     infisical: Client,
     clock: &'a dyn Clock,
@@ -331,9 +340,9 @@ impl Run<'_> {
                     let mut success = self.keep(connection, is_first).await?;
                     // It can work and not be an instance admin's any more. Not
                     // knowing that is no reason not to hand it out either.
-                    if !is_limited(&success.connection.token) {
+                    if !Claims::of(&success.connection.token).is_limited() {
                         success.connection.is_instance_admin =
-                            self.is_instance_admin(&success.connection.token).await;
+                            is_instance_admin(&self.infisical, &success.connection.token).await;
                     }
                     return Ok(Some(success));
                 }
@@ -346,14 +355,6 @@ impl Run<'_> {
             (true, _) => self.log_in_and_mint().await.map(Some),
             (false, true) => self.bootstrap().await.map(Some),
             (false, false) => Ok(None),
-        }
-    }
-
-    /// `None` where the server did not tell.
-    async fn is_instance_admin(&self, token: &AccessToken) -> Option<bool> {
-        match self.infisical.send(&CheckInstanceAdmin { token }).await {
-            Ok(()) => Some(true),
-            Err(error) => (error.kind == ErrorKind::Forbidden).then_some(false),
         }
     }
 
@@ -393,7 +394,7 @@ impl Run<'_> {
         at: Timestamp,
     ) -> Result<Connection, Refusal> {
         let receipt = Receipt::Issued { at };
-        if is_limited(&token) {
+        if Claims::of(&token).is_limited() {
             self.infisical.send(&RenewToken { token: &token }).await.map_err(Refusal::from)?;
             return Ok(self.connection(token, organization, receipt).await);
         }
@@ -628,7 +629,7 @@ impl Run<'_> {
             Ok(connection) => {
                 // The list has the identities of every organization: one of that name may be
                 // of somebody else's bootstrap.
-                if connection.organization_id != of_admin || is_limited(&connection.token) {
+                if connection.organization_id != of_admin || Claims::of(&connection.token).is_limited() {
                     self.of_bootstrap = None;
                 }
                 let is_instance_admin = Some(is_instance_admin);
@@ -723,10 +724,6 @@ impl Run<'_> {
         }
         Err(last)
     }
-}
-
-fn is_limited(token: &AccessToken) -> bool {
-    Claims::of(token).uses.is_some()
 }
 
 /// Whether a token that renewing returned ends later than before, both by the server's

@@ -11,10 +11,10 @@ use std::{fmt::Display, sync::Arc};
 use infisical::{
     AnyError, Client, Connect, Error, ErrorKind,
     api::{
-        AddToProject, AttachUniversalAuth, CheckInstanceAdmin, ClientLogin, ClientLoginRefusal,
-        CreateClientSecret, CreateIdentity, DeleteIdentity, EndToken, FindProject, ListClientSecrets,
-        ListIdentities, NoSuchProject, NotAMember, NotAttached, NotInstanceAdmin, ReadProjectMembership,
-        ReadUniversalAuth, RevokeClientSecret, RevokeInstanceAdmin, VerifyToken,
+        AddToProject, AttachUniversalAuth, ClientLogin, ClientLoginRefusal, CreateClientSecret,
+        CreateIdentity, DeleteIdentity, EndToken, FindProject, ListClientSecrets, ListIdentities,
+        NoSuchProject, NotAMember, NotAttached, NotInstanceAdmin, ReadProjectMembership, ReadUniversalAuth,
+        RevokeClientSecret, RevokeInstanceAdmin, VerifyToken,
     },
     claims::Claims,
     endpoint::{Endpoint, Origin},
@@ -23,7 +23,7 @@ use infisical::{
 };
 use jiff::Timestamp;
 
-use super::{Login, memory::SWEPT_AFTER};
+use super::{Login, establish::is_instance_admin, memory::SWEPT_AFTER};
 use crate::{
     due::between,
     identity::Identity,
@@ -379,8 +379,7 @@ impl<'a> Run<'a> {
         let identity = Claims::of(token).identity_id.ok_or(ProblemKind::MayNotHandOff)?;
         if let Err(kind) = self.see_that_bootstrap_made(&identity).await {
             // Another replica, which knows whose it is, may have revoked it since.
-            let asked = self.infisical.send(&CheckInstanceAdmin { token }).await;
-            self.outcome.right_is_gone = asked.is_err_and(|error| error.kind == ErrorKind::Forbidden);
+            self.outcome.right_is_gone = is_instance_admin(&self.infisical, token).await == Some(false);
             return if self.outcome.right_is_gone { Ok(()) } else { Err(kind) };
         }
         match self.infisical.send(&RevokeInstanceAdmin { token, identity_id: &identity }).await {

@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use daemon::clock::later;
 use infisical::{
     claims::Claims,
     endpoint::{Endpoint, Origin},
@@ -30,10 +31,10 @@ use rand::CryptoRng;
 use tokio::sync::watch;
 
 use self::entry::{Entry, Server, is_alive, is_queued};
-use super::{Before, Establish, HandOff, HandOffOutcome, HandedOff, MintedFor, Outcome, Told};
+use super::{Before, Establish, HandOff, HandOffOutcome, HandedOff, MintedFor, Outcome, Told, held};
 use crate::{
     connection::{Connection, ObservedConnection, Parts},
-    due::{Due, is_recent, later},
+    due::{Due, is_recent},
     identity::ObservedIdentity,
     input::{ConnectionDetail, IdentityDetail},
     life::Life,
@@ -185,18 +186,8 @@ impl Owner {
     }
 }
 
-/// A problem, and when it is worth trying again.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// The problem.
-    pub problem: Problem,
-    /// What was tried.
-    pub attempt: Attempt,
-    /// How often in a row.
-    pub attempts: u32,
-    /// When it is tried again, unless what would be tried has changed.
-    pub retry_at: Due,
-}
+/// A problem of the connection.
+pub type Held = held::Held<Attempt>;
 
 /// What an attempt is made with. A change of it is worth a try at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -577,17 +568,15 @@ impl Remembered {
     fn hear(&mut self, work: &Establish, told: Told) {
         self.revision += 1;
         self.asked_at = Some(told.at);
-        let (attempt, retry_at) = (work.attempt(), told.retry_at);
-        let again = self.held.as_ref().filter(|held| held.attempt == attempt);
-        let attempts = again.map_or(1, |held| held.attempts);
         let problem = Problem::told(work.endpoint.origin(), work.first_request(), told.error);
-        self.held = Some(Box::new(Held { problem, attempt, attempts, retry_at }));
+        let held = Held::told(self.held.as_deref(), work.attempt(), problem, told.retry_at);
+        self.held = Some(Box::new(held));
     }
 
     /// It answers again: there is no reason to wait any more.
     pub(super) fn answers_again(&mut self, now: Timestamp) {
-        if let Some(held) = self.held.as_mut().filter(|held| held.problem.silence().is_some()) {
-            held.retry_at = Due::after(now, Duration::ZERO);
+        if let Some(held) = &mut self.held {
+            held.answers_again(now);
         }
         if let Some(hand_off) = &mut self.hand_off {
             hand_off.answers_again(now);
@@ -647,9 +636,7 @@ impl Remembered {
     fn hold(&mut self, key: &XrKey, work: &Establish, problem: Problem, now: Timestamp) {
         let attempt = work.attempt();
         let retry = problem.retry();
-        let again =
-            self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
-        let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
+        let attempts = Held::attempts_after(self.held.as_deref(), &attempt, retry);
         let pause = pause::after(retry, attempts, key);
         // A token that works leaves time to try again.
         let pause = match &self.accepted {
@@ -720,7 +707,7 @@ impl Accepted {
             self.seen_at = Some(seen_at);
             // Of one that may be used so many times only it is kept what the server said,
             // not to ask again.
-            let is_limited = || Claims::of(&connection.token).uses.is_some();
+            let is_limited = || Claims::of(&connection.token).is_limited();
             if Due::after(seen_at, HELD_AFTER_SEEN).is_over(now) && !is_limited() {
                 self.connection = None;
             }

@@ -110,14 +110,19 @@ impl Described {
             let (name, within) = leaf.split_last()?;
             within.iter().try_fold(object?, |object, name| object.object(name))?.string(name)
         };
-        let said = leaves.iter().filter_map(|leaf| match leaf {
-            [name] => Some((*name, text(leaf)?.to_owned())),
-            _ => None,
-        });
-        let is_silent = leaves.iter().all(|leaf| text(leaf).is_none());
-        let misses = || leaves.iter().any(|leaf| text(leaf).is_none() && is_known(leaf));
-        let needs_the_schema = is_silent || misses();
-        let (path, said, undeclared) = (path.clone(), said.collect(), BTreeSet::new());
+        let (mut said, mut is_silent, mut misses) = (BTreeMap::new(), true, false);
+        for leaf in leaves {
+            let Some(text) = text(leaf) else {
+                misses |= is_known(leaf);
+                continue;
+            };
+            is_silent = false;
+            if let [name] = leaf {
+                said.insert(*name, text.to_owned());
+            }
+        }
+        let needs_the_schema = is_silent || misses;
+        let (path, undeclared) = (path.clone(), BTreeSet::new());
         Self { path, said, undeclared, leaves, needs_the_schema }
     }
 

@@ -2,7 +2,7 @@
 //! connection. The same holds here: whatever is lost with the process is found
 //! again in the cluster and on the server.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use infisical::{
     claims::Claims,
@@ -12,8 +12,11 @@ use infisical::{
 use jiff::Timestamp;
 
 use super::{
-    super::Told,
-    super::memory::{HELD_AFTER_SEEN, SAFE, SWEEPS_AFTER, SWEPT_AFTER, forget, remember},
+    super::{
+        Told,
+        held::Held,
+        memory::{HELD_AFTER_SEEN, SAFE, SWEEPS_AFTER, SWEPT_AFTER, forget, remember},
+    },
     HandOff, HandOffAttempt, HandOffOutcome,
 };
 use crate::{
@@ -78,18 +81,8 @@ pub struct AcceptedIdentity {
     pub last_seen_at: Option<Timestamp>,
 }
 
-/// A problem, and when it is worth trying again.
-#[derive(Clone, Debug)]
-pub struct HeldHandOff {
-    /// The problem.
-    pub problem: Problem,
-    /// What was tried.
-    pub attempt: HandOffAttempt,
-    /// How often in a row.
-    pub attempts: u32,
-    /// When it is tried again, unless what would be tried has changed.
-    pub retry_at: Due,
-}
+/// A problem of handing off.
+pub type HeldHandOff = Held<HandOffAttempt>;
 
 impl AcceptedIdentity {
     /// Whether no other replica revokes it, since it is young or was in the cluster
@@ -192,17 +185,14 @@ impl HandedOff {
     pub(in crate::act) fn hear(&mut self, work: &HandOff, told: Told) {
         self.revision += 1;
         self.asked_at = Some(told.at);
-        let (attempt, retry_at) = (work.attempt(), told.retry_at);
-        let again = self.held.as_ref().filter(|held| held.attempt == attempt);
-        let attempts = again.map_or(1, |held| held.attempts);
         let problem = Problem::told(work.endpoint.origin(), work.first_request(), told.error);
-        self.held = Some(HeldHandOff { problem, attempt, attempts, retry_at });
+        self.held = Some(Held::told(self.held.as_ref(), work.attempt(), problem, told.retry_at));
     }
 
     /// It answers again: there is no reason to wait any more.
     pub(in crate::act) fn answers_again(&mut self, now: Timestamp) {
-        if let Some(held) = self.held.as_mut().filter(|held| held.problem.silence().is_some()) {
-            held.retry_at = Due::after(now, Duration::ZERO);
+        if let Some(held) = &mut self.held {
+            held.answers_again(now);
         }
     }
 
@@ -236,9 +226,7 @@ impl HandedOff {
     fn hold(&mut self, key: &XrKey, work: &HandOff, problem: Problem, now: Timestamp) {
         let attempt = work.attempt();
         let retry = problem.retry();
-        let again =
-            self.held.as_ref().filter(|held| held.attempt == attempt && held.problem.retry() == retry);
-        let attempts = again.map_or(1, |held| held.attempts.saturating_add(1));
+        let attempts = Held::attempts_after(self.held.as_ref(), &attempt, retry);
         let retry_at = Due::after(now, pause::after(retry, attempts, key));
         self.held = Some(HeldHandOff { problem, attempt, attempts, retry_at });
     }

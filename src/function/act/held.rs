@@ -1,0 +1,47 @@
+//! A problem that was met, and when it is worth trying again: of the connection, and of
+//! handing off.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    due::Due,
+    problem::{Problem, Retry},
+};
+
+/// A problem, and when it is worth trying again.
+#[derive(Clone, Debug)]
+pub struct Held<A> {
+    /// The problem.
+    pub problem: Problem,
+    /// What was tried.
+    pub attempt: A,
+    /// How often in a row.
+    pub attempts: u32,
+    /// When it is tried again, unless what would be tried has changed.
+    pub retry_at: Due,
+}
+
+impl<A: PartialEq> Held<A> {
+    /// How often in a row an attempt has failed that fails after `before`: another one, or
+    /// one that is tried again at another pace, begins anew.
+    pub(super) fn attempts_after(before: Option<&Self>, attempt: &A, retry: Retry) -> u32 {
+        let again = before.filter(|held| held.attempt == *attempt && held.problem.retry() == retry);
+        again.map_or(1, |held| held.attempts.saturating_add(1))
+    }
+
+    /// What another XR was told by an instance that does not answer. Nothing was tried.
+    pub(super) fn told(before: Option<&Self>, attempt: A, problem: Problem, retry_at: Due) -> Self {
+        let again = before.filter(|held| held.attempt == attempt);
+        let attempts = again.map_or(1, |held| held.attempts);
+        Self { problem, attempt, attempts, retry_at }
+    }
+
+    /// The instance answers again: there is no reason to wait any more.
+    pub(super) fn answers_again(&mut self, now: Timestamp) {
+        if self.problem.silence().is_some() {
+            self.retry_at = Due::after(now, Duration::ZERO);
+        }
+    }
+}
