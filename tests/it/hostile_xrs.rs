@@ -3,6 +3,7 @@
 
 use std::{cell::Cell, collections::BTreeSet};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_crossplane::Reconciled;
 use fake_infisical::Variant;
 use proptest::{
@@ -219,7 +220,7 @@ async fn hostile(written: &Written) -> World {
     for name in NAMES {
         world.crossplane.others.push(json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": VICTIM},
-            "data": {"token": encode(MARKER), "email": encode("marker@example.org"), "password": encode(MARKER)},
+            "data": {"token": STANDARD.encode(MARKER), "email": STANDARD.encode("marker@example.org"), "password": STANDARD.encode(MARKER)},
         }));
     }
     let input = &mut world.crossplane.input;
@@ -234,11 +235,6 @@ async fn hostile(written: &Written) -> World {
     }
     written.write(&mut world);
     world
-}
-
-fn encode(text: &str) -> String {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    STANDARD.encode(text)
 }
 
 /// Whether it has got that far that a token was had.
@@ -273,7 +269,10 @@ async fn stays_at_home(written: &Written) -> Result<bool, TestCaseError> {
         {
             let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
             prop_assert!(allowed.contains(namespace), "{name} is composed in {namespace:?}");
-            prop_assert!(!object.to_string().contains(&encode(MARKER)), "{name} has what is the victim's");
+            prop_assert!(
+                !object.to_string().contains(&STANDARD.encode(MARKER)),
+                "{name} has what is the victim's"
+            );
         }
     }
     prop_assert!(!world.story().contains(MARKER));

@@ -253,26 +253,23 @@ async fn another_email_is_a_way_out() {
 }
 
 async fn an_empty_database_is_a_way_out() {
-    let mut world = World::start(Settings::default(), Kind::Namespaced).await;
-    world.settle().await;
-    let crash = Fault::CrashAfter(Transaction::Organization);
-    world.fake.inject(On::Route(Bootstrap), Times::Next(1), crash);
-    world.crossplane.make_available("infisical");
-    world.until_reason("InfisicalBootstrapped", "PartiallyBootstrapped").await;
-    world.fake.reset_database();
-    world.live(2 * MINUTE).await;
-    assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
+    let world = mended(Transaction::Organization).await;
     assert_eq!(world.fake.super_admins(), ["platform@example.org"]);
 }
 
-/// An XR whose bootstrap was interrupted, that was given an empty database, and connected.
-async fn mended() -> World {
+/// An XR whose bootstrap was interrupted after a transaction.
+async fn interrupted(after: Transaction) -> World {
     let mut world = World::start(Settings::default(), Kind::Namespaced).await;
     world.settle().await;
-    let crash = Fault::CrashAfter(Transaction::User);
-    world.fake.inject(On::Route(Bootstrap), Times::Next(1), crash);
+    world.fake.inject(On::Route(Bootstrap), Times::Next(1), Fault::CrashAfter(after));
     world.crossplane.make_available("infisical");
     world.until_reason("InfisicalBootstrapped", "PartiallyBootstrapped").await;
+    world
+}
+
+/// One that was given an empty database then, and connected.
+async fn mended(after: Transaction) -> World {
+    let mut world = interrupted(after).await;
     world.fake.reset_database();
     world.live(2 * MINUTE).await;
     assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
@@ -281,7 +278,7 @@ async fn mended() -> World {
 
 #[tokio::test]
 async fn a_password_that_logs_in_is_never_dropped_whatever_the_email_becomes() {
-    let mut world = mended().await;
+    let mut world = mended(Transaction::User).await;
     let admin = world.crossplane.secret("infisical-admin").unwrap();
     for restarts in [false, true] {
         world.crossplane.input["admin"]["email"] = json!("root@example.org");
@@ -296,7 +293,7 @@ async fn a_password_that_logs_in_is_never_dropped_whatever_the_email_becomes() {
 
 #[tokio::test]
 async fn a_password_that_was_in_use_is_kept_when_a_later_bootstrap_is_interrupted() {
-    let mut world = mended().await;
+    let mut world = mended(Transaction::User).await;
     let admin = world.crossplane.secret("infisical-admin").unwrap();
     let backup = world.fake.snapshot();
     world.fake.reset_database();
