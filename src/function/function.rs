@@ -195,6 +195,7 @@ impl Function {
             HandOffAction::Wait
             | HandOffAction::Hold { .. }
             | HandOffAction::HandOut
+            | HandOffAction::MakeRoom(_)
             | HandOffAction::Keep { .. } => false,
         }
     }

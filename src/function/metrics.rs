@@ -81,7 +81,7 @@ impl From<&HandOffAction> for CallOutcome {
         match action {
             HandOffAction::Keep { .. } => Self::Steady,
             HandOffAction::HandOut => Self::HandedOut,
-            HandOffAction::Wait => Self::Waiting,
+            HandOffAction::Wait | HandOffAction::MakeRoom(_) => Self::Waiting,
             HandOffAction::Start(_) | HandOffAction::Await => Self::Working,
             HandOffAction::Hold { .. } => Self::Problem,
         }

@@ -37,6 +37,7 @@ mod xr;
 pub use admin::AdminSource;
 pub use hand_off::HandOff;
 pub use requirements::Required;
+pub use secrets::Place;
 pub use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, STATUS_WRITTEN, SchemaKnown};
 pub use xr::{Claim, Neighbour, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
 
@@ -75,6 +76,10 @@ pub struct Observation {
     /// Whether it is known in which namespace the Secrets are. Until then none of them
     /// is observed, and none is composed.
     pub located: Result<(), Waiting>,
+    /// Whether the admin Secret may be composed.
+    pub admin_place: Place,
+    /// Whether the connection Secret may be.
+    pub connection_place: Place,
     /// What the two Secrets are called.
     pub admin_secret: SecretName,
     /// See `admin_secret`.
@@ -118,6 +123,10 @@ pub enum Waiting {
     AdoptedToken(String),
     /// It is not known whether the claim that a legacy XR names is that XR's.
     Claim(String),
+    /// Where a Secret is to be composed there is one that is somebody else's.
+    SecretTaken(String),
+    /// Where a Secret is to be composed there is one that will go away.
+    SecretLeaving(String),
 }
 
 /// A mistake that only a person can mend: a fatal result.
@@ -236,6 +245,18 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
     let endpoint = endpoint::observe(request, manifest, instance, &mut required)?;
     let source = admin::observe(request, manifest, admin.as_ref(), &mut required)?;
     let adopted = adopt.as_ref().map(|adopt| admin::adopted(manifest, adopt, &mut required)).transpose()?;
+    let places = |ours, name: &SecretName, required: &mut Required<'_>| match located {
+        Ok(()) => secrets::place(request, (&xr, manifest), required, ours, name),
+        Err(_) => Place::NotAsked,
+    };
+    let connection_place = places(secrets::CONNECTION, &connection_name, &mut required);
+    let admin_place = match &source {
+        AdminSource::Generated { .. } => places(secrets::ADMIN, &admin_name, &mut required),
+        AdminSource::Supplied(_) | AdminSource::None => Place::NotAsked,
+    };
+    if let Some(hand_off) = &mut hand_off {
+        hand_off.place = places(secrets::IDENTITY, &hand_off.secret, &mut required);
+    }
     let connection = secrets::connection(request, connection_details);
     let mut status = status
         .as_ref()
@@ -256,6 +277,8 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
         persisted_admin: admin::persisted(request),
         connection,
         located,
+        admin_place,
+        connection_place,
         admin_secret: admin_name,
         connection_secret: connection_name,
         wanted: Arc::clone(connection_details),

@@ -21,7 +21,7 @@ use crate::{
     connection::Connection,
     due::{Due, is_recent},
     life::Life,
-    observe::{AdminSource, Observation, Waiting},
+    observe::{AdminSource, Observation, Place, Waiting},
     problem::{ADMIN_LOGIN_REFUSED, PARTIALLY_BOOTSTRAPPED, Problem, ProblemKind},
     readiness::Readiness,
     respond::conditions::{self, BOOTSTRAPPED, TOKEN_VALID},
@@ -159,6 +159,9 @@ fn admin_secret(observation: &Observation, remembered: &Remembered) -> AdminSecr
         // Every try uses the same email, so the one that is persisted counts.
         return if gives_way(admin) { AdminSecret::None } else { AdminSecret::Observed(admin.clone()) };
     }
+    if observation.admin_place != Place::Free {
+        return AdminSecret::None;
+    }
     match (&remembered.admin, email) {
         (Some(admin), _) if !gives_way(admin) => AdminSecret::Remembered(admin.clone()),
         (_, Ok(email)) if a_new_password_is_of_use(observation, remembered) => {
@@ -218,7 +221,7 @@ fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) 
 fn connection_secret(observation: &Observation, remembered: &Remembered, now: Timestamp) -> ConnectionSecret {
     let held_in_memory = remembered.accepted.as_ref().is_some_and(|accepted| accepted.connection.is_some());
     let observed = observation.connection.as_ref();
-    if observation.located.is_err() {
+    if observation.located.is_err() || observation.connection_place != Place::Free {
         ConnectionSecret::None
     } else if held_in_memory && !has_a_strange_token(observation, remembered, now) {
         ConnectionSecret::Remembered
@@ -252,6 +255,9 @@ fn action(observation: &Observation, remembered: &Remembered, now: Timestamp) ->
     if let Err(waiting) = &observation.located {
         return Action::Wait(Wait::For(waiting.clone()));
     }
+    if let Some(waiting) = taken(observation, remembered) {
+        return Action::Wait(Wait::For(waiting));
+    }
     if let Readiness::NotReady(why) = &observation.instance
         && !something_stands(observation, remembered)
     {
@@ -276,6 +282,18 @@ fn action(observation: &Observation, remembered: &Remembered, now: Timestamp) ->
         },
         Err(wait) => Action::Wait(wait),
     }
+}
+
+/// What is in the way of a Secret without which nothing can be done: that of the
+/// connection always, and that of the admin while there is nothing but its password to
+/// connect with.
+fn taken(observation: &Observation, remembered: &Remembered) -> Option<Waiting> {
+    if let Place::Taken(waiting) = &observation.connection_place {
+        return Some(waiting.clone());
+    }
+    let Place::Taken(waiting) = &observation.admin_place else { return None };
+    let is_needed = !something_stands(observation, remembered) && observation.adopted.is_none();
+    is_needed.then(|| waiting.clone())
 }
 
 /// Whether there is a connection to be looked after also while the instance is not
@@ -418,6 +436,9 @@ fn awaited(observation: &Observation, remembered: &Remembered) -> Option<Wait> {
             Some(Wait::For(waiting.clone()))
         }
         AdminSource::Supplied(Ok(_)) | AdminSource::Generated { email: Ok(_) } => {
+            if let Place::Taken(waiting) = &observation.admin_place {
+                return Some(Wait::For(waiting.clone()));
+            }
             let is_lost = observation.persisted_admin.is_none()
                 && admin_secret(observation, remembered) == AdminSecret::None;
             (!is_lost).then_some(Wait::PersistingAdmin)

@@ -165,7 +165,12 @@ fn until(at: Timestamp, now: Timestamp) -> i64 {
 fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now: Timestamp) -> i64 {
     match action {
         Action::Wait(Wait::For(
-            Waiting::Admin(_) | Waiting::AdoptedToken(_) | Waiting::Endpoint(_) | Waiting::Claim(_),
+            Waiting::Admin(_)
+            | Waiting::AdoptedToken(_)
+            | Waiting::Endpoint(_)
+            | Waiting::Claim(_)
+            | Waiting::SecretTaken(_)
+            | Waiting::SecretLeaving(_),
         )) if !observation.requirements.resources.is_empty() => TTL_REQUIRED,
         Action::Wait(Wait::Requirements | Wait::For(_)) => TTL_CLUSTER,
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
@@ -188,6 +193,7 @@ fn hand_off_ttl(action: &HandOffAction, remembered: &Remembered, now: Timestamp)
     let state = remembered.hand_off.as_ref();
     match action {
         HandOffAction::Wait => TTL_LONGEST,
+        HandOffAction::MakeRoom(_) => TTL_REQUIRED,
         HandOffAction::Await if state.is_some_and(|state| state.stands_in_a_queue()) => TTL_QUEUED,
         HandOffAction::Await | HandOffAction::Start(_) => TTL_WORK,
         HandOffAction::Hold { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),

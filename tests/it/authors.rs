@@ -8,7 +8,7 @@ use fake_crossplane::{
     calls::{Calls, Next},
 };
 use fake_infisical::{Entry, Fault, On, Settings, Times, Variant};
-use function_infisical::proto::v1::RunFunctionResponse;
+use function_infisical::proto::v1::{ResourceSelector, RunFunctionResponse};
 use serde_json::{Value, json};
 
 use crate::world::{KINDS, Kind, World, variant};
@@ -26,10 +26,19 @@ async fn used(world: &World) -> RunFunctionResponse {
     }
 }
 
-/// Where what is required is looked for, once it does not change any more.
+/// What is required, once it does not change any more. Not the places of the function's
+/// own Secrets, from which nothing is taken.
+async fn required(world: &World) -> BTreeMap<String, ResourceSelector> {
+    let mut required = used(world).await.requirements.unwrap_or_default().resources;
+    for ours in ["admin", "connection", "identity"] {
+        required.remove(&format!("infisical-{ours}-secret"));
+    }
+    required
+}
+
+/// Where it is looked for.
 async fn looked_for_in(world: &World) -> Vec<Option<String>> {
-    let required = used(world).await.requirements.unwrap_or_default().resources;
-    required.into_values().map(|selector| selector.namespace).collect()
+    required(world).await.into_values().map(|selector| selector.namespace).collect()
 }
 
 async fn with_secrets(kind: Kind, own: Value) -> World {
@@ -252,7 +261,7 @@ async fn no_login_is_read_in_the_namespace_of_a_claim_that_does_not_name_the_xr(
         world.settle().await;
         world.crossplane.make_available("infisical");
         world.live(Duration::from_mins(1)).await;
-        let required = used(&world).await.requirements.unwrap_or_default().resources;
+        let required = required(&world).await;
         assert!(required.values().all(|selector| selector.kind != "Secret"), "{required:?}");
         assert!(world.fake.log().is_empty(), "{key}: nothing is sent");
     }

@@ -192,7 +192,7 @@ async fn the_same_state_gives_the_same_bytes_while_there_is_a_fault() {
         wrong.begin(&mut world);
         world.crossplane.make_available("infisical");
         world.settle().await;
-        let request = world.crossplane.request();
+        let request = world.request();
         let first = world.call(request.clone()).await.encode_to_vec();
         let asked = world.mark();
         for _ in 0..3 {

@@ -550,7 +550,7 @@ async fn a_name_that_is_taken_or_a_namespace_that_is_not_its_own_is_refused() {
     for (reference, expected) in table {
         let hand_off = json!({"writeConnectionSecretToRef": reference});
         let world = asking(hand_off, Settings::default(), Kind::Namespaced).await;
-        let response = world.call(world.crossplane.request()).await;
+        let response = world.call(world.request()).await;
         let message = &response.results[0].message;
         assert!(message.starts_with(expected), "{message}");
     }

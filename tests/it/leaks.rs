@@ -185,7 +185,7 @@ impl Heard {
     async fn flow_for(&mut self, span: Duration, mut world: World) {
         world.settle().await;
         world.live(span).await;
-        let request = world.crossplane.request();
+        let request = world.request();
         self.texts
             .push(format!("{:?}", parse(request.input.as_deref()).map(|input| observe(&request, &input))));
         self.texts.push(format!("{:?} {:?}", world.fake, world.crossplane.events));

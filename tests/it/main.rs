@@ -44,6 +44,7 @@ mod rotation;
 mod server;
 mod silence;
 mod status;
+mod taken;
 #[path = "../shared/translate.rs"]
 mod translate;
 mod world;

@@ -90,7 +90,7 @@ fn stored(mut secret: Value) -> Value {
 /// A step of this function that comes before the last one, and what it says.
 async fn compose(world: &mut World, step: &Value) -> Says {
     world.crossplane.input = step["input"].clone();
-    let response = world.call(world.crossplane.request()).await;
+    let response = world.call(world.request()).await;
     let desired = State::decode(response.desired.unwrap().encode_to_vec().as_slice()).unwrap();
     for (name, resource) in desired.resources {
         let (manifest, ready) = (structs::decode(resource.resource.as_deref().unwrap()), resource.ready());

@@ -42,7 +42,8 @@ fn input() -> Value {
     })
 }
 
-/// With the claim of a legacy XR, which the recorder did not ask for.
+/// With what the recorder did not ask for: the claim of a legacy XR, and that nothing is
+/// under the names of the Secrets.
 fn with_input(recording: &[u8]) -> RunFunctionRequest {
     let mut request = RunFunctionRequest::decode(recording).unwrap();
     let composite = request.observed.as_ref().unwrap().composite.as_ref().unwrap();
@@ -51,6 +52,9 @@ fn with_input(recording: &[u8]) -> RunFunctionRequest {
         let resource = Some(fake_crossplane::structs::encode(&claim));
         let items = vec![Resource { resource, ..Resource::default() }];
         request.required_resources.insert("infisical-claim".to_owned(), Resources { items });
+    }
+    for secret in ["infisical-admin-secret", "infisical-connection-secret"] {
+        request.required_resources.insert(secret.to_owned(), Resources::default());
     }
     request.input = Some(fake_crossplane::structs::encode(&input()));
     request

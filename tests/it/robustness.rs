@@ -197,7 +197,7 @@ pub(crate) fn is_an_answer(response: &RunFunctionResponse) -> bool {
 #[tokio::test]
 async fn an_absurd_request_is_answered_and_so_is_the_next_one() {
     let world = World::connected(Settings::default(), Kind::Namespaced).await;
-    let good = world.crossplane.request();
+    let good = world.request();
     let expected = world.call(good.clone()).await.encode_to_vec();
     for (what, change) in TABLE {
         let mut request = good.clone();
@@ -223,7 +223,7 @@ async fn the_binary_answers_absurd_requests_and_goes_on() {
     let binary = crate::server::process::Process::start();
     let mut client = FunctionRunnerServiceClient::new(channel(binary.addr).await);
     let world = World::connected(Settings::default(), Kind::Namespaced).await;
-    let good = world.crossplane.request();
+    let good = world.request();
     let (mut answered, mut refused) = (0, 0);
     for (what, change) in TABLE {
         let mut request = good.clone();
@@ -304,7 +304,7 @@ fn a_mutated_request_is_answered_or_cannot_be_decoded() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let recorded = recorded();
     let world = runtime.block_on(World::connected(Settings::default(), Kind::Namespaced));
-    let good = world.crossplane.request();
+    let good = world.request();
     let config = proptest::test_runner::Config { failure_persistence: None, ..Default::default() };
     let cases = (prop::sample::select(recorded), prop::collection::vec(mutation(), 1..6));
     proptest::test_runner::TestRunner::new(config)

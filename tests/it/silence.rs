@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::task::TaskTracker;
 
-use crate::world::{Kind, World, crossplane};
+use crate::world::{Kind, World, crossplane, last_request};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ async fn call_all(world: &World, xrs: &[Crossplane]) -> Vec<(Duration, RunFuncti
     let running: Vec<_> = xrs
         .iter()
         .map(|xr| {
-            let (function, request) = (Arc::clone(&world.function), xr.request());
+            let (function, request) = (Arc::clone(&world.function), last_request(xr));
             calls.spawn(async move {
                 let started = Instant::now();
                 let response = function.call(request, None).await;

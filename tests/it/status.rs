@@ -151,7 +151,7 @@ async fn the_schema_costs_a_call_only_until_the_status_is_written() {
     }
     let mut world = World::start(Settings::default(), Kind::Namespaced).await;
     world.crossplane.schema = Some(whole());
-    world.reconcile().await;
+    world.connect().await;
     assert_eq!(world.crossplane.called, 1, "the input has no status");
 }
 
@@ -203,7 +203,7 @@ async fn without_a_schema_everything_is_written() {
         let mut world = World::start(Settings::default(), Kind::Namespaced).await;
         world.crossplane.input["status"] = json!("status.infisical");
         world.connect().await;
-        let mut request = world.crossplane.request();
+        let mut request = world.request();
         request.observed.as_mut().unwrap().composite.as_mut().unwrap().resource = {
             let mut xr = world.crossplane.xr.clone();
             xr["status"].as_object_mut().unwrap().remove("infisical");
@@ -225,7 +225,7 @@ async fn without_a_schema_everything_is_written() {
 async fn a_status_that_is_not_declared_is_refused_with_all_conditions() {
     let mut world = start(Kind::Namespaced, Settings::default(), whole()).await;
     world.connect().await;
-    let request = world.crossplane.request();
+    let request = world.request();
     let response = world.call(request).await;
     world.crossplane.schema = Some(without(&["infisical.host"]));
     let before = world.xr_status();

@@ -20,7 +20,7 @@ use fake_infisical::{FakeInfisical, Options, Request, Route, Settings, Variant};
 use function_infisical::{
     function::Function,
     metrics::PREFIX,
-    proto::v1::{Requirements, RunFunctionRequest, RunFunctionResponse},
+    proto::v1::{Requirements, Resources, RunFunctionRequest, RunFunctionResponse},
 };
 use infisical::client::{Connector, Limits};
 use jiff::{SignedDuration, Timestamp};
@@ -140,6 +140,11 @@ impl World {
     /// Another replica.
     pub(crate) fn another_function(&self) -> Function {
         function(&self.clock, &self.limits, self.seed + 100).0
+    }
+
+    /// See [`last_request`].
+    pub(crate) fn request(&self) -> RunFunctionRequest {
+        last_request(&self.crossplane)
     }
 
     pub(crate) async fn call(&self, request: RunFunctionRequest) -> RunFunctionResponse {
@@ -341,4 +346,16 @@ pub(crate) fn crossplane(kind: Kind, url: &str) -> Crossplane {
             "spec": {"replicas": 1},
         }),
     )
+}
+
+/// The request of a reconcile's last call, where nobody else has the names of the Secrets
+/// that are not composed yet.
+pub(crate) fn last_request(crossplane: &Crossplane) -> RunFunctionRequest {
+    let mut request = crossplane.request();
+    for ours in ["admin", "connection", "identity"] {
+        if !crossplane.composed.contains_key(&format!("infisical-{ours}")) {
+            request.required_resources.insert(format!("infisical-{ours}-secret"), Resources::default());
+        }
+    }
+    request
 }

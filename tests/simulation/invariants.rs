@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use fake_crossplane::Crossplane;
 use function_infisical::proto::v1::{RunFunctionRequest, RunFunctionResponse, Severity, State};
 use prost::Message as _;
 
@@ -288,16 +289,27 @@ fn invariant_only_a_call_that_counts_acts(world: &World, called: &Called) -> Res
     Ok(())
 }
 
-/// Another call only brings what is looked up by name: a login or a token to adopt, and
-/// before that the claim of a legacy XR, until a Secret shows that it is that XR's.
+/// Another call only brings what is looked up by name: a login or a token to adopt, what
+/// is in the place of a Secret that is not observed, and before that the claim of a legacy
+/// XR, until a Secret shows that it is that XR's.
 pub(crate) fn invariant_a_reconcile_makes_no_call_too_many(
     world: &World,
     place: &Place,
+    seen: &Crossplane,
     made: usize,
 ) -> Result<(), Broken> {
     let looks_up = world.setup.admin == Admin::SecretRef || place.adopts();
     let least = if looks_up { 2 } else { 1 };
-    let most = if world.setup.kind == Kind::Legacy { least + 1 } else { least };
+    let lacks = |name: &str| !seen.composed.contains_key(name);
+    let lacks_any = lacks(CONNECTION)
+        || (world.setup.admin == Admin::Generated && lacks(ADMIN))
+        || (place.hands_off() && lacks(IDENTITY));
+    let most = match (lacks_any, world.setup.kind) {
+        (true, Kind::Legacy) => 3,
+        (true, _) => 2,
+        (false, Kind::Legacy) => least + 1,
+        (false, _) => least,
+    };
     if (least..=most).contains(&made) {
         return Ok(());
     }

@@ -333,6 +333,7 @@ impl World {
                     invariants::invariant_a_reconcile_makes_no_call_too_many(
                         self,
                         &self.places[at],
+                        seen,
                         calls.made,
                     )?;
                     return Ok(Some(response));

@@ -33,7 +33,7 @@ pub(super) fn is_bound_to(claim: Manifest<'_>, xr: &Xr) -> bool {
     })
 }
 
-fn group(api_version: &str) -> Option<&str> {
+pub(super) fn group(api_version: &str) -> Option<&str> {
     api_version.split_once('/').map(|(group, _)| group)
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ADMIN_RESOURCE, Described, IDENTITY_RESOURCE, ObserveError, Xr, observed, secrets, text_of, xr::Scope,
+    ADMIN_RESOURCE, Described, IDENTITY_RESOURCE, ObserveError, Place, Xr, observed, secrets, text_of,
+    xr::Scope,
 };
 use crate::{
     composed_secret::{SecretData, SecretName},
@@ -27,6 +28,8 @@ pub struct HandOff {
     pub status: Option<Described>,
     /// What the Secret is called.
     pub secret: SecretName,
+    /// Whether it may be composed.
+    pub place: Place,
     /// Its keys.
     pub wanted: Vec<IdentityDetail>,
     /// The Secret.
@@ -61,6 +64,7 @@ pub(super) fn observe(
         instance_admin: *instance_admin,
         status,
         secret,
+        place: Place::NotAsked,
         wanted: details.clone(),
         observed,
     }))

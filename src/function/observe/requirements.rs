@@ -108,6 +108,16 @@ impl<'a> Required<'a> {
         Ok(Ok(Sought { manifest, place: format!("\"{namespace}/{name}\"") }))
     }
 
+    /// Requires a Secret, and gives it where it was brought.
+    pub(super) fn secret(&mut self, requirement: &str, namespace: &str, name: &str) -> Option<Manifest<'a>> {
+        self.find(requirement, ("v1", "Secret"), namespace, name)
+    }
+
+    /// Whether Crossplane has looked for what is required, found or not.
+    pub(super) fn was_looked_for(&self, requirement: &str) -> bool {
+        self.request.required_resources.contains_key(requirement)
+    }
+
     /// Requires an object. What came under that name but is another object (a selector
     /// that has changed since) does not count.
     fn find(
@@ -145,7 +155,7 @@ impl<'a> Required<'a> {
     #[must_use]
     pub fn met(&self) -> bool {
         let Self { request, selectors, schema, .. } = self;
-        selectors.keys().all(|requirement| request.required_resources.contains_key(requirement))
+        selectors.keys().all(|requirement| self.was_looked_for(requirement))
             && (schema.is_none() || request.required_schemas.contains_key(SCHEMA_REQUIREMENT))
     }
 

@@ -1,10 +1,10 @@
 //! The two Secrets that this function composes: what they are called, whether
-//! their names in the pipeline are free, whose what is observed under them is, and what
-//! the connection Secret holds.
+//! their names in the pipeline and in the cluster are free, whose what is observed under
+//! them is, and what the connection Secret holds.
 
 use super::{
-    ADMIN_RESOURCE, CONNECTION_RESOURCE, OUR_RESOURCES, ObserveError, Required, Waiting, Xr, observed,
-    xr::Scope,
+    ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, OUR_RESOURCES, ObserveError, Required, Waiting,
+    Xr, claim, observed, xr::Scope,
 };
 use crate::{
     composed_secret::{SecretData, SecretName},
@@ -50,12 +50,103 @@ pub(super) fn check_name(
 /// XR without a UID is one that `crossplane render` was given.
 fn is_controlled_by(secret: Manifest<'_>, composite: Manifest<'_>) -> bool {
     let Some(uid) = composite.uid().filter(|uid| !uid.is_empty()) else { return true };
+    controllers(secret).any(|owner| owner.string("uid") == Some(uid))
+}
+
+/// The owners that control a Secret. The API server takes no more than one.
+fn controllers(secret: Manifest<'_>) -> impl Iterator<Item = Manifest<'_>> {
     let owners = secret.object("metadata").and_then(|metadata| metadata.list("ownerReferences"));
-    owners
-        .into_iter()
-        .flat_map(List::iter)
-        .filter_map(Value::as_object)
-        .any(|owner| owner.boolean("controller") == Some(true) && owner.string("uid") == Some(uid))
+    let owners = owners.into_iter().flat_map(List::iter).filter_map(Value::as_object);
+    owners.filter(|owner| owner.boolean("controller") == Some(true))
+}
+
+/// Whether a Secret may be composed where it belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It is there already and the XR's, or nothing is.
+    Free,
+    /// Nobody has looked, or none is to be composed.
+    NotAsked,
+    /// Something else is there.
+    Taken(Waiting),
+}
+
+/// One of the Secrets, and how to make room for it.
+#[derive(Clone, Copy)]
+pub(super) struct Ours {
+    resource: &'static str,
+    requirement: &'static str,
+    remedy: &'static str,
+}
+
+pub(super) const ADMIN: Ours = Ours {
+    resource: ADMIN_RESOURCE,
+    requirement: "infisical-admin-secret",
+    remedy: "Delete it if nobody needs it or, if it has the admin's email and password, name it in \
+             input.admin.secretRef",
+};
+
+pub(super) const CONNECTION: Ours = Ours {
+    resource: CONNECTION_RESOURCE,
+    requirement: "infisical-connection-secret",
+    remedy: "Delete it if nobody needs it, or write another name into input.writeConnectionSecretToRef, or where the \
+             composite resource has it, into its spec.writeConnectionSecretToRef",
+};
+
+pub(super) const IDENTITY: Ours = Ours {
+    resource: IDENTITY_RESOURCE,
+    requirement: "infisical-identity-secret",
+    remedy: "Delete it if nobody needs it, or write another name into input.handOff.writeConnectionSecretToRef",
+};
+
+/// Looks whether a Secret that is not observed may be composed. Crossplane applies by
+/// server-side apply and forces ownership of the fields: it would take over a Secret
+/// that nobody controls, and delete it with the XR.
+///
+/// It is asked for whatever was brought, so that each call of a reconcile asks for the
+/// same. What is brought may be older or newer than what is observed: one that the XR
+/// controls is its own, also while it is not observed.
+pub(super) fn place(
+    request: &RunFunctionRequest,
+    (xr, composite): (&Xr, Manifest<'_>),
+    required: &mut Required<'_>,
+    ours: Ours,
+    name: &SecretName,
+) -> Place {
+    let Ours { resource, requirement, remedy } = ours;
+    if observed(request, resource).is_some() {
+        return Place::Free;
+    }
+    let Some(namespace) = name.namespace.as_deref().or(xr.namespace()) else { return Place::NotAsked };
+    let Some(secret) = required.secret(requirement, namespace, &name.name) else {
+        return if required.was_looked_for(requirement) { Place::Free } else { Place::NotAsked };
+    };
+    if is_controlled_by(secret, composite) {
+        return Place::Free;
+    }
+    let place = format!("{namespace}/{}", name.name);
+    if is_leaving(secret, xr) {
+        return Place::Taken(Waiting::SecretLeaving(format!(
+            "Secret {place} is being deleted, or is that of an earlier composite resource of this name and goes with \
+             it; the one of this composite resource is written when it is gone"
+        )));
+    }
+    Place::Taken(Waiting::SecretTaken(format!(
+        "Secret {place} is there already and not this composite resource's, so it is neither read nor changed. {remedy}"
+    )))
+}
+
+/// Whether a Secret is on its way out: it is being deleted, or an XR of the same name
+/// that was there before controls it, with which the garbage collector deletes it.
+fn is_leaving(secret: Manifest<'_>, xr: &Xr) -> bool {
+    let is_earlier = |owner: Manifest<'_>| {
+        owner.string("name") == Some(xr.name.as_str())
+            && owner.kind() == Some(xr.kind.as_str())
+            && owner.api_version().map(claim::group) == Some(claim::group(&xr.api_version))
+    };
+    let is_deleted =
+        secret.object("metadata").is_some_and(|metadata| metadata.string("deletionTimestamp").is_some());
+    is_deleted || controllers(secret).any(is_earlier)
 }
 
 /// What the connection Secret is called, in the order of precedence of
@@ -163,4 +254,153 @@ pub(super) fn connection(
 ) -> Option<ObservedConnection> {
     let secret = observed(request, CONNECTION_RESOURCE)?;
     Some(ObservedConnection::read(SecretData::read(secret), wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::{
+        manifest::testing::encode,
+        proto::v1::{Resource, Resources, State},
+    };
+
+    fn xr() -> Json {
+        json!({
+            "apiVersion": "example.org/v1", "kind": "Vault",
+            "metadata": {"name": "vault", "namespace": "team-a", "uid": "own"},
+            "spec": {"crossplane": {}},
+        })
+    }
+
+    fn secret(metadata: &Json) -> Json {
+        let mut secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "vault-admin", "namespace": "team-a"},
+        });
+        let fields = secret["metadata"].as_object_mut().unwrap();
+        fields.extend(metadata.as_object().unwrap().clone());
+        secret
+    }
+
+    fn owned(api_version: &str, name: &str, uid: &str, controller: bool) -> Json {
+        let owner = json!({
+            "apiVersion": api_version, "kind": "Vault", "name": name, "uid": uid, "controller": controller,
+        });
+        secret(&json!({"ownerReferences": [owner]}))
+    }
+
+    /// What becomes of the place of the admin Secret. `brought` is what Crossplane has
+    /// found there, `None` where it has not looked.
+    fn place_of(xr: &Json, observed: Option<Json>, brought: Option<Vec<Json>>) -> (&'static str, bool) {
+        let resource =
+            |manifest: &Json| Resource { resource: Some(encode(manifest).into()), ..Resource::default() };
+        let mut request = RunFunctionRequest::default();
+        if let Some(observed) = observed {
+            let resources = [(ADMIN_RESOURCE.to_owned(), resource(&observed))].into();
+            request.observed = Some(State { resources, ..State::default() });
+        }
+        if let Some(brought) = brought {
+            let items = brought.iter().map(resource).collect();
+            let requirement = ADMIN.requirement.to_owned();
+            request.required_resources.insert(requirement, Resources { items });
+        }
+        let encoded = encode(xr);
+        let composite = Manifest::new(&encoded);
+        let xr = Xr::read(composite).unwrap();
+        let mut required = Required::new(&request, &xr, None);
+        let name = SecretName { name: "vault-admin".to_owned(), namespace: None };
+        let place = match place(&request, (&xr, composite), &mut required, ADMIN, &name) {
+            Place::Free => "Free",
+            Place::NotAsked => "NotAsked",
+            Place::Taken(Waiting::SecretTaken(message)) => {
+                assert!(message.contains("Secret team-a/vault-admin is there already"), "{message}");
+                "Taken"
+            }
+            Place::Taken(Waiting::SecretLeaving(message)) => {
+                assert!(message.contains("Secret team-a/vault-admin is being deleted"), "{message}");
+                "Leaving"
+            }
+            Place::Taken(_) => "Something else",
+        };
+        (place, required.into_requirements().resources.contains_key(ADMIN.requirement))
+    }
+
+    /// Why, what Crossplane brings, and what becomes of the place.
+    type Row = (&'static str, fn() -> Option<Vec<Json>>, &'static str);
+
+    const TABLE: &[Row] = &[
+        ("nobody has looked", || None, "NotAsked"),
+        ("nothing is there", || Some(vec![]), "Free"),
+        ("it is nobody's", || Some(vec![secret(&json!({}))]), "Taken"),
+        (
+            "it is our own, though not observed",
+            || Some(vec![owned("example.org/v1", "vault", "own", true)]),
+            "Free",
+        ),
+        (
+            "it is our own, and being deleted",
+            || {
+                let mut own = owned("example.org/v1", "vault", "own", true);
+                own["metadata"]["deletionTimestamp"] = json!("2026-11-25T00:00:00Z");
+                Some(vec![own])
+            },
+            "Free",
+        ),
+        (
+            "an owner that does not control it could be written by anybody",
+            || Some(vec![owned("example.org/v1", "vault", "own", false)]),
+            "Taken",
+        ),
+        ("another XR has it", || Some(vec![owned("example.org/v1", "other", "another", true)]), "Taken"),
+        (
+            "an XR of another API has it",
+            || Some(vec![owned("example.com/v1", "vault", "another", true)]),
+            "Taken",
+        ),
+        (
+            "an XR that had the name before has it",
+            || Some(vec![owned("example.org/v1alpha1", "vault", "before", true)]),
+            "Leaving",
+        ),
+        (
+            "it is nobody's, and being deleted",
+            || Some(vec![secret(&json!({"deletionTimestamp": "2026-11-25T00:00:00Z"}))]),
+            "Leaving",
+        ),
+        (
+            "what is brought is of another name, since the selector has changed",
+            || Some(vec![secret(&json!({"name": "vault-other"}))]),
+            "Free",
+        ),
+        (
+            "what is brought is of another namespace",
+            || Some(vec![secret(&json!({"namespace": "team-b"}))]),
+            "Free",
+        ),
+    ];
+
+    #[test]
+    fn whose_place_it_is_reads_as_a_table() {
+        for (why, brought, expected) in TABLE {
+            assert_eq!(place_of(&xr(), None, brought()), (*expected, true), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_observed_is_not_looked_up() {
+        let own = owned("example.org/v1", "vault", "own", true);
+        for (why, brought, _) in TABLE {
+            assert_eq!(place_of(&xr(), Some(own.clone()), brought()), ("Free", false), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_xr_without_a_uid_is_rendered_and_takes_nothing() {
+        let mut xr = xr();
+        xr["metadata"]["uid"] = json!("");
+        let taken = || Some(vec![secret(&json!({}))]);
+        assert_eq!(place_of(&xr, None, taken()), ("Free", true));
+    }
 }

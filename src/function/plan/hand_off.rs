@@ -15,7 +15,7 @@ use crate::{
     act::{Accepted, AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
     due::{Due, is_recent},
     identity::ObservedIdentity,
-    observe::{HandOff, Observation},
+    observe::{HandOff, Observation, Place, Waiting},
     problem::Problem,
     respond::hand_off as conditions,
 };
@@ -45,6 +45,8 @@ pub enum IdentitySecret {
 pub enum HandOffAction {
     /// The connection has to stand first.
     Wait,
+    /// Another Secret has to make room first.
+    MakeRoom(Waiting),
     /// Work is under way.
     Await,
     /// Work is started, detached from the call.
@@ -71,6 +73,7 @@ impl HandOffAction {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Wait => "Wait",
+            Self::MakeRoom(_) => "MakeRoom",
             Self::Await => "Await",
             Self::Start(_) => "Start",
             Self::Hold { .. } => "Hold",
@@ -122,7 +125,9 @@ impl At<'_> {
     fn secret(&self) -> IdentitySecret {
         let accepted = self.state.accepted.as_ref();
         let held_in_memory = accepted.is_some_and(|accepted| accepted.identity.is_some());
-        if held_in_memory && !self.is_strange() {
+        if self.wanted.place != Place::Free {
+            IdentitySecret::None
+        } else if held_in_memory && !self.is_strange() {
             IdentitySecret::Remembered
         } else if self.wanted.observed.is_some() {
             IdentitySecret::Observed
@@ -148,6 +153,9 @@ impl At<'_> {
         let Action::Keep { .. } = connection else { return HandOffAction::Wait };
         let Ok(endpoint) = &self.observation.endpoint else { return HandOffAction::Wait };
         let Some(token) = self.token() else { return HandOffAction::Wait };
+        if let Place::Taken(waiting) = &self.wanted.place {
+            return HandOffAction::MakeRoom(waiting.clone());
+        }
         if let Some(standing) = self.standing(endpoint) {
             return standing;
         }

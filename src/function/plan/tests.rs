@@ -58,6 +58,14 @@ fn waiting() -> Waiting {
     Waiting::Admin("it is not there".to_owned())
 }
 
+pub(crate) fn taken() -> Place {
+    Place::Taken(Waiting::SecretTaken("Secret vault-admin is there already".to_owned()))
+}
+
+fn leaving() -> Waiting {
+    Waiting::SecretLeaving("it is being deleted".to_owned())
+}
+
 fn wanted() -> Vec<ConnectionDetail> {
     vec![ConnectionDetail { name: "token".to_owned(), value: DetailValue::Token }]
 }
@@ -82,6 +90,8 @@ pub(crate) fn mk_observation() -> Observation {
         persisted_admin: None,
         connection: None,
         located: Ok(()),
+        admin_place: Place::Free,
+        connection_place: Place::Free,
         admin_secret: name("vault-admin"),
         connection_secret: name("vault-connection"),
         wanted: wanted().into(),
@@ -187,6 +197,97 @@ const TABLE: &[Row] = &[
         admin: "None",
         connection: ConnectionSecret::None,
         action: "Wait Claim",
+    },
+    Row {
+        why: "no password is drawn before it is known what is in its place",
+        world: |observation, _| {
+            observation.admin_place = Place::NotAsked;
+            observation.requirements_met = false;
+        },
+        admin: "None",
+        connection: ConnectionSecret::None,
+        action: "Wait Requirements",
+    },
+    Row {
+        why: "no password is drawn that has no place, nor one that was drawn emitted",
+        world: |observation, remembered| {
+            remembered.admin = Some(mk_admin());
+            observation.admin_place = taken();
+        },
+        admin: "None",
+        connection: ConnectionSecret::None,
+        action: "Wait SecretTaken",
+    },
+    Row {
+        why: "a Secret that goes away is waited for",
+        world: |observation, _| observation.admin_place = Place::Taken(leaving()),
+        admin: "None",
+        connection: ConnectionSecret::None,
+        action: "Wait SecretLeaving",
+    },
+    Row {
+        why: "a token that has no place is not asked for, whoever supplies the admin",
+        world: |observation, _| {
+            observation.admin = AdminSource::Supplied(Ok(mk_admin()));
+            observation.connection_place = taken();
+        },
+        admin: "None",
+        connection: ConnectionSecret::None,
+        action: "Wait SecretTaken",
+    },
+    Row {
+        why: "a password that was persisted is kept while the token has no place",
+        world: |observation, _| {
+            persisted(observation);
+            observation.connection_place = taken();
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::None,
+        action: "Wait SecretTaken",
+    },
+    Row {
+        why: "a token in memory is not written over somebody else's Secret",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.connection = None;
+            observation.connection_place = taken();
+        },
+        admin: "Observed",
+        connection: ConnectionSecret::None,
+        action: "Wait SecretTaken",
+    },
+    Row {
+        why: "a connection that stands needs no room for an admin's password",
+        world: |observation, remembered| {
+            connected(observation, remembered);
+            observation.persisted_admin = None;
+            observation.admin_place = taken();
+        },
+        admin: "None",
+        connection: ConnectionSecret::Remembered,
+        action: "Keep",
+    },
+    Row {
+        why: "nor does an adopted token",
+        world: |observation, _| {
+            observation.adopted = Some(Ok(AccessToken::new("adopted")));
+            observation.admin_place = taken();
+        },
+        admin: "None",
+        connection: ConnectionSecret::None,
+        action: "Start login=true token=true renew=false",
+    },
+    Row {
+        why: "an emptied instance gets no new password that has no place",
+        world: |observation, remembered| {
+            observation.connection = Some(mk_observed("dead"));
+            let kind = ProblemKind::AdminSecretMissing { initialized: false };
+            remembered.held = Some(Box::new(mk_held(observation, kind, 60)));
+            observation.admin_place = taken();
+        },
+        admin: "None",
+        connection: ConnectionSecret::Observed,
+        action: "Hold AdminSecretMissing",
     },
     Row {
         why: "nothing is done while a requirement is open",
@@ -625,6 +726,8 @@ fn shown(action: &Action) -> String {
                 Waiting::Admin(_) => "Admin",
                 Waiting::AdoptedToken(_) => "AdoptedToken",
                 Waiting::Claim(_) => "Claim",
+                Waiting::SecretTaken(_) => "SecretTaken",
+                Waiting::SecretLeaving(_) => "SecretLeaving",
             };
             format!("Wait {of}")
         }

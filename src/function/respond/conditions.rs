@@ -42,6 +42,8 @@ pub const REASONS: &[&str] = &[
     "WaitingForAdmin",
     "WaitingForAdoptedToken",
     "WaitingForClaim",
+    "WaitingForSecret",
+    "SecretTaken",
     "Accepted",
     "NotRenewed",
     "NotInstanceAdmin",
@@ -453,22 +455,7 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
             "WaitingForRequirements",
             "Crossplane is asked for resources that are not composed here".to_owned(),
         ),
-        Wait::For(Waiting::Instance(why)) => ("WaitingForInstance", why.clone()),
-        Wait::For(Waiting::Endpoint(what)) => {
-            ("WaitingForEndpoint", format!("Where Infisical is, is not known yet: {what}"))
-        }
-        Wait::For(Waiting::Organization(what)) => {
-            ("WaitingForOrganization", format!("What to call the organization is not known yet: {what}"))
-        }
-        Wait::For(Waiting::Admin(what)) => {
-            ("WaitingForAdmin", format!("The admin's email and password are not there yet: {what}"))
-        }
-        Wait::For(Waiting::AdoptedToken(what)) => {
-            ("WaitingForAdoptedToken", format!("The token of the instance to adopt is not there yet: {what}"))
-        }
-        Wait::For(Waiting::Claim(what)) => {
-            ("WaitingForClaim", format!("Where the Secrets belong is not known yet: {what}"))
-        }
+        Wait::For(waiting) => of_waiting(waiting),
         Wait::PersistingAdmin => (
             "PersistingAdmin",
             format!(
@@ -476,6 +463,30 @@ fn waiting(observation: &Observation, wait: &Wait) -> (&'static str, String) {
                 observation.admin_secret
             ),
         ),
+    }
+}
+
+/// Reason and message of what is not there yet, or in the way.
+pub(super) fn of_waiting(waiting: &Waiting) -> (&'static str, String) {
+    match waiting {
+        Waiting::Instance(why) => ("WaitingForInstance", why.clone()),
+        Waiting::Endpoint(what) => {
+            ("WaitingForEndpoint", format!("Where Infisical is, is not known yet: {what}"))
+        }
+        Waiting::Organization(what) => {
+            ("WaitingForOrganization", format!("What to call the organization is not known yet: {what}"))
+        }
+        Waiting::Admin(what) => {
+            ("WaitingForAdmin", format!("The admin's email and password are not there yet: {what}"))
+        }
+        Waiting::AdoptedToken(what) => {
+            ("WaitingForAdoptedToken", format!("The token of the instance to adopt is not there yet: {what}"))
+        }
+        Waiting::Claim(what) => {
+            ("WaitingForClaim", format!("Where the Secrets belong is not known yet: {what}"))
+        }
+        Waiting::SecretTaken(what) => ("SecretTaken", what.clone()),
+        Waiting::SecretLeaving(what) => ("WaitingForSecret", what.clone()),
     }
 }
 

@@ -220,7 +220,7 @@ impl At<'_> {
     fn problem(&self) -> Option<&Problem> {
         match &self.own.action {
             HandOffAction::Hold { problem, .. } => Some(problem),
-            HandOffAction::Wait => None,
+            HandOffAction::Wait | HandOffAction::MakeRoom(_) => None,
             // What is asked again may be long past: another replica has said better
             // since.
             HandOffAction::Await | HandOffAction::Start(_) if self.is_said_to_be_done() => None,
@@ -240,6 +240,10 @@ impl At<'_> {
     fn says(&self, login: Login) -> Says {
         if let Some(problem) = self.problem() {
             return self.of_problem(login, problem);
+        }
+        if let HandOffAction::MakeRoom(waiting) = &self.own.action {
+            let (reason, message) = conditions::of_waiting(waiting);
+            return Says { status: Status::ConditionFalse, reason, message };
         }
         let secret = &self.wanted.secret;
         match login {

@@ -97,8 +97,8 @@ fn find_schema(cluster: &Crossplane, selector: &SchemaSelector) -> Schema {
 
 /// What is looked for and not there has an entry without items.
 fn find(cluster: &Crossplane, selector: &ResourceSelector) -> Resources {
-    let mut found: Vec<&Value> =
-        cluster.others.iter().chain(&cluster.claim).filter(|object| selects(selector, object)).collect();
+    let all = cluster.others.iter().chain(&cluster.claim).chain(cluster.composed.values());
+    let mut found: Vec<&Value> = all.filter(|object| selects(selector, object)).collect();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     found.sort_by_key(|object| {
         format!("{}/{}", text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))

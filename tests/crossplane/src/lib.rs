@@ -308,7 +308,23 @@ impl Crossplane {
                 self.applied.1.insert(name.to_owned(), manifest);
             }
             None => {
+                let there = self.others.iter().position(|other| is_same_object(other, &manifest));
+                if let Some(why) = there.and_then(|index| self.keeps_from(&self.others[index], &manifest)) {
+                    self.events.push(Event {
+                        severity: "Warning",
+                        reason: "ComposeResources".to_owned(),
+                        message: format!("cannot apply composed resource \"{name}\": {why}"),
+                    });
+                    return;
+                }
+                let there = there.map(|index| self.others.remove(index));
                 self.applied.1.insert(name.to_owned(), manifest.clone());
+                // Server-side apply takes over what nobody controls.
+                if let Some(mut taken) = there {
+                    merge(&mut taken, &manifest);
+                    self.composed.insert(name.to_owned(), taken);
+                    return;
+                }
                 self.uids += 1;
                 manifest["metadata"]["uid"] = json!(format!("composed-{}", self.uids));
                 manifest["metadata"]["generation"] = json!(1);
@@ -343,6 +359,19 @@ impl Crossplane {
         let owners = manifest["metadata"]["ownerReferences"].as_array();
         let mut controllers = owners.into_iter().flatten().filter(|owner| owner["controller"] == true);
         controllers.all(|owner| owner["uid"] == self.xr["metadata"]["uid"])
+    }
+
+    /// Why an object that is there is not taken over: another controls it, or it is of
+    /// another type, which the API server does not let anybody change.
+    fn keeps_from(&self, there: &Value, manifest: &Value) -> Option<&'static str> {
+        let of_type = |object: &Value| object["type"].as_str().unwrap_or("Opaque").to_owned();
+        if !self.may_observe(there) {
+            Some("only one reference can have controller set to true")
+        } else if there["kind"] == "Secret" && of_type(there) != of_type(manifest) {
+            Some("type: field is immutable")
+        } else {
+            None
+        }
     }
 
     /// Makes the XR the controller, as `RenderComposedResourceMetadata` does (v2.3.4).
@@ -411,6 +440,14 @@ impl Crossplane {
             *conditions = json!([fresh]);
         }
     }
+}
+
+fn is_same_object(one: &Value, other: &Value) -> bool {
+    let metadata = |field: &str| one["metadata"][field] == other["metadata"][field];
+    one["apiVersion"] == other["apiVersion"]
+        && one["kind"] == other["kind"]
+        && metadata("name")
+        && metadata("namespace")
 }
 
 /// Made once for all calls of a reconcile, of what the first is called with.

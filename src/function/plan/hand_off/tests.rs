@@ -12,7 +12,7 @@ use crate::{
     identity::Identity,
     input::{IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug},
     observe::PreviousConditions,
-    plan::tests::{at, connected, mk_observation, origin},
+    plan::tests::{at, connected, mk_observation, origin, taken},
     problem::ProblemKind,
 };
 
@@ -67,6 +67,7 @@ pub(crate) fn asked(observation: &mut Observation, remembered: &mut Remembered) 
         instance_admin: InstanceAdmin::Keep,
         status: None,
         secret: SecretName { name: "vault-identity".to_owned(), namespace: None },
+        place: Place::Free,
         wanted: wanted(),
         observed: None,
     }));
@@ -120,6 +121,35 @@ const TABLE: &[Row] = &[
         action: "Wait",
     },
     Row { why: "an identity is made", world: asked, secret: IdentitySecret::None, action: "Start logins=0" },
+    Row {
+        why: "no identity is made whose Secret has no place",
+        world: |observation, remembered| {
+            asked(observation, remembered);
+            observation.hand_off.as_mut().unwrap().place = taken();
+        },
+        secret: IdentitySecret::None,
+        action: "MakeRoom",
+    },
+    Row {
+        why: "a client secret in memory is not written over somebody else's Secret",
+        world: |observation, remembered| {
+            done(observation, remembered);
+            let hand_off = observation.hand_off.as_mut().unwrap();
+            (hand_off.observed, hand_off.place) = (None, taken());
+        },
+        secret: IdentitySecret::None,
+        action: "MakeRoom",
+    },
+    Row {
+        why: "the connection comes before the room for what is handed off",
+        world: |observation, remembered| {
+            asked(observation, remembered);
+            observation.connection = None;
+            observation.hand_off.as_mut().unwrap().place = taken();
+        },
+        secret: IdentitySecret::None,
+        action: "Wait",
+    },
     Row {
         why: "one task at a time",
         world: |observation, remembered| {

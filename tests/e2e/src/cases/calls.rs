@@ -1,7 +1,7 @@
 //! How often the function is called in a reconcile, as Crossplane counts what it
 //! sends, and which replica is called.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, time::Duration};
 
 use fake_infisical::Variant;
 use serde_json::{Value, json};
@@ -83,20 +83,20 @@ async fn supply(world: &World, xr: &Xr) {
     secret(&world.client, &xr.namespace, "my-admin", &admin).await;
 }
 
-/// From nothing to a token that works, and some reconciles on, with so many calls for
-/// each reconcile.
+/// From nothing to a token that works, and then some reconciles on with so many calls
+/// each. Until the Secrets are observed one call more brings what is in their place.
 async fn connects(world: &World, xr: &Xr, pipeline: &Pipeline, variant: Variant, calls: u64) {
     let fake = infisical(variant).await;
-    let before = world.plane.sent(&[FUNCTION, BEFORE]).await;
-    let since = async || {
-        let sent = world.plane.sent(&[FUNCTION, BEFORE]).await;
-        (sent[0] - before[0], sent[1] - before[1])
-    };
     xr.create(world, &fake, pipeline).await;
     world.make_available(xr).await;
     world.ends_well(xr, &fake).await;
     let bootstraps = fake.bootstraps();
     assert!(bootstraps.emails.iter().all(|email| *email == bootstraps.emails[0]), "{bootstraps:?}");
+    let before = at_rest(world).await;
+    let since = async || {
+        let sent = world.plane.sent(&[FUNCTION, BEFORE]).await;
+        (sent[0] - before[0], sent[1] - before[1])
+    };
     for nth in 0..STEADY {
         let (_, reconciles) = since().await;
         annotate(&world.xrs(xr), &xr.name, &nth.to_string()).await;
@@ -108,6 +108,18 @@ async fn connects(world: &World, xr: &Xr, pipeline: &Pipeline, variant: Variant,
         (sent == calls * reconciles).then_some(())
     })
     .await;
+}
+
+/// How often the two were called, when no reconcile is under way.
+async fn at_rest(world: &World) -> Vec<u64> {
+    loop {
+        let before = world.plane.sent(&[FUNCTION, BEFORE]).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let after = world.plane.sent(&[FUNCTION, BEFORE]).await;
+        if before == after {
+            return after;
+        }
+    }
 }
 
 /// The tags of the requests that a replica has answered for an XR. The calls of a
