@@ -101,6 +101,12 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// Whether anything is required besides what is in the places of our own Secrets.
+    #[must_use]
+    pub fn requires_what_may_be_missing(&self) -> bool {
+        self.requirements.resources.keys().any(|requirement| !secrets::is_of_a_place(requirement))
+    }
+
     /// Whether the input asks for the instance admin right to be revoked.
     #[must_use]
     pub fn gives_up_the_right(&self) -> bool {

@@ -165,13 +165,9 @@ fn until(at: Timestamp, now: Timestamp) -> i64 {
 fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now: Timestamp) -> i64 {
     match action {
         Action::Wait(Wait::For(
-            Waiting::Admin(_)
-            | Waiting::AdoptedToken(_)
-            | Waiting::Endpoint(_)
-            | Waiting::Claim(_)
-            | Waiting::SecretTaken(_)
-            | Waiting::SecretLeaving(_),
-        )) if !observation.requirements.resources.is_empty() => TTL_REQUIRED,
+            Waiting::Admin(_) | Waiting::AdoptedToken(_) | Waiting::Endpoint(_) | Waiting::Claim(_),
+        )) if observation.requires_what_may_be_missing() => TTL_REQUIRED,
+        Action::Wait(Wait::For(Waiting::SecretTaken(_) | Waiting::SecretLeaving(_))) => TTL_REQUIRED,
         Action::Wait(Wait::Requirements | Wait::For(_)) => TTL_CLUSTER,
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
         Action::Await if remembered.stands_in_a_queue() => TTL_QUEUED,

@@ -99,6 +99,11 @@ pub(super) const IDENTITY: Ours = Ours {
     remedy: "Delete it if nobody needs it, or write another name into input.handOff.writeConnectionSecretToRef",
 };
 
+/// Whether a requirement only brings what is in the place of one of the Secrets.
+pub(super) fn is_of_a_place(requirement: &str) -> bool {
+    [ADMIN, CONNECTION, IDENTITY].iter().any(|ours| ours.requirement == requirement)
+}
+
 /// Looks whether a Secret that is not observed may be composed. Crossplane applies by
 /// server-side apply and forces ownership of the fields: it would take over a Secret
 /// that nobody controls, and delete it with the XR.
