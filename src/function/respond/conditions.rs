@@ -18,7 +18,9 @@ use crate::{
     act::{Accepted, Held, Remembered},
     connection::Parts,
     due::is_recent,
-    observe::{AdminSource, Observation, PreviousCondition, PreviousConditions, STATUS_WRITTEN, Waiting},
+    observe::{
+        AdminSource, Observation, Place, PreviousCondition, PreviousConditions, STATUS_WRITTEN, Waiting,
+    },
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_email, password_once_worked},
     problem::{self, BOOTSTRAPPED_ELSEWHERE, Problem, ProblemKind, names_an_xr},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
@@ -365,11 +367,10 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
             status: Status::ConditionTrue,
             reason: "AdminSecretMissing",
             message: format!(
-                "{}, but there is no admin Secret {}: when the token ends and cannot be renewed, nobody can get \
-                 another. Set the admin's password anew in Infisical, and supply it with input.admin.credentials or \
-                 input.admin.secretRef",
+                "{}, but {}: when the token ends and cannot be renewed, nobody can get another. Set the admin's \
+                 password anew in Infisical, and supply it with input.admin.credentials or input.admin.secretRef",
                 connection_is_there(observation),
-                observation.admin_secret
+                no_admin_secret(observation)
             ),
         },
         Token::Works | Token::NotAsked => Says {
@@ -384,7 +385,9 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
                     return problem_of_before(observation).unwrap_or_else(|| of_problem(problem));
                 }
                 (_, Some(problem)) => {
-                    return named_before(observation, problem).unwrap_or_else(|| of_problem(problem));
+                    let says = named_before(observation, problem);
+                    let says = says.or_else(|| has_no_place_for_the_admin(observation, problem));
+                    return says.unwrap_or_else(|| of_problem(problem));
                 }
                 (_, None) => match problem_of_before(observation) {
                     Some(says) => return says,
@@ -394,6 +397,35 @@ fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: 
             Says { status: Status::ConditionFalse, reason, message }
         }
     }
+}
+
+/// What there is in place of an admin Secret of this XR.
+fn no_admin_secret(observation: &Observation) -> String {
+    let secret = &observation.admin_secret;
+    match observation.admin_place {
+        Place::Taken(_) => format!("Secret {secret} is not this composite resource's, so it is not read"),
+        Place::Free | Place::NotAsked => format!("there is no admin Secret {secret}"),
+    }
+}
+
+/// Says of an admin Secret that is missing that another is in its place: it is not gone,
+/// and none is written there.
+fn has_no_place_for_the_admin(observation: &Observation, problem: &Problem) -> Option<Says> {
+    let ProblemKind::AdminSecretMissing { initialized } = problem.kind else { return None };
+    let Place::Taken(waiting) = &observation.admin_place else { return None };
+    let (reason, message) = if initialized {
+        let message = format!(
+            "The token for Infisical at {} does not work any more, and {}. If it has the admin's email and \
+             password, name it in input.admin.secretRef; else supply them with input.admin.credentials or \
+             input.admin.secretRef",
+            problem.origin,
+            no_admin_secret(observation)
+        );
+        (problem.reason(), message)
+    } else {
+        of_waiting(waiting)
+    };
+    Some(Says { status: Status::ConditionFalse, reason, message })
 }
 
 fn connection_is_there(observation: &Observation) -> String {
@@ -660,7 +692,7 @@ mod tests {
     use super::*;
     use crate::{
         act::{Attempt, Held},
-        plan::tests::{at, mk_accepted, mk_admin, mk_observation, mk_observed, origin},
+        plan::tests::{at, mk_accepted, mk_admin, mk_observation, mk_observed, origin, taken},
         problem::ProblemKind,
     };
 
@@ -708,6 +740,14 @@ mod tests {
         };
         let retry_at = crate::due::Due::test(jiff::Timestamp::MAX);
         Held { problem: Problem::new(&origin, kind), attempt, attempts: 1, retry_at }
+    }
+
+    /// The token is refused, and there is no admin Secret to get another with.
+    fn dead_and_without_admin(observation: &mut Observation, remembered: &mut Remembered, initialized: bool) {
+        observation.connection = Some(mk_observed("a"));
+        remembered.refused = [AccessToken::new("a").fingerprint()].into();
+        remembered.known.clone_from(&remembered.refused);
+        remembered.held = Some(Box::new(held(ProblemKind::AdminSecretMissing { initialized })));
     }
 
     fn unreachable() -> ProblemKind {
@@ -916,6 +956,55 @@ mod tests {
             is_ready: true,
         },
         Row {
+            why: "the token works, and where the password was there is somebody else's Secret",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                observation.persisted_admin = None;
+                observation.admin_place = taken();
+            },
+            bootstrapped: (Status::ConditionTrue, "AdminSecretMissing"),
+            token_valid: (Status::ConditionTrue, "Accepted"),
+            is_ready: true,
+        },
+        Row {
+            why: "no password is made for an emptied instance while its Secret has no place",
+            world: |observation, remembered| {
+                dead_and_without_admin(observation, remembered, false);
+                observation.admin_place = taken();
+            },
+            bootstrapped: (Status::ConditionFalse, "SecretTaken"),
+            token_valid: (Status::ConditionFalse, "TokenRefused"),
+            is_ready: false,
+        },
+        Row {
+            why: "one is made once it has",
+            world: |observation, remembered| dead_and_without_admin(observation, remembered, false),
+            bootstrapped: (Status::ConditionFalse, "AdminSecretMissing"),
+            token_valid: (Status::ConditionFalse, "TokenRefused"),
+            is_ready: false,
+        },
+        Row {
+            why: "room for it would be of no use to an instance that has an admin",
+            world: |observation, remembered| {
+                dead_and_without_admin(observation, remembered, true);
+                observation.admin_place = taken();
+            },
+            bootstrapped: (Status::ConditionFalse, "AdminSecretMissing"),
+            token_valid: (Status::ConditionFalse, "TokenRefused"),
+            is_ready: false,
+        },
+        Row {
+            why: "where the connection belongs there is somebody else's Secret",
+            world: |observation, remembered| {
+                persisted(observation, remembered);
+                observation.connection = None;
+                observation.connection_place = taken();
+            },
+            bootstrapped: (Status::ConditionFalse, "SecretTaken"),
+            token_valid: (Status::ConditionFalse, "NoToken"),
+            is_ready: false,
+        },
+        Row {
             why: "an adopted instance never had a password of ours",
             world: |observation, remembered| {
                 persisted(observation, remembered);
@@ -952,6 +1041,24 @@ mod tests {
                 assert!(message.starts_with(|c: char| c.is_ascii_uppercase()), "{}: {message}", row.why);
                 assert!(!message.contains("marker") && !message.ends_with('.'), "{}: {message}", row.why);
             }
+        }
+    }
+
+    #[test]
+    fn an_admin_secret_of_somebody_else_is_not_called_gone() {
+        let message = |world| judged(world).0.conditions[0].message.clone().unwrap();
+        let works = message(|observation, remembered| {
+            persisted(observation, remembered);
+            (observation.persisted_admin, observation.admin_place) = (None, taken());
+        });
+        let dead = message(|observation, remembered| {
+            dead_and_without_admin(observation, remembered, true);
+            observation.admin_place = taken();
+        });
+        for message in [works, dead] {
+            assert!(message.contains("Secret vault-admin is not this composite resource's"), "{message}");
+            assert!(!message.contains("is gone") && !message.contains("there is no"), "{message}");
+            assert!(message.contains("input.admin.secretRef"), "{message}");
         }
     }
 
