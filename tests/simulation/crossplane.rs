@@ -19,12 +19,14 @@ use serde_json::{Value, json};
 use crate::{
     clock::START,
     infisical::{Server, supplied},
-    schedule::{Admin, Change, EMAILS, HandOff, Human, Kind, Setup, View},
+    schedule::{Admin, Change, EMAILS, HandOff, Human, Kind, Ours, Setup, View},
 };
 
 pub(crate) const ADMIN: &str = "infisical-admin";
 pub(crate) const CONNECTION: &str = "infisical-connection";
 pub(crate) const IDENTITY: &str = "infisical-identity";
+/// The type of the Secrets that others read.
+const CONNECTION_TYPE: &str = "connection.crossplane.io/v1alpha1";
 /// The slug of what is composed beside.
 const PROJECT: &str = "payments";
 
@@ -56,6 +58,9 @@ pub(crate) struct Place {
     is_ready: bool,
     index: usize,
     generation: usize,
+    /// What somebody else has in the place of ours, by the name that ours has in the
+    /// pipeline.
+    foreign: BTreeMap<&'static str, Value>,
     /// Earlier states, with the time at which each ended.
     history: VecDeque<(Duration, Crossplane)>,
 }
@@ -77,6 +82,7 @@ impl Place {
             is_ready: false,
             index,
             generation: 0,
+            foreign: BTreeMap::new(),
             history: VecDeque::new(),
         }
     }
@@ -409,6 +415,84 @@ impl Place {
         self.history.clear();
         self.cache.clear();
         self.crossplane = cluster(&self.setup, self.index, self.generation, self.server_index);
+        self.crossplane.others.extend(self.foreign.values().cloned());
+    }
+
+    /// Somebody has a Secret in the place of one of ours. Whoever has looked before does
+    /// not know: Crossplane takes over what is made between that look and the apply, so
+    /// nobody looks at an earlier state.
+    pub(crate) fn take(&mut self, ours: Ours, is_controlled: bool) {
+        self.history.clear();
+        self.cache.clear();
+        let (resource, name, secret_type) = self.in_the_pipeline(ours);
+        if ours == Ours::Admin {
+            self.destroyed.extend(self.admin().map(|(_, password)| password));
+        }
+        self.crossplane.composed.remove(resource);
+        let mut theirs = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": secret_type,
+            "metadata": {"name": name, "namespace": namespace(self.setup.kind), "uid": "somebodys"},
+            "data": {"token": encode("theirs"), "email": encode("a@example.org"), "password": encode("theirs")},
+        });
+        if is_controlled {
+            theirs["metadata"]["ownerReferences"] = json!([{
+                "apiVersion": "example.org/v1", "kind": "Other", "name": "other", "uid": "of-another",
+                "controller": true, "blockOwnerDeletion": true,
+            }]);
+        }
+        self.free_one(resource);
+        self.crossplane.others.push(theirs.clone());
+        self.foreign.insert(resource, theirs);
+    }
+
+    /// Whoever has put a Secret in the place of one of ours deletes it.
+    pub(crate) fn free(&mut self) {
+        for resource in [ADMIN, CONNECTION, IDENTITY] {
+            self.free_one(resource);
+        }
+    }
+
+    fn free_one(&mut self, resource: &str) {
+        if let Some(theirs) = self.foreign.remove(resource) {
+            self.crossplane.others.retain(|other| *other != theirs);
+        }
+    }
+
+    /// Whether somebody else has a Secret where one of ours is to be.
+    pub(crate) fn is_taken(&self, resource: &str) -> bool {
+        self.foreign.contains_key(resource)
+    }
+
+    /// Whether one is in the place of any.
+    pub(crate) fn is_any_taken(&self) -> bool {
+        !self.foreign.is_empty()
+    }
+
+    /// In whose place there is none any more that is as it was made.
+    pub(crate) fn touched(&self) -> Option<&'static str> {
+        let is_touched = |theirs: &Value| !self.crossplane.others.contains(theirs);
+        self.foreign.iter().find(|(_, theirs)| is_touched(theirs)).map(|(resource, _)| *resource)
+    }
+
+    /// Whether the admin's password is in a Secret of the function.
+    pub(crate) fn generates_the_admin(&self) -> bool {
+        self.setup.admin == Admin::Generated
+    }
+
+    /// The name in the pipeline, that in the cluster, and the type.
+    fn in_the_pipeline(&self, ours: Ours) -> (&'static str, String, &'static str) {
+        let xr = self.crossplane.xr["metadata"]["name"].as_str().unwrap_or_default();
+        match (ours, self.setup.kind) {
+            (Ours::Admin, _) => (ADMIN, format!("{xr}-admin"), "Opaque"),
+            (Ours::Identity, _) => (IDENTITY, format!("{xr}-identity"), CONNECTION_TYPE),
+            // As the XR names it.
+            (Ours::Connection, Kind::Cluster) => {
+                (CONNECTION, format!("token-{}", self.index), CONNECTION_TYPE)
+            }
+            (Ours::Connection, Kind::Namespaced | Kind::Legacy) => {
+                (CONNECTION, format!("{xr}-connection"), CONNECTION_TYPE)
+            }
+        }
     }
 }
 

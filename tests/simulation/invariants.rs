@@ -24,6 +24,9 @@ use crate::{
 /// forgotten it may draw another password.
 const REMEMBERED: Duration = Duration::from_hours(26);
 
+/// The promise about what somebody else has in the place of a Secret of ours.
+pub(crate) const LEFT_ALONE: &str = "a Secret of somebody else is left alone";
+
 /// What the invariants remember from call to call.
 #[derive(Default)]
 pub(crate) struct Facts {
@@ -75,10 +78,19 @@ pub(crate) fn after_a_step(world: &World) -> Result<(), Broken> {
         invariant_one_bootstrap_under_way_per_replica(server)?;
         invariant_a_password_in_use_is_in_the_cluster(world, server)?;
     }
+    invariant_a_secret_of_somebody_else_is_left_alone(world)?;
     invariant_the_token_in_the_cluster_is_not_revoked(world)?;
     invariant_the_right_is_given_up_last(world)?;
     invariant_only_what_bootstrap_made_is_stripped(world)?;
     invariant_a_crash_makes_no_second_identity(world)
+}
+
+/// What is in the place of one of ours is neither changed nor deleted.
+pub(crate) fn invariant_a_secret_of_somebody_else_is_left_alone(world: &World) -> Result<(), Broken> {
+    match world.places.iter().find_map(Place::touched) {
+        Some(resource) => Err(Broken::new(LEFT_ALONE, format!("what was in the place of {resource}"))),
+        None => Ok(()),
+    }
 }
 
 /// A database is set up by the function at most once, and with one email: a
@@ -252,6 +264,8 @@ fn invariant_a_password_in_hand_is_emitted_again(world: &mut World, called: &Cal
     // way out of a bootstrap that was interrupted.
     let is_meant =
         world.mutant == Some(Mutant::NewPasswordOnStaleRead) || world.places[called.at].email_has_changed;
+    // Nor is it where somebody else's Secret is.
+    let is_meant = is_meant || world.places[called.at].is_taken(ADMIN);
     // What is thrown away is not emitted.
     if called.is_used && expected.is_some() && expected != emitted && !is_meant {
         return Err(Broken::new("a password in hand is emitted again", "another one, or none, was emitted"));

@@ -7,7 +7,7 @@ use fake_crossplane::Reconciled;
 use tokio::time::sleep;
 
 use crate::{
-    crossplane::{CONNECTION, Place},
+    crossplane::{ADMIN, CONNECTION, IDENTITY, Place},
     invariants,
     schedule::{Fate, View},
     world::{BOUNCE, Broken, World},
@@ -64,7 +64,13 @@ pub(crate) async fn ensure(world: &mut World) -> Result<(), Broken> {
         place.set_ready(true, now);
     }
     for at in 0..world.places.len() {
-        if let End::Ready = converge(world, at).await? {
+        let mut end = converge(world, at).await?;
+        if world.places[at].is_any_taken() {
+            invariants::invariant_a_secret_of_somebody_else_is_left_alone(world)?;
+            world.places[at].free();
+            end = converge(world, at).await?;
+        }
+        if let End::Ready = end {
             stay(world, at).await?;
         }
     }
@@ -114,6 +120,10 @@ fn end(place: &Place) -> Option<End> {
     if token_works && is_kept && place.right_may_be_kept() {
         return Some(End::Human);
     }
+    let is_taken = place.hands_off() && place.reason("InfisicalHandedOff").1 == "SecretTaken";
+    if token_works && is_taken && place.is_taken(IDENTITY) {
+        return Some(End::Human);
+    }
     is_true_and_for_a_person(place, &reason, token_works).then_some(End::Human)
 }
 
@@ -139,6 +149,10 @@ fn is_true_and_for_a_person(place: &Place, reason: &str, token_works: bool) -> b
         "PasswordLoginDisabled" => !place.server.state().instance.settings.password_login && !token_works,
         "AdoptedTokenRefused" => is_initialized && !token_works,
         "InstanceEmpty" => !is_initialized && admin.is_none(),
+        "SecretTaken" => {
+            let needs_admin = place.generates_the_admin() && !token_works;
+            place.is_taken(CONNECTION) || (needs_admin && place.is_taken(ADMIN))
+        }
         "AdminSecretMissing" => is_initialized && admin.is_none() && !token_works,
         _ => false,
     }

@@ -34,6 +34,7 @@ use tokio::sync::watch;
 use crate::{
     crossplane::{ADMIN, desired},
     infisical::Line,
+    invariants::LEFT_ALONE,
     liveness::ALL_WELL,
     schedule::{Change, Schedule, Server, Setup, Step},
     seeds,
@@ -67,6 +68,9 @@ pub(crate) enum Mutant {
     /// It deletes the admin Secret when the input has another email, whatever has been
     /// let in with it.
     DropsThePasswordForAnotherEmail,
+    /// It takes the place of each of its Secrets for free. The mutant is told that nothing
+    /// is there.
+    TakesWhatIsNotItsOwn,
     /// Rule 4: its work dies with the call that started it. The mutant breaks
     /// the connections of a process when no call of it runs.
     NoDetaching,
@@ -147,6 +151,16 @@ impl Mutant {
                         Some(prost::Message::decode(state.encode_to_vec().as_slice()).unwrap());
                 }
                 response
+            }
+            Self::TakesWhatIsNotItsOwn => {
+                let mut request = request;
+                for ours in ["admin", "connection", "identity"] {
+                    let requirement = format!("infisical-{ours}-secret");
+                    if let Some(found) = request.required_resources.get_mut(&requirement) {
+                        found.items.clear();
+                    }
+                }
+                function.call(request, deadline).await
             }
             Self::RevokesBeforeObserved
             | Self::AnotherEmailPerTry
@@ -264,6 +278,7 @@ impl Exchange for MutantLine {
             | Mutant::RequiresNothing
             | Mutant::NewPasswordOnStaleRead
             | Mutant::DropsThePasswordForAnotherEmail
+            | Mutant::TakesWhatIsNotItsOwn
             | Mutant::TakesOneServerForAnother => self.line.send(request).await,
             Mutant::StripsWhoeverIsConnected => {
                 let lists = request.is::<ListAdminIdentities>();
@@ -371,6 +386,11 @@ fn a_function_that_strips_whoever_is_connected_is_caught() {
 #[test]
 fn a_function_that_drops_the_password_for_another_email_is_caught() {
     is_caught(Mutant::DropsThePasswordForAnotherEmail, "a password in use is in the cluster");
+}
+
+#[test]
+fn a_function_that_takes_what_is_not_its_own_is_caught() {
+    is_caught(Mutant::TakesWhatIsNotItsOwn, LEFT_ALONE);
 }
 
 #[test]

@@ -118,6 +118,11 @@ pub(crate) enum Step {
     Recreate { database_too: bool },
     /// A person does something to a Secret.
     Human(Human),
+    /// Somebody has a Secret of their own in the place of one of ours, which they delete
+    /// if it is there.
+    Taken { ours: Ours, is_controlled: bool },
+    /// What is in the place of ours is deleted by whoever has put it there.
+    Freed,
     /// The Composition changes, for this XR.
     Input(Change),
     /// Something happens to the server.
@@ -171,6 +176,14 @@ pub(crate) enum Human {
     /// The token of an identity that the person has made is put into the connection
     /// Secret.
     PutToken,
+}
+
+/// One of the function's Secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ours {
+    Admin,
+    Connection,
+    Identity,
 }
 
 /// What changes in the input.
@@ -300,7 +313,23 @@ impl Schedule {
         for _ in 0..dice.below(22) + 4 {
             steps.push(step(&mut dice, &setup));
         }
+        // Of other dice: what else a seed plays is the same with it and without.
+        obstruct(&mut Dice(StdRng::seed_from_u64(!seed)), &mut steps);
         Self { setup, steps }
+    }
+}
+
+/// In some schedules a Secret of somebody else is in the place of one of ours, from the
+/// beginning or from some time on. It goes away, or stays until the end.
+fn obstruct(dice: &mut Dice, steps: &mut Vec<Step>) {
+    if !dice.one_in(6) {
+        return;
+    }
+    let at = if dice.one_in(2) { 0 } else { dice.0.random_range(0..steps.len()) };
+    let ours = dice.of(&[Ours::Admin, Ours::Connection, Ours::Identity]);
+    steps.insert(at, Step::Taken { ours, is_controlled: dice.one_in(3) });
+    if dice.one_in(2) {
+        steps.insert(dice.0.random_range(at + 1..=steps.len()), Step::Freed);
     }
 }
 
@@ -442,6 +471,13 @@ impl fmt::Display for Step {
             Self::Recreate { database_too: true } => write!(f, "the XR and the database are made anew"),
             Self::Recreate { database_too: false } => write!(f, "the XR is made anew; the database stays"),
             Self::Human(human) => write!(f, "a person: {human:?}"),
+            Self::Taken { ours, is_controlled: true } => {
+                write!(f, "another controller has a Secret in the place of {ours:?}")
+            }
+            Self::Taken { ours, is_controlled: false } => {
+                write!(f, "somebody has a Secret in the place of {ours:?}")
+            }
+            Self::Freed => write!(f, "what is in the place of ours goes away"),
             Self::Input(change) => write!(f, "the input: {change:?}"),
             Self::Server(server) => write!(f, "the server: {server:?}"),
             Self::Fault { nth, fault } => write!(f, "after {nth} more requests: {fault:?}"),

@@ -234,6 +234,8 @@ impl World {
                 place.recreate();
             }
             Step::Human(human) => place.human(*human, now, self.clock.now()),
+            Step::Taken { ours, is_controlled } => place.take(*ours, *is_controlled),
+            Step::Freed => place.free(),
             Step::Input(change) => place.change(*change, &self.all, self.clock.now()),
             Step::Server(happening) => place.server.happen(*happening),
             Step::Fault { nth, fault } => place.server.fault(*nth, *fault),
