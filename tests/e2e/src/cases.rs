@@ -9,6 +9,7 @@ mod runtime;
 mod scale;
 mod shapes;
 mod status;
+mod taken;
 mod tls;
 
 use std::pin::Pin;
@@ -40,6 +41,7 @@ pub(crate) const CASES: &[Case] = cases![
     shapes::required_ca_bundle,
     shapes::wrong_input,
     status::field_not_declared,
+    taken::secret_of_somebody_else,
     mistakes::ten_mistakes,
     examples::examples_are_applied,
     examples::external_secrets_come_later,
