@@ -89,7 +89,8 @@ impl Function {
 
     fn observe(&self, request: &RunFunctionRequest) -> Result<Observation, ObserveError> {
         let mut observation = observe(request, &*self.inputs.parse(request.input.as_deref())?)?;
-        observation.xr.previous.not_after(self.clock.now());
+        let xr = &mut observation.xr;
+        self.memory.date(&xr.key, &mut xr.previous, self.clock.now());
         Ok(observation)
     }
 

@@ -16,6 +16,7 @@
 pub mod act;
 pub mod args;
 pub mod composed_secret;
+pub mod condition;
 pub mod connection;
 pub mod desired;
 pub mod due;

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use daemon::clock::later;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::due::{Due, Micros, between, is_recent};
 
@@ -78,6 +78,14 @@ impl Life {
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.left(now).is_zero()
+    }
+
+    /// How long it is until its end, or since then. `None` when the clock here was set back
+    /// since it was measured.
+    #[must_use]
+    pub fn until_end(&self, now: Timestamp) -> Option<SignedDuration> {
+        let end = later(self.at.into(), Duration::from_secs(self.left.into()));
+        (self.at <= now.into()).then(|| end.duration_since(now))
     }
 
     /// Whether it can still be relied on: it is not over, and the clock here was not

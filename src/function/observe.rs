@@ -38,7 +38,7 @@ pub use admin::AdminSource;
 pub use hand_off::HandOff;
 pub use requirements::Required;
 pub use secrets::Place;
-pub use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, STATUS_WRITTEN, SchemaKnown};
+pub use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, SchemaKnown};
 pub use xr::{Claim, Neighbour, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
 
 /// The name in the pipeline of the Secret with the admin's email and password.

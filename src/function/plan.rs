@@ -236,11 +236,16 @@ fn connection_secret(observation: &Observation, remembered: &Remembered, now: Ti
 /// there by hand, by another replica, or before a restart. It is right until
 /// the server says otherwise, so it is neither overwritten nor skipped. So is
 /// any that is observed in the place of an older one: whoever has put it there
-/// revokes the older.
+/// revokes the older. And one that whoever has it prefers, or the two would take turns.
 fn has_a_strange_token(observation: &Observation, remembered: &Remembered, now: Timestamp) -> bool {
     let Some(observed) = observed_token(observation).map(AccessToken::fingerprint) else { return false };
     let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.token != observed);
-    let gives_way = accepted.is_some_and(|accepted| !accepted.is_safe_from_others(now));
+    let is_preferred = |accepted: &Accepted| {
+        let end = observed_token(observation).and_then(|token| Claims::of(token).expires_at);
+        end.is_some() && (end, observed) > (accepted.expires_at, accepted.token)
+    };
+    let gives_way =
+        accepted.is_some_and(|accepted| !accepted.is_safe_from_others(now) || is_preferred(accepted));
     !remembered.knows(observed) || (gives_way && !remembered.refused.contains(&observed))
 }
 

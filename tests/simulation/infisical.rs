@@ -6,7 +6,7 @@
 //! between for others.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::pending,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -20,8 +20,8 @@ use fake_infisical::{Instance, Response as Answer, Settings, Snapshot, Transacti
 use infisical::{
     ErrorKind,
     api::{
-        Bootstrap as BootstrapRoute, ClientLogin, RevokeClientSecret, RevokeInstanceAdmin, RevokeToken,
-        VerifyToken,
+        Bootstrap as BootstrapRoute, ClientLogin, RenewToken, RevokeClientSecret, RevokeInstanceAdmin,
+        RevokeToken, VerifyToken,
     },
     client::{Exchange, Request, Response},
     error::Transport,
@@ -40,6 +40,9 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(10);
 /// The same for bootstrap.
 const BOOTSTRAP_LIMIT: Duration = Duration::from_mins(1);
+
+/// What rates are counted in.
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// One process of the function, from its start to its death.
 pub(crate) struct Life {
@@ -105,6 +108,11 @@ pub(crate) struct State {
     pub(crate) traffic: BTreeMap<u32, Traffic>,
     /// Requests in all.
     pub(crate) asked: u32,
+    /// The requests that each process has sent in the last minute, and the most that one
+    /// has sent in any.
+    pub(crate) rate: Rate,
+    /// The same of those that have found the server down.
+    pub(crate) rate_while_down: Rate,
     /// The most bootstraps that one process had under way at once.
     pub(crate) most_at_once: u32,
     /// Whether a restored backup may have brought tokens back to life.
@@ -126,6 +134,25 @@ pub(crate) struct Traffic {
     pub(crate) answered: u32,
 }
 
+/// Requests a minute.
+#[derive(Default)]
+pub(crate) struct Rate {
+    sent: BTreeMap<u32, VecDeque<Duration>>,
+    /// The most in any minute, and when that was.
+    pub(crate) most: (usize, Duration),
+}
+
+impl Rate {
+    fn count(&mut self, life: u32, now: Duration) {
+        let sent = self.sent.entry(life).or_default();
+        sent.push_back(now);
+        while sent.front().is_some_and(|first| *first + MINUTE <= now) {
+            sent.pop_front();
+        }
+        self.most = self.most.max((sent.len(), now));
+    }
+}
+
 /// What a request meets.
 #[derive(Clone, Copy)]
 struct Met {
@@ -136,8 +163,12 @@ struct Met {
 
 impl Server {
     pub(crate) fn new(setup: &Setup, seed: u64, clock: SimulatedClock) -> Arc<Self> {
-        let settings =
-            Settings { variant: setup.variant, max_token_ttl: setup.token_life, ..Settings::default() };
+        let settings = Settings {
+            variant: setup.variant,
+            max_token_ttl: setup.token_life,
+            token_auth: setup.token_auth,
+            ..Settings::default()
+        };
         let state = State {
             instance: Instance::new(settings, seed),
             database: 0,
@@ -150,6 +181,8 @@ impl Server {
             stripped: Vec::new(),
             traffic: BTreeMap::new(),
             asked: 0,
+            rate: Rate::default(),
+            rate_while_down: Rate::default(),
             most_at_once: 0,
             restored: false,
             bootstrapping: BTreeMap::new(),
@@ -301,6 +334,11 @@ impl Server {
             let bearer = sent.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
             state.accepted.extend(bearer.map(str::to_owned));
         }
+        // Renewing is how one that may be used so many times only is tried.
+        if request.is::<RenewToken>() && succeeded {
+            let body: Value = serde_json::from_slice(&sent.body).unwrap_or_default();
+            state.accepted.extend(body["accessToken"].as_str().map(str::to_owned));
+        }
         if request.is::<ClientLogin>() && succeeded {
             let body: Value = serde_json::from_slice(&sent.body).unwrap_or_default();
             state.let_in.extend(body["clientSecret"].as_str().map(str::to_owned));
@@ -361,6 +399,13 @@ impl Server {
 }
 
 impl State {
+    fn count(&mut self, life: u32, now: Duration) {
+        self.rate.count(life, now);
+        if !self.up {
+            self.rate_while_down.count(life, now);
+        }
+    }
+
     fn meet(&mut self, request: &Request) -> Met {
         let hit = self.faults.iter().position(|(left, _)| *left == 0);
         let fault = hit.map(|at| self.faults.remove(at).1);
@@ -436,6 +481,7 @@ impl Exchange for Line {
             let mut state = self.server.state();
             state.traffic.entry(id).or_default().sent += 1;
             state.asked += 1;
+            state.count(id, self.server.clock.passed());
             if is_bootstrap {
                 let now = state.bootstrapping.entry(id).or_default();
                 *now += 1;

@@ -8,13 +8,16 @@ use std::{
     time::Duration,
 };
 
+use ::infisical::{claims::Claims, secret::AccessToken};
 use fake_crossplane::Crossplane;
-use function_infisical::proto::v1::{RunFunctionRequest, RunFunctionResponse, Severity, State};
+use function_infisical::proto::v1::{
+    Condition, RunFunctionRequest, RunFunctionResponse, Severity, State, Status,
+};
 use prost::Message as _;
 
 use crate::{
     crossplane::{ADMIN, CONNECTION, IDENTITY, Place, desired, secret},
-    infisical::{Bootstrap, Server, Traffic},
+    infisical::{Bootstrap, Rate, Server, Traffic},
     mutants::Mutant,
     schedule::{Admin, EMAILS, Kind},
     world::{Broken, World},
@@ -67,6 +70,7 @@ pub(crate) fn after_a_call(world: &mut World, called: &Called) -> Result<(), Bro
     invariant_the_right_is_given_up_last(world)?;
     invariant_only_what_bootstrap_made_is_stripped(world)?;
     invariant_a_crash_makes_no_second_identity(world)?;
+    invariant_nothing_is_called_good_beyond_its_end(world, called)?;
     invariant_an_instance_of_ours_is_never_called_somebody_elses(world, called)?;
     invariant_nothing_secret_is_said(place, called)?;
     invariant_a_password_in_hand_is_emitted_again(world, called)
@@ -74,6 +78,7 @@ pub(crate) fn after_a_call(world: &mut World, called: &Called) -> Result<(), Bro
 
 pub(crate) fn after_a_step(world: &World) -> Result<(), Broken> {
     for server in world.servers() {
+        invariant_requests_are_bounded(server)?;
         invariant_one_bootstrap_per_database(server)?;
         invariant_one_bootstrap_under_way_per_replica(server)?;
         invariant_a_password_in_use_is_in_the_cluster(world, server)?;
@@ -194,6 +199,50 @@ fn invariant_an_instance_of_ours_is_never_called_somebody_elses(
         return Err(Broken::new("an instance of ours is never called somebody else's", email));
     }
     Ok(())
+}
+
+/// How many requests a process may send to a server in a minute. In 500 schedules the most
+/// were 33: a first connection, with handing off, that a fault made begin anew.
+const MOST_A_MINUTE: usize = 60;
+
+/// The same while the server is down: after 2, 4, 8, 16 and 32 seconds, each a fifth sooner.
+const MOST_A_MINUTE_WHILE_DOWN: usize = 8;
+
+/// Whatever happens, a process does not ask without pause.
+fn invariant_requests_are_bounded(server: &Server) -> Result<(), Broken> {
+    let state = server.state();
+    let rates = [(&state.rate, MOST_A_MINUTE), (&state.rate_while_down, MOST_A_MINUTE_WHILE_DOWN)];
+    match rates.into_iter().find(|(rate, most)| rate.most.0 > *most) {
+        None => Ok(()),
+        Some((Rate { most: (many, at), .. }, most)) => {
+            let how = format!("{many} in the minute before {at:?}, and {most} may be");
+            Err(Broken::new("requests to an instance are bounded", how))
+        }
+    }
+}
+
+/// A token whose end has passed by the server's clock is not said to work. Where the
+/// function's own was set it cannot know before it asks, nor where that is behind and no
+/// server has answered it yet: what the XR said before it was started stands until then.
+fn invariant_nothing_is_called_good_beyond_its_end(world: &World, called: &Called) -> Result<(), Broken> {
+    let is_good = |it: &Condition| it.r#type == "InfisicalTokenValid" && it.status() == Status::ConditionTrue;
+    let knows_no_time = world.setup.ahead < 0 && (called.before.answered == 0 || world.is_busy());
+    if !called.is_used
+        || world.clock_was_set
+        || knows_no_time
+        || !called.response.conditions.iter().any(is_good)
+    {
+        return Ok(());
+    }
+    let token = secret(&desired(&called.response), CONNECTION).and_then(|it| it.get("token").cloned());
+    let end = token.and_then(|token| Claims::of(&AccessToken::new(token)).expires_at);
+    match end.filter(|end| *end + jiff::SignedDuration::from_secs(1) < world.clock.now()) {
+        None => Ok(()),
+        Some(end) => {
+            let how = format!("it ended at {end}, and it is {}", world.clock.now());
+            Err(Broken::new("nothing is called good beyond its end", how))
+        }
+    }
 }
 
 /// One process makes one identity, wherever it ends. Of two that make one at the

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::{
     crossplane::{ADMIN, CONNECTION, IDENTITY, Place},
     invariants,
-    schedule::{Fate, View},
+    schedule::{Fate, Setup, View},
     world::{BOUNCE, Broken, World},
 };
 
@@ -185,12 +185,19 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
             let is_replaced = place.crossplane.secret(CONNECTION) != secret;
             // Of an admin Secret that was deleted one replica may know, and others not.
             let is_back = std::mem::replace(&mut admin, place.admin()).is_none() && place.admin().is_some();
-            if !(is_replaced || is_news || is_back) || changes > 20 {
+            // Whoever does not know it says so.
+            let is_missed =
+                admin.is_none() && place.reason("InfisicalBootstrapped").1 == "AdminSecretMissing";
+            let is_due = cannot_last(place, &world.setup);
+            if !(is_replaced || is_news || is_back || is_missed || is_due) || changes > 20 {
                 let how = format!("{:?}", place.crossplane.xr["status"]["conditions"]);
                 return Err(Broken::new("what stands does not change without need", how));
             }
         }
         let place = &world.places[at];
+        if cannot_last(place, &world.setup) {
+            return Ok(());
+        }
         if !matches!(end(place), Some(End::Ready)) {
             let works = place.token().map(|token| place.server.token_works(&token));
             let how = format!("token works: {works:?}; {:?}", place.crossplane.xr["status"]["conditions"]);
@@ -205,6 +212,14 @@ async fn stay(world: &mut World, at: usize) -> Result<(), Broken> {
         invariants::invariant_no_more_is_handed_off_than_needed(&world.places[at])?;
     }
     leftovers(&world.places[at])
+}
+
+/// Whether the token has an end that no renewal puts off or was used up, there is no other
+/// to be had, and the XR says so.
+fn cannot_last(place: &Place, setup: &Setup) -> bool {
+    let said = place.reason("InfisicalTokenValid").1;
+    (setup.token_auth.max_ttl > 0 && said == "NotRenewed")
+        || (setup.token_auth.uses > 0 && said == "TokenRefused")
 }
 
 /// Whether an XR has learnt that its token is an instance admin's, or is not.

@@ -20,7 +20,6 @@
     reason = "a test ends where something is not as expected, and so do its helpers; dice are thrown in conditions"
 )]
 
-#[path = "../shared/clock.rs"]
 mod clock;
 mod crossplane;
 mod enumerate;
@@ -31,6 +30,8 @@ mod mutants;
 mod regressions;
 mod schedule;
 mod seeds;
+#[path = "../shared/clock.rs"]
+mod simulated;
 #[path = "../shared/translate.rs"]
 mod translate;
 mod world;

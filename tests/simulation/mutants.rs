@@ -6,12 +6,16 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use fake_crossplane::{Crossplane, calls::Calls, structs};
+use fake_infisical::TokenAuth;
 use function_infisical::{
     function::Function,
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
@@ -19,14 +23,15 @@ use function_infisical::{
 use infisical::{
     ErrorKind,
     api::{
-        Bootstrap, CreateClientSecret, ListAdminIdentities, ListTokens, Login, MintToken,
-        RevokeInstanceAdmin, RevokeToken,
+        Bootstrap, CreateClientSecret, ListAdminIdentities, ListTokens, Login, MintToken, RenewToken,
+        RevokeInstanceAdmin, RevokeToken, VerifyToken,
     },
     claims::Claims,
     client::{Exchange, Request, Response},
     error::Transport,
     secret::{AccessToken, UserToken},
 };
+use jiff::Timestamp;
 use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -68,6 +73,18 @@ pub(crate) enum Mutant {
     /// It deletes the admin Secret when the input has another email, whatever has been
     /// let in with it.
     DropsThePasswordForAnotherEmail,
+    /// It asks a server that does not answer again at once, many times.
+    RetriesAtOnce,
+    /// It takes a token for old by a clock that is not the server's, and renews it again
+    /// and again.
+    RenewsAgainAndAgain,
+    /// It takes a token for renewed because the server has said 200, and so does not mint
+    /// another before the end that has stayed.
+    BelievesARenewal,
+    /// It does nothing until the time has come that its clock showed before it was set back.
+    WaitsForTheClock,
+    /// It leaves what stands alone while the instance is not ready.
+    WaitsForTheRollout,
     /// It takes the place of each of its Secrets for free. The mutant is told that nothing
     /// is there.
     TakesWhatIsNotItsOwn,
@@ -76,16 +93,60 @@ pub(crate) enum Mutant {
     NoDetaching,
 }
 
+/// How often a mutant asks again.
+const AT_ONCE: usize = 20;
+
+/// How often a mutant renews.
+const AGAIN_AND_AGAIN: usize = 100;
+
 /// Ties a process's work to its calls.
 pub(crate) struct Leash {
     running: watch::Sender<u32>,
     /// Logins that were refused, by whichever server.
     refused: Mutex<BTreeSet<Vec<u8>>>,
+    /// The latest time that the clock has shown, and what was answered then.
+    answered: Mutex<Option<(Timestamp, RunFunctionResponse)>>,
+    /// Whether what was asked last was a renewal, and it was granted.
+    renewed: AtomicBool,
 }
 
 impl Default for Leash {
     fn default() -> Self {
-        Self { running: watch::Sender::new(0), refused: Mutex::default() }
+        Self {
+            running: watch::Sender::new(0),
+            refused: Mutex::default(),
+            answered: Mutex::default(),
+            renewed: AtomicBool::new(false),
+        }
+    }
+}
+
+/// What a mutant stands before.
+pub(crate) struct Boundary<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) leash: &'a Leash,
+    pub(crate) cluster: &'a Crossplane,
+    /// What the clock of the process shows.
+    pub(crate) now: Timestamp,
+}
+
+impl Boundary<'_> {
+    /// Answers as before, if it has not been called for the first time and does not act.
+    async fn unless(
+        &self,
+        acts_not: bool,
+        request: RunFunctionRequest,
+        deadline: Option<Duration>,
+    ) -> RunFunctionResponse {
+        let before = self.leash.answered.lock().unwrap().clone();
+        match before {
+            Some((_, response)) if acts_not => response,
+            _ => {
+                let response = self.function.call(request, deadline).await;
+                *self.leash.answered.lock().unwrap() = Some((self.now, response.clone()));
+                response
+            }
+        }
     }
 }
 
@@ -109,13 +170,12 @@ impl Mutant {
     /// A call of the mutant. `fresh` makes a function that remembers nothing.
     pub(crate) async fn call(
         self,
-        function: &Function,
+        boundary: Boundary<'_>,
         fresh: impl FnOnce() -> Function,
-        leash: &Leash,
-        cluster: &Crossplane,
         request: RunFunctionRequest,
         deadline: Option<Duration>,
     ) -> RunFunctionResponse {
+        let Boundary { function, leash, cluster, now } = boundary;
         let _running = Running::new(leash);
         match self {
             Self::ActsOnOpenRequirements => {
@@ -152,6 +212,24 @@ impl Mutant {
                 }
                 response
             }
+            Self::BelievesARenewal => {
+                let mut response = function.call(request, deadline).await;
+                for condition in &mut response.conditions {
+                    if condition.reason == "NotRenewed" {
+                        "Accepted".clone_into(&mut condition.reason);
+                    }
+                }
+                response
+            }
+            Self::WaitsForTheClock => {
+                let was_later = leash.answered.lock().unwrap().as_ref().is_some_and(|(at, _)| now < *at);
+                boundary.unless(was_later, request, deadline).await
+            }
+            Self::WaitsForTheRollout => {
+                let replicas = |it: &Value| it["status"]["availableReplicas"].as_u64().unwrap_or(0);
+                let is_ready = cluster.composed.get("infisical").is_some_and(|it| replicas(it) > 0);
+                boundary.unless(!is_ready, request, deadline).await
+            }
             Self::TakesWhatIsNotItsOwn => {
                 let mut request = request;
                 for ours in ["admin", "connection", "identity"] {
@@ -164,9 +242,11 @@ impl Mutant {
             }
             Self::RevokesBeforeObserved
             | Self::AnotherEmailPerTry
+            | Self::RenewsAgainAndAgain
             | Self::GivesUpTheRightFirst
             | Self::TakesOneServerForAnother
             | Self::StripsWhoeverIsConnected
+            | Self::RetriesAtOnce
             | Self::NoDetaching => function.call(request, deadline).await,
         }
     }
@@ -277,6 +357,8 @@ impl Exchange for MutantLine {
             Mutant::ActsOnOpenRequirements
             | Mutant::RequiresNothing
             | Mutant::NewPasswordOnStaleRead
+            | Mutant::WaitsForTheClock
+            | Mutant::WaitsForTheRollout
             | Mutant::DropsThePasswordForAnotherEmail
             | Mutant::TakesWhatIsNotItsOwn
             | Mutant::TakesOneServerForAnother => self.line.send(request).await,
@@ -286,6 +368,36 @@ impl Exchange for MutantLine {
                 if lists {
                     call_all_alike(&mut answer);
                 }
+                Ok(answer)
+            }
+            Mutant::RetriesAtOnce => {
+                let mut answer = self.line.send(request.clone()).await;
+                for _ in 0..AT_ONCE {
+                    if answer.is_ok() {
+                        break;
+                    }
+                    answer = self.line.send(request.clone()).await;
+                }
+                answer
+            }
+            Mutant::RenewsAgainAndAgain => {
+                let token = bearer(&request).map(AccessToken::new);
+                let verifies = request.is::<VerifyToken>();
+                let answer = self.line.send(request).await?;
+                if let Some(token) = token.filter(|_| verifies) {
+                    for _ in 0..AGAIN_AND_AGAIN {
+                        self.line.send(Request::of(&RenewToken { token: &token })?).await?;
+                    }
+                }
+                Ok(answer)
+            }
+            Mutant::BelievesARenewal if request.is::<Login>() && self.leash.renewed.load(SeqCst) => {
+                Err(ErrorKind::Unreachable(Transport::Broken))
+            }
+            Mutant::BelievesARenewal => {
+                let renews = request.is::<RenewToken>();
+                let answer = self.line.send(request).await?;
+                self.leash.renewed.store(renews && answer.status == 200, SeqCst);
                 Ok(answer)
             }
             Mutant::AnotherEmailPerTry => self.line.send(self.with_another_email(request)).await,
@@ -326,6 +438,14 @@ fn is_caught(mutant: Mutant, promise: &str) {
     });
     let (seed, broken) = caught.unwrap_or_else(|| panic!("{mutant:?} is not caught"));
     println!("{mutant:?} is caught by seed {seed}: {}", broken.promise);
+}
+
+/// The same in one schedule, in which the function itself keeps every promise.
+fn is_caught_in(schedule: &Schedule, mutant: Mutant, promise: &str) {
+    let broken = |mutant| world::run(schedule, 0, mutant).err();
+    assert!(broken(None).is_none(), "the function itself: {:?}", broken(None));
+    let promise_broken = broken(Some(mutant)).map(|broken| broken.promise);
+    assert_eq!(promise_broken, Some(promise), "{mutant:?}");
 }
 
 #[test]
@@ -372,10 +492,48 @@ fn a_function_that_takes_one_server_for_another_is_caught() {
         Step::Server(Server::RevokeTokens),
     ];
     let schedule = Schedule { setup: Setup::default(), steps };
-    assert_eq!(world::run(&schedule, 0, None).err().map(|broken| broken.promise), None);
-    let broken = world::run(&schedule, 0, Some(Mutant::TakesOneServerForAnother)).err();
     let promise = "an instance of ours is never called somebody else's";
-    assert_eq!(broken.map(|broken| broken.promise), Some(promise));
+    is_caught_in(&schedule, Mutant::TakesOneServerForAnother, promise);
+}
+
+const THIRTY_DAYS: i64 = 30 * 24 * 3600;
+
+#[test]
+fn a_function_that_takes_a_token_for_old_by_another_clock_is_caught() {
+    is_caught(Mutant::RenewsAgainAndAgain, "requests to an instance are bounded");
+}
+
+#[test]
+fn a_function_that_believes_a_renewal_without_effect_is_caught() {
+    let setup = Setup { token_auth: TokenAuth { ttl: 3600, max_ttl: 7200, uses: 0 }, ..Setup::default() };
+    // The end of the token is in the time in which what stands is watched.
+    let steps = vec![Step::Ready { is: true }, Step::Live { replica: 0, calls: 11 }];
+    let schedule = Schedule { setup, steps };
+    is_caught_in(&schedule, Mutant::BelievesARenewal, "what stands does not change without need");
+}
+
+#[test]
+fn a_function_that_waits_for_a_clock_that_was_set_back_is_caught() {
+    let steps = vec![
+        Step::Ready { is: true },
+        Step::Live { replica: 0, calls: 4 },
+        Step::Clock { by: -THIRTY_DAYS },
+        Step::Server(Server::RevokeTokens),
+    ];
+    let schedule = Schedule { setup: Setup::default(), steps };
+    is_caught_in(&schedule, Mutant::WaitsForTheClock, ALL_WELL);
+}
+
+#[test]
+fn a_function_that_leaves_a_connection_alone_while_a_rollout_hangs_is_caught() {
+    let steps = vec![
+        Step::Ready { is: true },
+        Step::Live { replica: 0, calls: 4 },
+        Step::Ready { is: false },
+        Step::Live { replica: 0, calls: 12 },
+    ];
+    let schedule = Schedule { setup: Setup { token_life: 3600, ..Setup::default() }, steps };
+    is_caught_in(&schedule, Mutant::WaitsForTheRollout, "nothing is called good beyond its end");
 }
 
 #[test]
@@ -386,6 +544,11 @@ fn a_function_that_strips_whoever_is_connected_is_caught() {
 #[test]
 fn a_function_that_drops_the_password_for_another_email_is_caught() {
     is_caught(Mutant::DropsThePasswordForAnotherEmail, "a password in use is in the cluster");
+}
+
+#[test]
+fn a_function_that_asks_a_server_that_is_down_again_at_once_is_caught() {
+    is_caught(Mutant::RetriesAtOnce, "requests to an instance are bounded");
 }
 
 #[test]

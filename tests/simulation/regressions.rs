@@ -1,7 +1,7 @@
 //! Schedules that once broke a promise, as short as they were made.
 
 use fake_infisical::{
-    Transaction,
+    TokenAuth, Transaction,
     Variant::{Fixed, Lenient},
 };
 
@@ -611,4 +611,122 @@ fn credentials_that_are_used_up_are_not_written_again_by_another_replica() {
         Live { replica: 1, calls: 2 },
     ];
     keeps_every_promise(setup, steps, 14203);
+}
+
+const DAY: i64 = 24 * 3600;
+
+#[test]
+fn a_change_is_no_newer_than_now_when_the_clock_was_set_back() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Input(Change::HandOff(HandOff::Keep)),
+        Live { replica: 1, calls: 2 },
+        Step::Server(Server::ChangePassword),
+        Clock { by: -30 * DAY },
+        Input(Change::HandOff(HandOff::Revoke)),
+    ];
+    keeps_every_promise(replicas(3), steps, 48);
+}
+
+#[test]
+fn what_a_stale_xr_says_is_not_newer_than_what_was_found_out_since() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Input(Change::HandOff(HandOff::Revoke)),
+        Clock { by: -3600 },
+        Live { replica: 0, calls: 1 },
+        Live { replica: 0, calls: 2 },
+        Pass { seconds: 120 },
+        Reconcile { replica: 0, view: StaleXr(2), fate: Fate::Applied },
+    ];
+    keeps_every_promise(
+        Setup { variant: Lenient, latency: 900, hand_off: HandOff::Keep, ..Setup::default() },
+        steps,
+        6307,
+    );
+}
+
+#[test]
+fn of_two_renewals_in_one_second_the_second_is_not_in_vain() {
+    let setup = Setup { token_life: 120, hand_off: HandOff::Keep, ahead: 30 * DAY, ..replicas(2) };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Reconcile { replica: 1, view: StaleComposed(2), fate: Fate::Cancelled { after: 3000 } },
+        Fault { nth: 1, fault: ServerDiesAfter },
+        Live { replica: 1, calls: 1 },
+    ];
+    keeps_every_promise(setup, steps, 839);
+}
+
+#[test]
+fn a_token_of_few_uses_is_not_asked_about_without_pause_when_the_clock_was_set_back() {
+    let token_auth = TokenAuth { ttl: 0, max_ttl: 0, uses: 30 };
+    let steps = vec![Ready { is: true }, Live { replica: 0, calls: 4 }, Clock { by: -3600 }];
+    keeps_every_promise(Setup { token_auth, ..Setup::default() }, steps, 7964);
+}
+
+#[test]
+fn a_token_of_few_uses_gives_up_its_right_once() {
+    let token_auth = TokenAuth { ttl: 0, max_ttl: 0, uses: 30 };
+    let steps = vec![Input(Change::HandOff(HandOff::Revoke))];
+    keeps_every_promise(Setup { token_auth, latency: 900, ..Setup::default() }, steps, 1930);
+}
+
+#[test]
+fn a_known_end_is_not_forgotten_where_the_server_does_not_tell_it_again() {
+    let steps = vec![
+        Ready { is: true },
+        Fault { nth: 5, fault: Page },
+        Live { replica: 0, calls: 1 },
+        Clock { by: -30 * DAY },
+        Reconcile { replica: 0, view: Fresh, fate: Fate::Applied },
+    ];
+    keeps_every_promise(Setup { variant: Lenient, token_life: 120, ..Setup::default() }, steps, 11585);
+}
+
+#[test]
+fn replicas_agree_on_a_token_that_may_have_ended_while_the_server_is_down() {
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Restart { replica: 0 },
+        Step::Server(Server::Down),
+        Live { replica: 1, calls: 2 },
+    ];
+    keeps_every_promise(Setup { token_life: 3600, ahead: 30 * DAY, ..replicas(2) }, steps, 2152);
+}
+
+#[test]
+fn an_old_token_is_not_called_good_while_a_newer_one_is_known_to_have_ended() {
+    let setup = Setup {
+        variant: Fixed,
+        latency: 900,
+        token_life: 120,
+        hand_off: HandOff::Keep,
+        ahead: -30 * DAY,
+        ..Setup::default()
+    };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Reconcile { replica: 0, view: StaleComposed(3), fate: Fate::Applied },
+        Pass { seconds: 660 },
+    ];
+    keeps_every_promise(setup, steps, 288);
+}
+
+#[test]
+fn a_process_that_was_not_answered_yet_says_no_more_than_the_xr() {
+    let setup = Setup { admin: Admin::SecretRef, token_life: 120, ahead: -3600, ..Setup::default() };
+    let steps = vec![
+        Ready { is: true },
+        Live { replica: 0, calls: 4 },
+        Fault { nth: 0, fault: HangAfter },
+        Reconcile { replica: 0, view: StaleComposed(3), fate: Fate::Killed { after: 300 } },
+        Reconcile { replica: 0, view: StaleComposed(1), fate: Fate::Partly { resources: 3, xr: false } },
+    ];
+    keeps_every_promise(setup, steps, 16844);
 }

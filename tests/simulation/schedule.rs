@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use fake_infisical::{Transaction, Variant};
+use fake_infisical::{TokenAuth, Transaction, Variant};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 /// One run.
@@ -77,6 +77,10 @@ pub(crate) struct Setup {
     /// Seconds that a token lives at most.
     pub(crate) token_life: i64,
     pub(crate) hand_off: HandOff,
+    /// Seconds that the function's clocks are ahead of everybody else's.
+    pub(crate) ahead: i64,
+    /// What the identity that bootstrap makes says of its tokens.
+    pub(crate) token_auth: TokenAuth,
 }
 
 impl Default for Setup {
@@ -92,6 +96,8 @@ impl Default for Setup {
             verify: "10m",
             token_life: 90 * 24 * 3600,
             hand_off: HandOff::None,
+            ahead: 0,
+            token_auth: TokenAuth { ttl: 0, max_ttl: 0, uses: 0 },
         }
     }
 }
@@ -110,6 +116,8 @@ pub(crate) enum Step {
     Live { replica: u8, calls: u8 },
     /// Nobody is called for so many seconds.
     Pass { seconds: u32 },
+    /// The function's clocks are set by so many seconds.
+    Clock { by: i64 },
     /// The instance becomes ready, or unready.
     Ready { is: bool },
     /// A replica dies and is replaced.
@@ -275,6 +283,17 @@ pub(crate) const TRANSACTIONS: [Transaction; 4] =
 pub(crate) const VARIANTS: [Variant; 3] = [Variant::Strict, Variant::Lenient, Variant::Fixed];
 pub(crate) const KINDS: [Kind; 3] = [Kind::Namespaced, Kind::Cluster, Kind::Legacy];
 
+/// By how much clocks differ.
+const AHEAD: [i64; 12] = [0, 0, 0, 0, 0, 0, -360, 360, -3600, 3600, -30 * 24 * 3600, 30 * 24 * 3600];
+
+/// What a Token Auth may say of its tokens: mostly nothing.
+const TOKEN_AUTHS: [TokenAuth; 10] = {
+    let nothing = TokenAuth { ttl: 0, max_ttl: 0, uses: 0 };
+    let ages = TokenAuth { ttl: 3600, max_ttl: 7200, uses: 0 };
+    let wears_out = TokenAuth { ttl: 0, max_ttl: 0, uses: 30 };
+    [nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, ages, wears_out]
+};
+
 /// Draws.
 struct Dice(StdRng);
 
@@ -291,6 +310,11 @@ impl Dice {
         self.below(n) == 0
     }
 
+    /// Where something is put in between.
+    fn place(&mut self, steps: &[Step]) -> usize {
+        self.0.random_range(0..=steps.len())
+    }
+
     fn of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.0.random_range(0..all.len())]
     }
@@ -300,7 +324,7 @@ impl Schedule {
     /// The schedule of a seed.
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice(StdRng::seed_from_u64(seed));
-        let setup = setup(&mut dice);
+        let mut setup = setup(&mut dice);
         let mut steps = Vec::new();
         // Half of the time everything is connected before anything goes wrong.
         if dice.one_in(2) {
@@ -312,6 +336,24 @@ impl Schedule {
         }
         for _ in 0..dice.below(22) + 4 {
             steps.push(step(&mut dice, &setup));
+        }
+        setup.ahead = dice.of(&AHEAD);
+        let token_auth = dice.of(&TOKEN_AUTHS);
+        // Each replica uses a token to learn of it: several use up one of few uses while
+        // nothing else happens, and whether another can be had is up to the schedule.
+        if token_auth.uses == 0 || setup.replicas == 1 {
+            setup.token_auth = token_auth;
+        }
+        if dice.one_in(4) {
+            let by = dice.of(&AHEAD);
+            steps.insert(dice.place(&steps), Step::Clock { by });
+        }
+        // A rollout hangs past the end of the token.
+        if dice.one_in(8) {
+            setup.token_life = dice.of(&[120, 3600]);
+            let hangs = [Step::Ready { is: false }, Step::Live { replica: 0, calls: dice.of(&[5, 12]) }];
+            let place = dice.place(&steps);
+            steps.splice(place..place, hangs);
         }
         // Of other dice: what else a seed plays is the same with it and without.
         obstruct(&mut Dice(StdRng::seed_from_u64(!seed)), &mut steps);
@@ -353,6 +395,7 @@ fn setup(dice: &mut Dice) -> Setup {
         verify: dice.of(&["10m", "10m", "2m", "24h"]),
         token_life,
         hand_off: dice.of(&[HandOff::None, HandOff::None, HandOff::Keep, HandOff::Revoke, HandOff::Projects]),
+        ..Setup::default()
     }
 }
 
@@ -465,6 +508,7 @@ impl fmt::Display for Step {
                 write!(f, "{calls} reconciles from replica {replica} on, each in its time")
             }
             Self::Pass { seconds } => write!(f, "{seconds} seconds pass"),
+            Self::Clock { by } => write!(f, "the function's clocks are set by {by} seconds"),
             Self::Ready { is: true } => write!(f, "the instance becomes ready"),
             Self::Ready { is: false } => write!(f, "the instance becomes unready"),
             Self::Restart { replica } => write!(f, "replica {replica} restarts"),

@@ -65,7 +65,7 @@ fn shrink(schedule: &Schedule, seed: u64, promise: &str) -> Schedule {
             }
         }
         let default = crate::schedule::Setup::default();
-        let mut simpler = vec![shortest.clone(); 9];
+        let mut simpler = vec![shortest.clone(); 11];
         simpler[0].setup.kind = default.kind;
         simpler[1].setup.variant = default.variant;
         simpler[2].setup.xrs = default.xrs;
@@ -75,6 +75,8 @@ fn shrink(schedule: &Schedule, seed: u64, promise: &str) -> Schedule {
         simpler[6].setup.verify = default.verify;
         simpler[7].setup.token_life = default.token_life;
         simpler[8].setup.hand_off = default.hand_off;
+        simpler[9].setup.ahead = default.ahead;
+        simpler[10].setup.token_auth = default.token_auth;
         for candidate in simpler {
             if candidate.setup != shortest.setup && breaks(&candidate) {
                 shortest = candidate;

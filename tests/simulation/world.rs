@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use daemon::clock::Clock as _;
 use fake_crossplane::{
     Crossplane, Reconciled,
     calls::{Calls, Next},
@@ -17,12 +18,12 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    clock::SimulatedClock,
+    clock::{SetClock, SimulatedClock},
     crossplane::Place,
-    infisical::{Life, Line, Server, Traffic},
+    infisical::{Life, Line, Server, State, Traffic},
     invariants::{self, Called, Facts},
     liveness,
-    mutants::{Leash, Mutant, MutantLine},
+    mutants::{Boundary, Leash, Mutant, MutantLine},
     schedule::{Fate, Schedule, Setup, Step, View, Xrs},
 };
 
@@ -59,6 +60,10 @@ pub(crate) struct Counts {
     pub(crate) applies: u32,
     /// Calls of the function.
     pub(crate) calls: u32,
+    /// The most requests that one process has sent to one server in a minute.
+    pub(crate) most_a_minute: usize,
+    /// The same to one that was down.
+    pub(crate) most_a_minute_while_down: usize,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -66,6 +71,8 @@ impl std::ops::AddAssign for Counts {
         self.requests += other.requests;
         self.applies += other.applies;
         self.calls += other.calls;
+        self.most_a_minute = self.most_a_minute.max(other.most_a_minute);
+        self.most_a_minute_while_down = self.most_a_minute_while_down.max(other.most_a_minute_while_down);
     }
 }
 
@@ -80,6 +87,10 @@ pub(crate) struct Replica {
 pub(crate) struct World {
     pub(crate) setup: Setup,
     pub(crate) clock: SimulatedClock,
+    /// That of the function's processes.
+    set_clock: SetClock,
+    /// Whether that was set.
+    pub(crate) clock_was_set: bool,
     pub(crate) places: Vec<Place>,
     all: Vec<Arc<Server>>,
     pub(crate) replicas: Vec<Replica>,
@@ -151,6 +162,8 @@ impl World {
         let mut world = Self {
             setup: setup.clone(),
             clock,
+            set_clock: SetClock::new(clock, setup.ahead),
+            clock_was_set: false,
             places,
             all: servers,
             replicas: Vec::new(),
@@ -173,7 +186,14 @@ impl World {
     pub(crate) fn counts(&self) -> Counts {
         let requests = self.servers().map(|server| server.state().asked).sum();
         let applies = self.places.iter().map(|place| place.applies).sum();
-        Counts { requests, applies, calls: self.calls }
+        let most = |rate: fn(&State) -> usize| self.servers().map(|it| rate(&it.state())).max().unwrap_or(0);
+        Counts {
+            requests,
+            applies,
+            calls: self.calls,
+            most_a_minute: most(|state| state.rate.most.0),
+            most_a_minute_while_down: most(|state| state.rate_while_down.most.0),
+        }
     }
 
     /// The servers, each once.
@@ -194,7 +214,7 @@ impl World {
         let (life, leash, mutant) = (Arc::clone(life), Arc::clone(leash), self.mutant);
         let seed = (self.seed.wrapping_mul(1000) + u64::from(life.id)).wrapping_add(salt << 40);
         let connect = Arc::new(Wires { servers, life, leash, mutant });
-        Function::new(connect, Arc::new(self.clock), StdRng::seed_from_u64(seed))
+        Function::new(connect, Arc::new(self.set_clock.clone()), StdRng::seed_from_u64(seed))
     }
 
     pub(crate) fn restart(&mut self, replica: usize) {
@@ -225,6 +245,10 @@ impl World {
                 self.live(about, *calls).await?;
             }
             Step::Pass { seconds } => sleep(Duration::from_secs(u64::from(*seconds))).await,
+            Step::Clock { by } => {
+                self.set_clock.set(*by);
+                self.clock_was_set = true;
+            }
             Step::Ready { is } => place.set_ready(*is, now),
             Step::Restart { replica } => self.restart(usize::from(*replica) % self.replicas.len()),
             Step::Recreate { database_too } => {
@@ -415,7 +439,9 @@ impl World {
                 // A password of its own at every moment.
                 let moment = u64::try_from(self.clock.passed().as_millis()).unwrap();
                 let fresh = || self.function(life, leash, moment + 1);
-                mutant.call(function, fresh, leash, &self.places[at].crossplane, request, deadline).await
+                let cluster = &self.places[at].crossplane;
+                let boundary = Boundary { function, leash, cluster, now: self.set_clock.now() };
+                mutant.call(boundary, fresh, request, deadline).await
             }
         };
         RunFunctionResponse::decode(response.encode_to_vec().as_slice()).unwrap()

@@ -379,8 +379,13 @@ impl Run<'_> {
     async fn verify(&self, token: &AccessToken) -> Result<Connection, Refusal> {
         match self.work.limited.as_deref().filter(|known| known.token == *token) {
             Some(known) => {
-                self.infisical.send(&RenewToken { token }).await.map_err(Refusal::from)?;
-                Ok(Connection { life: None, ..known.clone() })
+                let at = self.clock.now();
+                let renewed = self.infisical.send(&RenewToken { token }).await.map_err(Refusal::from)?;
+                let (issued_at, shown) = (Claims::of(token).issued_at, Claims::of(&renewed).issued_at);
+                let life = Life::found(issued_at, known.expires_at, shown, at);
+                let life = life.filter(|_| self.known_life(token).is_none());
+                // Its right may have been revoked since, which is remembered elsewhere.
+                Ok(Connection { life, is_instance_admin: None, ..known.clone() })
             }
             None => self.accept(token.clone(), Receipt::Found).await,
         }
@@ -475,7 +480,7 @@ impl Run<'_> {
         let renewed = match self.infisical.send(&RenewToken { token: &connection.token }).await {
             // It is judged by its effect: a token has an end beyond which it is not
             // renewed where its Token Auth has a maximum TTL.
-            Ok(token) if !outlives(&token, &connection) => Err(ProblemKind::RenewedInVain),
+            Ok(token) if self.is_in_vain(&token, &connection) => Err(ProblemKind::RenewedInVain),
             Ok(token) => {
                 let organization = connection.organization();
                 self.accept_new(token, organization, at).await.map_err(Refusal::into_kind)
@@ -493,6 +498,20 @@ impl Run<'_> {
                 Err(kind) => Ok(self.kept(connection, kind)),
             },
         }
+    }
+
+    /// Whether a token that renewing returned ends no later than before, and would have to
+    /// be renewed at once. All by the server's clock: where another replica has renewed it
+    /// in the same second the end is the same, and far.
+    fn is_in_vain(&self, renewed: &AccessToken, before: &Connection) -> bool {
+        let (renewed, claims) = (Claims::of(renewed), Claims::of(&before.token));
+        let Some((end, end_before)) = renewed.expires_at.zip(before.expires_at) else { return false };
+        let whole = claims.issued_at.map(|issued_at| between(issued_at, end_before));
+        let left = renewed.issued_at.map(|issued_at| between(issued_at, end));
+        let is_far = whole
+            .zip(left)
+            .is_some_and(|(whole, left)| left > whole.mul_f64(self.work.token_policy.renew_at));
+        end <= end_before && !is_far
     }
 
     /// Whether so little of a token's life is left, a tenth, that there is no time
@@ -724,13 +743,6 @@ impl Run<'_> {
         }
         Err(last)
     }
-}
-
-/// Whether a token that renewing returned ends later than before, both by the server's
-/// clock.
-fn outlives(renewed: &AccessToken, before: &Connection) -> bool {
-    let ends = Claims::of(renewed).expires_at.zip(before.expires_at);
-    ends.is_none_or(|(renewed, before)| renewed > before)
 }
 
 /// What a login that did not succeed says.

@@ -39,13 +39,14 @@ use crate::{
     input::{ConnectionDetail, IdentityDetail},
     life::Life,
     metrics::Census,
-    observe::{Neighbour, PreviousCondition, XrKey},
+    observe::{Neighbour, PreviousCondition, PreviousConditions, XrKey},
     pause,
     problem::Problem,
     proto::v1::RunFunctionResponse,
     respond::conditions,
 };
 
+mod changes;
 mod entry;
 
 /// For how long a token or client secret is held after it was seen in observed: longer
@@ -269,6 +270,14 @@ pub(super) fn forget(known: &mut Box<[Fingerprint]>, one: Fingerprint) {
 }
 
 impl Memory {
+    /// Notes a call, and dates the changes of the XR's conditions by the clock here.
+    pub fn date(&self, key: &XrKey, previous: &mut PreviousConditions, now: Timestamp) {
+        let mut entries = self.lock();
+        let entry = entries.entry(key.clone()).or_default();
+        entry.changes.date(previous, entry.last_called, now);
+        entry.last_called = Some(now);
+    }
+
     /// What is remembered of an XR at the server that it is pointed at, if that is known.
     /// Notes that it was called, and which connection was seen in observed.
     pub fn recall(
@@ -611,6 +620,13 @@ impl Remembered {
         let same = before.as_ref().filter(|before| before.token == token);
         let (seen_at, last_seen_at) = same.map_or((None, None), |it| (it.seen_at, it.last_seen_at));
         let known_end = same.and_then(|same| same.expires_at);
+        // Where the server could not be asked when it ends, what is known of that stays.
+        let measured = same.and_then(|same| same.measured(now));
+        let life = match known_end {
+            Some(_) if connection.end_is_open => measured
+                .or_else(|| Life::found(Claims::of(&connection.token).issued_at, known_end, None, now)),
+            _ => connection.life.or_else(|| same.and_then(|same| same.life)),
+        };
         let was_admin =
             before.as_ref().filter(|before| is_the_same(before)).and_then(|it| it.is_instance_admin);
         if let Some(before) = &before {
@@ -622,9 +638,9 @@ impl Remembered {
             origin: connection.origin.clone(),
             // What was due by the time at which the work began was done.
             verified_at: work.now,
-            life: connection.life.or_else(|| same.and_then(|same| same.life)),
+            life,
             expires_at: connection.expires_at.or(known_end),
-            end_is_open: connection.end_is_open && known_end.is_none(),
+            end_is_open: connection.end_is_open && (known_end.is_none() || measured.is_none()),
             is_instance_admin: connection.is_instance_admin.or(was_admin),
             owner,
             connection: Some(Arc::new(connection)),
@@ -680,6 +696,12 @@ impl Accepted {
     /// Whether its life is over, as far as is known.
     pub(crate) fn has_ended(&self, now: Timestamp) -> bool {
         self.expires_at.is_some() && self.life.is_some_and(|life| life.is_over(now))
+    }
+
+    /// What the server's clock shows, as far as its end has told.
+    pub(crate) fn shown_by_server(&self, now: Timestamp) -> Option<Timestamp> {
+        let (end, life) = (self.expires_at?, self.life.filter(|_| !self.end_is_open)?);
+        end.checked_sub(life.until_end(now)?).ok()
     }
 
     /// How long it lives, where that is known for sure.

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ObservedConnection, Required, Xr};
 use crate::{
+    condition::STATUS_WRITTEN,
     fieldpath::{FieldPath, Segment},
     identity::ObservedIdentity,
     input::{ConnectionDetail, DetailValue, IdentityDetail, IdentityDetailValue},
@@ -25,9 +26,6 @@ pub const IDENTITY_ID: &str = "identityId";
 pub const CONNECTION_SECRET: &str = "connectionSecretRef";
 /// Under this name is where client ID and secret are.
 pub const IDENTITY_SECRET: &str = "secretRef";
-
-/// The condition that tells what is not declared.
-pub const STATUS_WRITTEN: &str = "InfisicalStatusWritten";
 
 /// The names below a field at which a text is written.
 pub(super) type Leaf = &'static [&'static str];

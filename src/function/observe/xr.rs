@@ -91,7 +91,8 @@ pub struct PreviousCondition {
     pub reason: String,
     /// `message`.
     pub message: String,
-    /// `lastTransitionTime`, in whole seconds: when any of these changed last.
+    /// When any of these changed last: `lastTransitionTime`, in whole seconds, and by the
+    /// clock here as soon as the memory has dated it.
     pub since: Option<Timestamp>,
     /// Whether it is about another server than the present one.
     is_elsewhere: bool,
@@ -285,12 +286,11 @@ impl PreviousConditions {
         self
     }
 
-    /// Takes a change that lies ahead of the clock here for one of just now: no later one
-    /// could ever be newer, be it that another clock is ahead or that somebody has made it
-    /// up.
-    pub fn not_after(&mut self, now: Timestamp) {
+    /// Gives each change another moment, by its condition's type.
+    pub(crate) fn date(&mut self, mut moment: impl FnMut(&str, Timestamp) -> Timestamp) {
         for condition in &mut self.0 {
-            condition.since = condition.since.map(|since| since.min(now));
+            let since = condition.since.map(|since| moment(&condition.condition_type, since));
+            condition.since = since;
         }
     }
 

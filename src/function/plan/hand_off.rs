@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{ASKED_AGAIN_AFTER, Action, timing, token_name, usable_admin};
 use crate::{
     act::{Accepted, AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
+    condition,
     due::{Due, is_recent},
     identity::ObservedIdentity,
     observe::{HandOff, Observation, Place, Waiting},
@@ -239,7 +240,7 @@ impl At<'_> {
     /// When to ask again where the XR says something else: another replica was
     /// told so.
     fn contradicted_at(&self, accepted: &AcceptedIdentity) -> Option<Due> {
-        let said = self.observation.xr.previous.of_type(conditions::HANDED_OFF)?;
+        let said = self.observation.xr.previous.of_type(condition::HANDED_OFF)?;
         let is_contradicted = conditions::is_what_a_server_said(&said.reason)
             && said.reason != conditions::of_accepted(self.state)
             && self.state.is_older_than(said);

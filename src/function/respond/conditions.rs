@@ -16,20 +16,16 @@ use jiff::Timestamp;
 use super::{hand_off, status};
 use crate::{
     act::{Accepted, Held, Remembered},
+    condition,
     connection::Parts,
     due::is_recent,
-    observe::{
-        AdminSource, Observation, Place, PreviousCondition, PreviousConditions, STATUS_WRITTEN, Waiting,
-    },
+    observe::{AdminSource, Observation, Place, PreviousCondition, PreviousConditions, Waiting},
     plan::{Action, AdminSecret, ConnectionSecret, Plan, Wait, password_email, password_once_worked},
     problem::{self, BOOTSTRAPPED_ELSEWHERE, Problem, ProblemKind, names_an_xr},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
 };
 
-/// Whether there is a connection to the instance.
-pub const BOOTSTRAPPED: &str = "InfisicalBootstrapped";
-/// Whether its token works.
-pub const TOKEN_VALID: &str = "InfisicalTokenValid";
+pub use crate::condition::{BOOTSTRAPPED, HANDED_OFF, TOKEN_VALID};
 
 /// The reasons that are no problem's, which are in [`crate::problem::REASONS`].
 /// `docs/conditions.md` has an entry for each.
@@ -91,7 +87,7 @@ const NOT_RENEWED: &str = "NotRenewed";
 
 /// Whether a reason is a token's, and came of asking the server.
 pub(crate) fn is_what_a_server_said(reason: &str) -> bool {
-    [TOKEN_REFUSED, ACCEPTED, NOT_INSTANCE_ADMIN, NOT_RENEWED].contains(&reason)
+    [TOKEN_REFUSED, TOKEN_ENDED, ACCEPTED, NOT_INSTANCE_ADMIN, NOT_RENEWED].contains(&reason)
         || problem::REASONS.contains(&reason)
 }
 
@@ -122,6 +118,10 @@ enum Token {
     Works,
     /// The server could not be asked yet.
     NotAsked,
+    /// Nor is it going to be.
+    Unasked,
+    /// Nor is it known what its clock shows, and by the one here the token's life is over.
+    MayHaveEnded,
     /// The server refused it.
     Refused,
     /// Its life is over, whether the server can be asked or not.
@@ -155,13 +155,18 @@ pub(super) fn judge(
         _ => token_valid(observation, plan, &token, problem, lacks_the_right),
     };
     let bootstrapped = newest(observation, remembered, BOOTSTRAPPED, bootstrapped);
-    let token_valid = newest(observation, remembered, TOKEN_VALID, token_valid);
+    let token_valid = match token {
+        Token::Unasked | Token::MayHaveEnded => token_valid,
+        _ => newest(observation, remembered, TOKEN_VALID, token_valid),
+    };
     let token_is_persisted = is_persisted(observation, remembered, plan);
     Verdict {
         token_is_persisted,
         token_is_accepted: matches!(token, Token::Works),
         news: bootstrapped_again(remembered).filter(|_| !token_is_persisted),
-        token_may_work: matches!(token, Token::Works | Token::NotAsked),
+        // Another replica may have said that it has ended, and this one not asked since.
+        token_may_work: matches!(token, Token::Works | Token::NotAsked | Token::Unasked)
+            && token_valid.reason != TOKEN_ENDED,
         conditions: vec![condition(BOOTSTRAPPED, bootstrapped), condition(TOKEN_VALID, token_valid)],
     }
 }
@@ -188,8 +193,7 @@ fn unasked<'a>(
 
 /// A condition's type and reason as this module spells them.
 pub(crate) fn known(condition_type: &str, reason: &str) -> Option<(&'static str, &'static str)> {
-    let types = [BOOTSTRAPPED, TOKEN_VALID, hand_off::HANDED_OFF, STATUS_WRITTEN];
-    let condition_type = types.into_iter().find(|known| *known == condition_type)?;
+    let condition_type = condition::TYPES.into_iter().find(|known| *known == condition_type)?;
     let reason = reasons().find(|known| *known == reason)?;
     Some((condition_type, reason))
 }
@@ -222,23 +226,34 @@ pub(super) fn repeated(said: &PreviousCondition) -> Option<Says> {
     Some(Says { status, reason, message: said.message.clone() })
 }
 
-/// Nothing is called good beyond its end, which needs no server to be known.
+/// Nothing is called good beyond its end. Whether that has passed is known without
+/// asking where the server's clock is.
 fn token(observation: &Observation, remembered: &Remembered, plan: &Plan, now: Timestamp) -> Token {
     let token = token_as_said(observation, remembered, plan);
     let has_ended = match &token {
         Token::Works => remembered.accepted.as_ref().is_some_and(|accepted| accepted.has_ended(now)),
-        // Until the server was asked its clock is taken for ours.
         Token::NotAsked => {
-            observed_end(observation).is_some_and(|end| end <= now) || is_said_to_have_ended(observation)
+            let shown = remembered.accepted.as_ref().and_then(|accepted| accepted.shown_by_server(now));
+            let end = observed_end(observation);
+            let has_ended = shown.zip(end).is_some_and(|(shown, end)| end <= shown);
+            let may_have_ended = shown.is_none() && end.is_some_and(|end| end <= now);
+            let is_said_to_have_ended = is_said_to_have_ended(observation);
+            match &plan.action {
+                _ if has_ended || is_said_to_have_ended => true,
+                _ if may_have_ended => return Token::MayHaveEnded,
+                Action::Wait(Wait::For(_)) => return Token::Unasked,
+                _ => false,
+            }
         }
-        Token::None | Token::Refused | Token::Ended => false,
+        _ => false,
     };
     if has_ended { Token::Ended } else { token }
 }
 
 /// Another replica knows when a token ends that does not say so itself.
 fn is_said_to_have_ended(observation: &Observation) -> bool {
-    observation.xr.previous.of_type(TOKEN_VALID).is_some_and(|said| said.reason == TOKEN_ENDED)
+    let said = observation.xr.previous.of_type(TOKEN_VALID);
+    said.is_some_and(|said| said.reason == TOKEN_ENDED && said.status == "False")
 }
 
 fn observed_end(observation: &Observation) -> Option<Timestamp> {
@@ -363,17 +378,21 @@ fn password_is_gone(observation: &Observation, plan: &Plan) -> bool {
 
 fn bootstrapped(observation: &Observation, plan: &Plan, token: &Token, problem: Option<&Problem>) -> Says {
     match token {
-        Token::Works | Token::NotAsked if password_is_gone(observation, plan) => Says {
-            status: Status::ConditionTrue,
-            reason: "AdminSecretMissing",
-            message: format!(
-                "{}, but {}: when the token ends and cannot be renewed, nobody can get another. Set the admin's \
+        Token::Works | Token::NotAsked | Token::Unasked | Token::MayHaveEnded
+            if password_is_gone(observation, plan) =>
+        {
+            Says {
+                status: Status::ConditionTrue,
+                reason: "AdminSecretMissing",
+                message: format!(
+                    "{}, but {}: when the token ends and cannot be renewed, nobody can get another. Set the admin's \
                  password anew in Infisical, and supply it with input.admin.credentials or input.admin.secretRef",
-                connection_is_there(observation),
-                no_admin_secret(observation)
-            ),
-        },
-        Token::Works | Token::NotAsked => Says {
+                    connection_is_there(observation),
+                    no_admin_secret(observation)
+                ),
+            }
+        }
+        Token::Works | Token::NotAsked | Token::Unasked | Token::MayHaveEnded => Says {
             status: Status::ConditionTrue,
             reason: "Bootstrapped",
             message: connection_is_there(observation),
@@ -553,7 +572,7 @@ fn token_valid(
                  {BOOTSTRAPPED} says what is in the way"
             ),
         },
-        (Token::Works | Token::NotAsked, Some(problem)) if problem.is_unreachable() => {
+        (Token::Works | Token::NotAsked | Token::Unasked, Some(problem)) if problem.is_unreachable() => {
             Says { status: Status::ConditionUnknown, reason: problem.reason(), message: problem.message() }
         }
         (Token::Works, Some(problem)) => Says {
@@ -566,7 +585,19 @@ fn token_valid(
             None if lacks_the_right => not_instance_admin(observation),
             None => accepted(observation),
         },
-        (Token::NotAsked, _) => not_asked(observation, plan),
+        (Token::NotAsked, _) => {
+            token_worked_before(observation).unwrap_or_else(|| not_asked(observation, plan))
+        }
+        (Token::Unasked, _) => not_asked(observation, plan),
+        (Token::MayHaveEnded, _) => Says {
+            status: Status::ConditionUnknown,
+            reason: TOKEN_ENDED,
+            message: format!(
+                "By the clock here the life of the token in Secret {secret} is over, and {} was not reached yet to \
+                 ask",
+                server(observation, "the server")
+            ),
+        },
     }
 }
 
@@ -591,13 +622,8 @@ fn not_instance_admin(observation: &Observation) -> Says {
     }
 }
 
-/// A restart is no news: what was said of the token before stands until the
-/// server was asked.
 fn not_asked(observation: &Observation, plan: &Plan) -> Says {
     let secret = &observation.connection_secret;
-    if let Some(says) = token_worked_before(observation) {
-        return says;
-    }
     let (reason, message) = match &plan.action {
         Action::Wait(wait) => waiting(observation, wait),
         _ => ("Verifying", format!("The server is being asked about the token in Secret {secret}")),
@@ -617,7 +643,8 @@ pub fn bounded(mut message: String) -> String {
     message
 }
 
-/// What the XR says of a token that worked.
+/// What the XR says of a token that worked: a restart is no news, so it stands until the
+/// server was asked.
 fn token_worked_before(observation: &Observation) -> Option<Says> {
     let previous = observation.xr.previous.of_type(TOKEN_VALID)?;
     match previous.reason.as_str() {

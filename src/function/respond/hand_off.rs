@@ -12,6 +12,7 @@ use super::conditions::{self, Says};
 use crate::{
     act::{Accepted, HandedOff, Remembered},
     composed_secret::SecretData,
+    condition::HANDED_OFF,
     observe::{HandOff, Observation},
     plan::{
         Plan,
@@ -20,9 +21,6 @@ use crate::{
     problem::{self, Problem, ProblemKind},
     proto::v1::{Condition, Status},
 };
-
-/// Whether an identity with fewer rights was made and handed out.
-pub const HANDED_OFF: &str = "InfisicalHandedOff";
 
 /// The reasons that are no problem's, which are in [`crate::problem::REASONS`], nor
 /// the token's as well, which are in [`conditions::REASONS`].

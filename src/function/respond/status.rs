@@ -14,12 +14,11 @@ use prost_types::{Struct, Value, value::Kind};
 use crate::{
     act::Remembered,
     composed_secret::{SecretData, SecretName},
+    condition::STATUS_WRITTEN,
     desired::Desired,
     fieldpath::{FieldPath, Segment},
     input::{DetailValue, IdentityDetail, IdentityDetailValue},
-    observe::{
-        CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, Observation, STATUS_WRITTEN, SchemaKnown,
-    },
+    observe::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, Observation, SchemaKnown},
     proto::v1::{Condition, Status},
 };
 

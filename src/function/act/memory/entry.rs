@@ -13,7 +13,7 @@ use infisical::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{HELD_AFTER_SEEN, Remembered};
+use super::{HELD_AFTER_SEEN, Remembered, changes::Changes};
 use crate::{
     due::{Due, is_recent},
     observe::Neighbour,
@@ -39,6 +39,8 @@ pub(super) struct Entry {
     /// Of those that it was pointed at a short time ago.
     others: Vec<AtServer>,
     pub(super) last_called: Option<Timestamp>,
+    /// When its conditions have changed.
+    pub(super) changes: Changes,
     /// What was answered last: the reason of each condition, by its type.
     pub(super) said: Box<[(&'static str, &'static str)]>,
     /// How it is called in the messages of its neighbours.

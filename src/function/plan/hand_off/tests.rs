@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     act::HeldHandOff,
     composed_secret::{SecretData, SecretName},
+    condition,
     identity::Identity,
     input::{IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug},
     observe::PreviousConditions,
@@ -319,7 +320,7 @@ const TABLE: &[Row] = &[
             done(observation, remembered);
             state(remembered).accepted.as_mut().unwrap().verified_at = at(-11);
             observation.xr.previous =
-                PreviousConditions::test(conditions::HANDED_OFF, "False", "ClientSecretRefused");
+                PreviousConditions::test(condition::HANDED_OFF, "False", "ClientSecretRefused");
         },
         secret: IdentitySecret::Remembered,
         action: "Start logins=1 seen",
