@@ -292,6 +292,29 @@ async fn whoever_writes_the_secret_does_not_choose_whose_client_secret_is_made()
 }
 
 #[tokio::test]
+async fn what_is_edited_beside_an_accepted_client_secret_is_undone() {
+    for minutes in [1, 12] {
+        let mut world = handed_off(json!({"role": "no-access"})).await;
+        world.crossplane.input["token"] = json!({"verifyInterval": "24h"});
+        world.live(MINUTE * minutes).await;
+        let before = world.crossplane.secret("infisical-identity").unwrap();
+        let (mark, events) = (world.mark(), world.crossplane.events.len());
+        for key in ["host", "credentials", "identityId", "organizationId", "organizationSlug"] {
+            assert!(before.contains_key(key), "{key}");
+            let edit = json!({"data": {key: STANDARD.encode("https://elsewhere.example.org")}});
+            world.crossplane.update("infisical-identity", &edit);
+        }
+        world.reconcile().await;
+        assert_eq!(world.crossplane.secret("infisical-identity").unwrap(), before, "after {minutes} minutes");
+        world.settle().await;
+        assert_all_is_well(&world, "edited");
+        let asked = world.asked(mark);
+        assert!(minutes == 1 || asked.is_empty(), "the server has nothing to do with it: {asked:?}");
+        assert_eq!(world.crossplane.events.len(), events, "{}", world.story());
+    }
+}
+
+#[tokio::test]
 async fn whoever_writes_the_connection_does_not_choose_whose_token_is_minted() {
     let mut world = handed_off(json!({"instanceAdmin": "Revoke"})).await;
     let own = world.crossplane.secret("infisical-connection").unwrap()["identityId"].clone();

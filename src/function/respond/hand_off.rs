@@ -5,7 +5,7 @@
 //! and, where that is asked for, the instance admin right is revoked. It is there
 //! only if handing off is asked for.
 
-use infisical::secret::UniversalAuth;
+use infisical::{api::Organization, secret::UniversalAuth};
 use jiff::Timestamp;
 
 use super::conditions::{self, Says};
@@ -13,6 +13,7 @@ use crate::{
     act::{Accepted, HandedOff, Remembered},
     composed_secret::SecretData,
     condition::HANDED_OFF,
+    identity::Identity,
     observe::{HandOff, Observation},
     plan::{
         Plan,
@@ -106,12 +107,40 @@ pub(super) fn data(observation: &Observation, remembered: &Remembered, plan: &Pl
     let wanted = observation.hand_off.as_deref()?;
     match plan.hand_off.as_ref()?.secret {
         IdentitySecret::None => None,
-        IdentitySecret::Observed => wanted.observed.as_ref().map(|observed| observed.data.clone()),
+        IdentitySecret::Observed => {
+            let observed = || wanted.observed.as_ref().map(|observed| observed.data.clone());
+            accepted_data(observation, remembered).or_else(observed)
+        }
         IdentitySecret::Remembered => {
             let accepted = remembered.hand_off.as_ref()?.accepted.as_ref()?;
             accepted.identity.as_ref().map(|identity| identity.data(&wanted.wanted))
         }
     }
+}
+
+/// What the Secret has beside the client secret as the server accepted it, if that is the
+/// observed one. What else is observed may have been edited since.
+fn accepted_data(observation: &Observation, remembered: &Remembered) -> Option<SecretData> {
+    let wanted = observation.hand_off.as_deref()?;
+    let observed = wanted.observed.as_ref()?.login.as_ref()?;
+    let accepted = remembered.hand_off.as_ref()?.accepted.as_ref()?;
+    let endpoint = observation.endpoint.as_ref().ok()?;
+    if accepted.login != observed.fingerprint() || accepted.origin != *endpoint.origin() {
+        return None;
+    }
+    let owner = &remembered.accepted.as_ref().filter(|it| it.origin == accepted.origin)?.owner;
+    let identity = Identity {
+        login: observed.clone(),
+        client_secret_id: None,
+        id: accepted.identity_id.clone(),
+        origin: accepted.origin.clone(),
+        organization: Organization {
+            id: owner.organization_id.to_string(),
+            name: String::new(),
+            slug: owner.organization_slug.to_string(),
+        },
+    };
+    Some(identity.data(&wanted.wanted))
 }
 
 /// What is judged.
@@ -149,7 +178,9 @@ impl At<'_> {
         match self.own.secret {
             IdentitySecret::None => false,
             IdentitySecret::Observed => {
-                self.wanted.observed.as_ref().is_some_and(|observed| observed.in_place)
+                let accepted = accepted_data(self.observation, self.remembered);
+                let is_it = |data: &SecretData| accepted.as_ref().is_none_or(|accepted| accepted == data);
+                self.wanted.observed.as_ref().is_some_and(|it| it.in_place && is_it(&it.data))
             }
             IdentitySecret::Remembered => {
                 self.state.accepted.as_ref().is_some_and(|accepted| is_persisted(self.wanted, accepted))

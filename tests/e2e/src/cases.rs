@@ -1,5 +1,6 @@
 //! The cases: each plays a story of an XR and ends by using the token.
 
+mod authors;
 mod calls;
 mod examples;
 mod faults;
@@ -48,6 +49,8 @@ pub(crate) const CASES: &[Case] = cases![
     examples::consumers_are_composed,
     leaving::a_copy_outlives_the_step,
     runtime::runtime_is_hardened,
+    authors::a_forged_claim_reaches_no_namespace,
+    authors::connection_secret_edited,
     faults::connection_secret_deleted,
     faults::token_revoked,
     faults::function_killed_before_the_answer,

@@ -117,7 +117,7 @@ impl Pipeline {
         Self { input, ..Self::default() }
     }
 
-    fn composition(&self, xr: &Xr, url: &str) -> Value {
+    pub(crate) fn composition(&self, xr: &Xr, url: &str) -> Value {
         let mut input = json!({
             "apiVersion": "infisical.fn.crossplane.io/v1beta1",
             "kind": "Bootstrap",
