@@ -209,7 +209,7 @@ async fn nothing_is_ready_with_a_token_whose_end_has_passed() {
         }
         // After a restart nothing has told what the server's clock shows.
         let [bootstrapped, token_valid] = if restarts {
-            [("True", "Bootstrapped"), ("Unknown", "WaitingForEndpoint")]
+            [("True", "Bootstrapped"), ("Unknown", "TokenEnded")]
         } else {
             [("False", "WaitingForEndpoint"), ("False", "TokenEnded")]
         };
