@@ -36,6 +36,9 @@ pub mod timing;
 /// which replicas disagree.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
+/// So far apart two replicas get a token at the same time.
+const AT_ONCE: Duration = Duration::from_mins(2);
+
 /// What the names begin with of all that this function makes in an instance.
 pub(crate) const OURS: &str = "function-infisical/";
 
@@ -240,13 +243,21 @@ fn connection_secret(observation: &Observation, remembered: &Remembered, now: Ti
 fn has_a_strange_token(observation: &Observation, remembered: &Remembered, now: Timestamp) -> bool {
     let Some(observed) = observed_token(observation).map(AccessToken::fingerprint) else { return false };
     let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.token != observed);
-    let is_preferred = |accepted: &Accepted| {
-        let end = observed_token(observation).and_then(|token| Claims::of(token).expires_at);
-        end.is_some() && (end, observed) > (accepted.expires_at, accepted.token)
-    };
+    let is_preferred = |accepted: &Accepted| is_preferred(observation, accepted).unwrap_or(false);
     let gives_way =
         accepted.is_some_and(|accepted| !accepted.is_safe_from_others(now) || is_preferred(accepted));
     !remembered.knows(observed) || (gives_way && !remembered.refused.contains(&observed))
+}
+
+/// Whether the observed token is the one that all replicas prefer, of two that were issued
+/// at about the same time: by two of them at once.
+fn is_preferred(observation: &Observation, accepted: &Accepted) -> Option<bool> {
+    let observed = observed_token(observation)?;
+    let own = accepted.connection.as_ref()?;
+    let (theirs, ours) = (Claims::of(observed), Claims::of(&own.token));
+    let between = theirs.issued_at?.duration_since(ours.issued_at?).unsigned_abs();
+    let rank = (theirs.expires_at?, observed.fingerprint());
+    Some(between < AT_ONCE && rank > (ours.expires_at?, accepted.token))
 }
 
 fn observed_token(observation: &Observation) -> Option<&AccessToken> {

@@ -385,7 +385,8 @@ impl Run<'_> {
                 let life = Life::found(issued_at, known.expires_at, shown, at);
                 let life = life.filter(|_| self.known_life(token).is_none());
                 // Its right may have been revoked since, which is remembered elsewhere.
-                Ok(Connection { life, is_instance_admin: None, ..known.clone() })
+                let end_is_open = known.end_is_open && (shown.is_none() || known.expires_at.is_none());
+                Ok(Connection { life, end_is_open, is_instance_admin: None, ..known.clone() })
             }
             None => self.accept(token.clone(), Receipt::Found).await,
         }

@@ -89,8 +89,8 @@ pub(super) const ADMIN: Ours = Ours {
 pub(super) const CONNECTION: Ours = Ours {
     resource: CONNECTION_RESOURCE,
     requirement: "infisical-connection-secret",
-    remedy: "Delete it if nobody needs it, or write another name into input.writeConnectionSecretToRef, or where the \
-             composite resource has it, into its spec.writeConnectionSecretToRef",
+    remedy: "Delete it if nobody needs it, or write another name into input.writeConnectionSecretToRef or, unless it \
+             is a legacy one, into the composite resource's spec.writeConnectionSecretToRef",
 };
 
 pub(super) const IDENTITY: Ours = Ours {

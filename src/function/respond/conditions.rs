@@ -188,7 +188,13 @@ fn unasked<'a>(
     let Action::Wait(wait @ Wait::For(_)) = &plan.action else { return None };
     let allowed = observation.token_policy.verify_interval + ASKED_LATE;
     let verified_at = remembered.accepted.as_ref()?.verified_at;
-    (!is_recent(verified_at, allowed, now)).then_some(wait)
+    // A replica that was never answered has said so.
+    let is_said = observation
+        .xr
+        .previous
+        .of_type(TOKEN_VALID)
+        .is_some_and(|said| said.status == "Unknown" && said.reason == waiting(observation, wait).0);
+    (is_said || !is_recent(verified_at, allowed, now)).then_some(wait)
 }
 
 /// A condition's type and reason as this module spells them.

@@ -4,8 +4,8 @@
 //! or by days, and anybody may have made it up who may write the XR's status. A change that
 //! this process did not see at its last call has come since. Where the time lies in between
 //! it is taken as it is, else the nearest that does. It is judged once and then stays, or
-//! what is said of it would differ from call to call. A time before the known one is that
-//! of a stale read, and lies as far before it as Crossplane's clock says.
+//! what is said of it would differ from call to call. One that was seen before the known
+//! one is that of a stale read, and lies as far before it as Crossplane's clock says.
 
 use jiff::Timestamp;
 
@@ -22,6 +22,8 @@ struct Change {
     said: i32,
     /// The same by the clock here.
     here: i32,
+    /// What it had before.
+    earlier: [i32; 3],
 }
 
 impl Changes {
@@ -39,13 +41,19 @@ impl Changes {
             };
             let said = seconds(since);
             let change = match *known {
-                // A read that is stale: it came before the change that is known.
-                Some(known) if said < known.said => {
-                    Change { said, here: known.here.saturating_sub(known.said.saturating_sub(said)) }
+                // A read that is stale: what was seen before the change that is known.
+                Some(known) if said < known.said && known.earlier.contains(&said) => {
+                    let here = known.here.saturating_sub(known.said.saturating_sub(said));
+                    Change { said, here, ..known }
                 }
                 before => {
                     let first = last_called.unwrap_or(Timestamp::MIN).min(now);
-                    let new = || Change { said, here: seconds(since.max(first)) };
+                    let [second, third] = before.map_or([i32::MAX; 2], |it| {
+                        let [last, next, _] = it.earlier;
+                        [last, next]
+                    });
+                    let earlier = [before.map_or(i32::MAX, |it| it.said), second, third];
+                    let new = || Change { said, here: seconds(since.max(first)), earlier };
                     let change = before.filter(|before| before.said == said).unwrap_or_else(new);
                     // Also where the clock here was set back since.
                     let change = Change { here: change.here.min(seconds(now)), ..change };
@@ -103,6 +111,7 @@ mod tests {
         assert_eq!(dated(&mut changes, 3601, Some(90), 95), 95, "another change");
         assert_eq!(dated(&mut changes, 3600, Some(95), 99), 94, "a stale read");
         assert_eq!(dated(&mut changes, 3601, Some(99), 110), 95);
+        assert_eq!(dated(&mut changes, 115, Some(110), 120), 115, "another change, of a clock that is right");
     }
 
     #[test]
