@@ -740,7 +740,7 @@ mod tests {
             text.len() > 2
                 && text.starts_with(|c: char| c.is_ascii_uppercase())
                 && text.chars().all(|c| c.is_ascii_alphanumeric())
-                && !["True", "False", "WaitingFor"].contains(text)
+                && !["True", "False", "Unknown", "WaitingFor"].contains(text)
         };
         let given: BTreeSet<&str> = source.split('"').filter(is_reason).collect();
         assert_eq!(given, REASONS.iter().copied().collect());
