@@ -3,7 +3,12 @@
 //! A [`Connection`] exists only for a token that the server accepted; the one
 //! place that makes it is `act`.
 
-use infisical::{api::Organization, claims::Claims, endpoint::Origin, secret::AccessToken};
+use infisical::{
+    api::Organization,
+    claims::Claims,
+    endpoint::Origin,
+    secret::{AccessToken, Fingerprint},
+};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
@@ -70,12 +75,10 @@ impl Connection {
     }
 
     /// Whether this one is handed out rather than another of the same server,
-    /// when both work: the one that lives longer, then the larger fingerprint.
-    /// All replicas prefer the same one, so that they do not take turns in
-    /// overwriting each other's.
+    /// when both work: see [`rank`].
     #[must_use]
     pub fn is_preferred_to(&self, other: &Self) -> bool {
-        let rank = |connection: &Self| (connection.expires_at, connection.token.fingerprint());
+        let rank = |connection: &Self| rank(connection.expires_at, &connection.token);
         self.origin == other.origin && rank(self) > rank(other)
     }
 
@@ -91,6 +94,14 @@ impl Connection {
             expires_at: self.expires_at,
         }
     }
+}
+
+/// Of two tokens of one server that work the one of the higher rank is handed out: the one
+/// that lives longer, then the one with the larger fingerprint. All replicas prefer the same
+/// one, so that they do not take turns in overwriting each other's.
+#[must_use]
+pub fn rank(expires_at: Option<Timestamp>, token: &AccessToken) -> (Option<Timestamp>, Fingerprint) {
+    (expires_at, token.fingerprint())
 }
 
 /// What of an accepted connection is handed out.

@@ -102,7 +102,7 @@ impl Function {
         span: &impl Deref<Target = Span>,
     ) -> (RunFunctionResponse, CallOutcome) {
         if let Some(admin) = &observation.persisted_admin {
-            self.memory.keep_admin(&observation.xr.key, admin, self.clock.now());
+            self.memory.keep_admin(&observation.xr.key, admin);
         }
         let (plan, remembered) = self.decide(observation, patience(deadline), span).await;
         let response = respond::respond(request, observation, &remembered, &plan, self.clock.now());

@@ -32,29 +32,67 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// What of it is handed out.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            login: &self.login,
+            id: self.id.as_deref(),
+            origin: &self.origin,
+            organization_id: &self.organization.id,
+            organization_slug: &self.organization.slug,
+        }
+    }
+}
+
+/// What of an accepted identity is handed out.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    /// What it logs in with.
+    pub login: &'a UniversalAuth,
+    /// Its id, as far as the token of the login says.
+    pub id: Option<&'a str>,
+    /// Where the server is.
+    pub origin: &'a Origin,
+    /// The organization that it is of.
+    pub organization_id: &'a str,
+    /// That organization's slug.
+    pub organization_slug: &'a str,
+}
+
+impl Parts<'_> {
     /// The data of its Secret, under the names that the input gives.
     #[must_use]
     pub fn data(&self, wanted: &[IdentityDetail]) -> SecretData {
         let mut data = SecretData::default();
         for detail in wanted {
-            // The client secret is exposed here: the Secret is where it belongs.
-            match detail.value {
-                IdentityDetailValue::ClientId => data.insert(&detail.name, &self.login.client_id),
-                IdentityDetailValue::ClientSecret => {
-                    data.insert(&detail.name, self.login.client_secret.expose());
-                }
-                IdentityDetailValue::Host => data.insert(&detail.name, self.origin.as_str()),
-                IdentityDetailValue::OrganizationId => data.insert(&detail.name, &self.organization.id),
-                IdentityDetailValue::OrganizationSlug => data.insert(&detail.name, &self.organization.slug),
-                IdentityDetailValue::IdentityId => {
-                    data.insert(&detail.name, self.id.as_deref().unwrap_or_default());
-                }
-                IdentityDetailValue::Credentials => {
-                    data.insert(&detail.name, &credentials_json(&self.login));
-                }
-            }
+            self.read(detail.value, |value| data.insert(&detail.name, value));
         }
         data
+    }
+
+    /// Whether what was observed has that, without making it: this is asked several times in
+    /// a call.
+    #[must_use]
+    pub fn is_in(&self, observed: &ObservedIdentity, wanted: &[IdentityDetail]) -> bool {
+        // Nothing but the wanted names was taken out of the Secret.
+        wanted.iter().all(|detail| {
+            let there = observed.data.get(&detail.name);
+            there.is_some_and(|there| self.read(detail.value, |value| there == value.as_bytes()))
+        })
+    }
+
+    fn read<T>(&self, value: IdentityDetailValue, read: impl FnOnce(&str) -> T) -> T {
+        // The client secret is exposed here: the Secret is where it belongs.
+        match value {
+            IdentityDetailValue::ClientId => read(&self.login.client_id),
+            IdentityDetailValue::ClientSecret => read(self.login.client_secret.expose()),
+            IdentityDetailValue::Host => read(self.origin.as_str()),
+            IdentityDetailValue::OrganizationId => read(self.organization_id),
+            IdentityDetailValue::OrganizationSlug => read(self.organization_slug),
+            IdentityDetailValue::IdentityId => read(self.id.unwrap_or_default()),
+            IdentityDetailValue::Credentials => read(&credentials_json(self.login)),
+        }
     }
 }
 
@@ -140,7 +178,7 @@ mod tests {
     fn the_json_is_what_provider_infisical_reads() {
         let wanted = details(&[("json", IdentityDetailValue::Credentials)]);
         for secret in ["marker-secret", "marker\"secret"] {
-            let data = identity(secret).data(&wanted);
+            let data = identity(secret).parts().data(&wanted);
             let json: serde_json::Value = serde_json::from_str(data.text("json").unwrap()).unwrap();
             let expected = serde_json::json!({"client_id": "client", "client_secret": secret});
             assert_eq!(json["auth"]["universal"], expected);
@@ -155,7 +193,7 @@ mod tests {
             ("HOST", IdentityDetailValue::Host),
         ]);
         let identity = identity("marker-secret");
-        let data = identity.data(&wanted);
+        let data = identity.parts().data(&wanted);
         assert_eq!(data.text("HOST"), Some("http://infisical:8080"));
         let observed = ObservedIdentity::read(&data, &wanted);
         assert_eq!(observed.login, Some(identity.login));
@@ -171,7 +209,7 @@ mod tests {
         let after =
             details(&[("ID", IdentityDetailValue::ClientId), ("SECRET", IdentityDetailValue::ClientSecret)]);
         let identity = identity("marker-secret");
-        let observed = ObservedIdentity::read(&identity.data(&before), &after);
+        let observed = ObservedIdentity::read(&identity.parts().data(&before), &after);
         assert_eq!(observed.login, Some(identity.login));
         assert!(!observed.in_place && !observed.complete);
     }

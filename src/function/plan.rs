@@ -18,13 +18,14 @@ use jiff::Timestamp;
 use self::hand_off::HandOffPlan;
 use crate::{
     act::{Accepted, Before, Establish, Login, MintedFor, Remembered},
-    connection::Connection,
+    condition::{BOOTSTRAPPED, TOKEN_VALID},
+    connection::{Connection, rank},
     due::{Due, is_recent},
     life::Life,
     observe::{AdminSource, Observation, Place, Waiting},
     problem::{ADMIN_LOGIN_REFUSED, PARTIALLY_BOOTSTRAPPED, Problem, ProblemKind},
     readiness::Readiness,
-    respond::conditions::{self, BOOTSTRAPPED, TOKEN_VALID},
+    respond::conditions,
 };
 
 pub mod hand_off;
@@ -252,12 +253,12 @@ fn has_a_strange_token(observation: &Observation, remembered: &Remembered, now: 
 /// Whether the observed token is the one that all replicas prefer, of two that were issued
 /// at about the same time: by two of them at once.
 fn is_preferred(observation: &Observation, accepted: &Accepted) -> Option<bool> {
-    let observed = observed_token(observation)?;
-    let own = accepted.connection.as_ref()?;
-    let (theirs, ours) = (Claims::of(observed), Claims::of(&own.token));
+    let (observed, own) = (observed_token(observation)?, &accepted.connection.as_ref()?.token);
+    let (theirs, ours) = (Claims::of(observed), Claims::of(own));
     let between = theirs.issued_at?.duration_since(ours.issued_at?).unsigned_abs();
-    let rank = (theirs.expires_at?, observed.fingerprint());
-    Some(between < AT_ONCE && rank > (ours.expires_at?, accepted.token))
+    let both_end = theirs.expires_at.is_some() && ours.expires_at.is_some();
+    let is_higher = rank(theirs.expires_at, observed) > rank(ours.expires_at, own);
+    Some(between < AT_ONCE && both_end && is_higher)
 }
 
 fn observed_token(observation: &Observation) -> Option<&AccessToken> {

@@ -85,6 +85,14 @@ async fn is_left_alone(world: &mut World, secret: &Value) {
     assert!(!world.crossplane.is_ready(), "{}", world.story());
 }
 
+/// It goes away, and ours is composed in its place.
+async fn goes_away(world: &mut World, resource: &str) {
+    world.crossplane.others.clear();
+    world.live(Duration::from_mins(1)).await;
+    assert!(world.crossplane.is_ready() && world.token_works(), "{resource}: {}", world.story());
+    assert!(world.crossplane.composed.contains_key(resource), "{resource}");
+}
+
 #[tokio::test]
 async fn a_secret_of_somebody_else_is_not_taken_over() {
     for kind in KINDS {
@@ -110,11 +118,7 @@ async fn a_secret_of_somebody_else_is_not_taken_over() {
                 let errors = world.crossplane.events.iter().filter(|it| it.reason == "ComposeResources");
                 assert_eq!(errors.count(), 0, "{}", world.story());
 
-                // It goes away.
-                world.crossplane.others.clear();
-                world.live(Duration::from_mins(1)).await;
-                assert!(world.crossplane.is_ready() && world.token_works(), "{kind:?} {suffix}");
-                assert!(world.crossplane.composed.contains_key(resource));
+                goes_away(&mut world, resource).await;
                 assert_eq!(world.crossplane.called, 1, "once all are observed nothing is looked up");
             }
         }
@@ -132,10 +136,7 @@ async fn a_secret_that_is_going_away_is_waited_for() {
                 let (status, reason, _) = world.crossplane.condition(condition).unwrap();
                 assert_eq!((status, reason), ("False", "WaitingForSecret"), "{kind:?} {suffix} {whose:?}");
                 assert!(!world.events(0).contains(&"WaitingForSecret"), "nothing is to be mended");
-                world.crossplane.others.clear();
-                world.live(Duration::from_mins(1)).await;
-                assert!(world.crossplane.is_ready() && world.token_works(), "{kind:?} {suffix}");
-                assert!(world.crossplane.composed.contains_key(resource));
+                goes_away(&mut world, resource).await;
             }
         }
     }

@@ -201,8 +201,8 @@ fn invariant_an_instance_of_ours_is_never_called_somebody_elses(
     Ok(())
 }
 
-/// How many requests a process may send to a server in a minute. In 500 schedules the most
-/// were 33: a first connection, with handing off, that a fault made begin anew.
+/// How many requests a process may send to a server in a minute. In 20,000 schedules the
+/// most were 58.
 const MOST_A_MINUTE: usize = 60;
 
 /// The same while the server is down: after 2, 4, 8, 16 and 32 seconds, each a fifth sooner.

@@ -384,8 +384,8 @@ impl Run<'_> {
                 let (issued_at, shown) = (Claims::of(token).issued_at, Claims::of(&renewed).issued_at);
                 let life = Life::found(issued_at, known.expires_at, shown, at);
                 let life = life.filter(|_| self.known_life(token).is_none());
-                // Its right may have been revoked since, which is remembered elsewhere.
                 let end_is_open = known.end_is_open && (shown.is_none() || known.expires_at.is_none());
+                // Its right may have been revoked since, which is remembered elsewhere.
                 Ok(Connection { life, end_is_open, is_instance_admin: None, ..known.clone() })
             }
             None => self.accept(token.clone(), Receipt::Found).await,

@@ -314,11 +314,9 @@ impl Memory {
 
     /// Keeps credentials that were seen in the cluster, so that a Secret that is
     /// deleted by hand is written again.
-    pub fn keep_admin(&self, key: &XrKey, admin: &Credentials, now: Timestamp) {
+    pub fn keep_admin(&self, key: &XrKey, admin: &Credentials) {
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
-        // It is called just now, so it is not forgotten with what is kept here.
-        entry.last_called = Some(now);
         if entry.present.remembered.admin.as_ref() != Some(admin) {
             entry.present.remembered().admin = Some(admin.clone());
         }
@@ -980,7 +978,7 @@ mod tests {
             ..Outcome::default()
         };
         recall(&here, 0);
-        memory.keep_admin(&key, &mk_admin("marker-password"), at(0));
+        memory.keep_admin(&key, &mk_admin("marker-password"));
         memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
         memory.finish(&key, &mk_work("a"), outcome, at(0));
         memory.finish_hand_off(&key, &mk_hand_off(), HandOffOutcome::default(), at(0));

@@ -103,7 +103,7 @@ pub(crate) fn is_persisted(wanted: &HandOff, accepted: &AcceptedIdentity) -> boo
     wanted.observed.as_ref().is_some_and(|observed| {
         observed.in_place
             && match &accepted.identity {
-                Some(identity) => observed.data == identity.data(&wanted.wanted),
+                Some(identity) => identity.parts().is_in(observed, &wanted.wanted),
                 None => login(Some(observed)) == Some(accepted.login) && observed.complete,
             }
     })

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::{hand_off, status};
 use crate::{
     act::{Accepted, Held, Remembered},
-    condition,
+    condition::{self, BOOTSTRAPPED, TOKEN_VALID},
     connection::Parts,
     due::is_recent,
     observe::{AdminSource, Observation, Place, PreviousCondition, PreviousConditions, Waiting},
@@ -24,8 +24,6 @@ use crate::{
     problem::{self, BOOTSTRAPPED_ELSEWHERE, Problem, ProblemKind, names_an_xr},
     proto::v1::{Condition, Result as Event, Severity, Status, Target},
 };
-
-pub use crate::condition::{BOOTSTRAPPED, HANDED_OFF, TOKEN_VALID};
 
 /// The reasons that are no problem's, which are in [`crate::problem::REASONS`].
 /// `docs/conditions.md` has an entry for each.
@@ -232,28 +230,30 @@ pub(super) fn repeated(said: &PreviousCondition) -> Option<Says> {
     Some(Says { status, reason, message: said.message.clone() })
 }
 
-/// Nothing is called good beyond its end. Whether that has passed is known without
-/// asking where the server's clock is.
+/// Nothing is called good beyond its end.
 fn token(observation: &Observation, remembered: &Remembered, plan: &Plan, now: Timestamp) -> Token {
-    let token = token_as_said(observation, remembered, plan);
-    let has_ended = match &token {
-        Token::Works => remembered.accepted.as_ref().is_some_and(|accepted| accepted.has_ended(now)),
-        Token::NotAsked => {
-            let shown = remembered.accepted.as_ref().and_then(|accepted| accepted.shown_by_server(now));
-            let end = observed_end(observation);
-            let has_ended = shown.zip(end).is_some_and(|(shown, end)| end <= shown);
-            let may_have_ended = shown.is_none() && end.is_some_and(|end| end <= now);
-            let is_said_to_have_ended = is_said_to_have_ended(observation);
-            match &plan.action {
-                _ if has_ended || is_said_to_have_ended => true,
-                _ if may_have_ended => return Token::MayHaveEnded,
-                Action::Wait(Wait::For(_)) => return Token::Unasked,
-                _ => false,
-            }
-        }
-        _ => false,
-    };
-    if has_ended { Token::Ended } else { token }
+    let has_ended = || remembered.accepted.as_ref().is_some_and(|accepted| accepted.has_ended(now));
+    match token_as_said(observation, remembered, plan) {
+        Token::Works if has_ended() => Token::Ended,
+        Token::NotAsked => not_asked_yet(observation, remembered, plan, now),
+        token => token,
+    }
+}
+
+/// What is known of a token that the server could not be asked about yet. Whether its end
+/// has passed is known where it is known what the server's clock shows.
+fn not_asked_yet(observation: &Observation, remembered: &Remembered, plan: &Plan, now: Timestamp) -> Token {
+    let shown = remembered.accepted.as_ref().and_then(|accepted| accepted.shown_by_server(now));
+    let ends_by = |clock: Timestamp| observed_end(observation).is_some_and(|end| end <= clock);
+    if is_said_to_have_ended(observation) || shown.is_some_and(ends_by) {
+        Token::Ended
+    } else if shown.is_none() && ends_by(now) {
+        Token::MayHaveEnded
+    } else if matches!(plan.action, Action::Wait(Wait::For(_))) {
+        Token::Unasked
+    } else {
+        Token::NotAsked
+    }
 }
 
 /// Another replica knows when a token ends that does not say so itself.

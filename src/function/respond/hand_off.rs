@@ -5,15 +5,15 @@
 //! and, where that is asked for, the instance admin right is revoked. It is there
 //! only if handing off is asked for.
 
-use infisical::{api::Organization, secret::UniversalAuth};
+use infisical::secret::UniversalAuth;
 use jiff::Timestamp;
 
 use super::conditions::{self, Says};
 use crate::{
-    act::{Accepted, HandedOff, Remembered},
+    act::{Accepted, AcceptedIdentity, HandedOff, Remembered},
     composed_secret::SecretData,
     condition::HANDED_OFF,
-    identity::Identity,
+    identity::Parts,
     observe::{HandOff, Observation},
     plan::{
         Plan,
@@ -109,38 +109,30 @@ pub(super) fn data(observation: &Observation, remembered: &Remembered, plan: &Pl
         IdentitySecret::None => None,
         IdentitySecret::Observed => {
             let observed = || wanted.observed.as_ref().map(|observed| observed.data.clone());
-            accepted_data(observation, remembered).or_else(observed)
+            accepted(observation, remembered).map(|accepted| accepted.data(&wanted.wanted)).or_else(observed)
         }
         IdentitySecret::Remembered => {
             let accepted = remembered.hand_off.as_ref()?.accepted.as_ref()?;
-            accepted.identity.as_ref().map(|identity| identity.data(&wanted.wanted))
+            accepted.identity.as_ref().map(|identity| identity.parts().data(&wanted.wanted))
         }
     }
 }
 
-/// What the Secret has beside the client secret as the server accepted it, if that is the
-/// observed one. What else is observed may have been edited since.
-fn accepted_data(observation: &Observation, remembered: &Remembered) -> Option<SecretData> {
-    let wanted = observation.hand_off.as_deref()?;
-    let observed = wanted.observed.as_ref()?.login.as_ref()?;
-    let accepted = remembered.hand_off.as_ref()?.accepted.as_ref()?;
-    let endpoint = observation.endpoint.as_ref().ok()?;
-    if accepted.login != observed.fingerprint() || accepted.origin != *endpoint.origin() {
-        return None;
-    }
-    let owner = &remembered.accepted.as_ref().filter(|it| it.origin == accepted.origin)?.owner;
-    let identity = Identity {
-        login: observed.clone(),
-        client_secret_id: None,
-        id: accepted.identity_id.clone(),
-        origin: accepted.origin.clone(),
-        organization: Organization {
-            id: owner.organization_id.to_string(),
-            name: String::new(),
-            slug: owner.organization_slug.to_string(),
-        },
-    };
-    Some(identity.data(&wanted.wanted))
+/// What was accepted, with the observed client secret in it, if that is the accepted one.
+/// What else is observed may have been edited since.
+fn accepted<'a>(observation: &'a Observation, remembered: &'a Remembered) -> Option<Parts<'a>> {
+    let login = observation.hand_off.as_ref()?.observed.as_ref()?.login.as_ref()?;
+    let AcceptedIdentity { login: accepted, identity_id, origin, .. } =
+        remembered.hand_off.as_ref()?.accepted.as_ref()?;
+    let is_here = *origin == *observation.endpoint.as_ref().ok()?.origin();
+    let owner = &remembered.accepted.as_ref().filter(|connection| connection.origin == *origin)?.owner;
+    (is_here && *accepted == login.fingerprint()).then_some(Parts {
+        login,
+        id: identity_id.as_deref(),
+        origin,
+        organization_id: &owner.organization_id,
+        organization_slug: &owner.organization_slug,
+    })
 }
 
 /// What is judged.
@@ -178,9 +170,11 @@ impl At<'_> {
         match self.own.secret {
             IdentitySecret::None => false,
             IdentitySecret::Observed => {
-                let accepted = accepted_data(self.observation, self.remembered);
-                let is_it = |data: &SecretData| accepted.as_ref().is_none_or(|accepted| accepted == data);
-                self.wanted.observed.as_ref().is_some_and(|it| it.in_place && is_it(&it.data))
+                let accepted = accepted(self.observation, self.remembered);
+                self.wanted.observed.as_ref().is_some_and(|observed| {
+                    observed.in_place
+                        && accepted.is_none_or(|accepted| accepted.is_in(observed, &self.wanted.wanted))
+                })
             }
             IdentitySecret::Remembered => {
                 self.state.accepted.as_ref().is_some_and(|accepted| is_persisted(self.wanted, accepted))

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
-    cluster::{self, api, condition, is_true, named, now, until, watch},
+    cluster::{self, annotate, api, condition, is_true, named, now, until, watch},
     control_plane::{ControlPlane, Folders},
     figure::Figures,
     functions::{Compose, FunctionProcess, Served, Templates, serve},
@@ -253,6 +253,17 @@ impl World {
             move |object: &DynamicObject| condition(object, kind).is_some_and(|it| it["reason"] == reason);
         let object = watch(&format!("{kind} is {reason}"), SOON, &self.xrs(xr), &xr.name, is_so).await;
         condition(&object, kind).cloned().unwrap_or_default()
+    }
+
+    /// Has the XR reconciled some times more, each with at least so many calls.
+    pub(crate) async fn reconcile_again(&self, xr: &Xr, calls: u64) {
+        let called = async || self.plane.sent(&[FUNCTION]).await[0];
+        for nth in 0..3 {
+            let before = called().await;
+            annotate(&self.xrs(xr), &xr.name, &nth.to_string()).await;
+            let is_reconciled = async || (called().await >= before + calls).then_some(());
+            until("the XR is reconciled", SOON, is_reconciled).await;
+        }
     }
 
     /// Waits until the XR is ready, and checks what every case ends with: the

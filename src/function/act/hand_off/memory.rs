@@ -97,7 +97,7 @@ impl AcceptedIdentity {
             self.last_seen_at = Some(now);
         }
         let Some(identity) = &self.identity else { return };
-        if observed.in_place && observed.data == identity.data(wanted) {
+        if observed.in_place && identity.parts().is_in(observed, wanted) {
             let seen_at = self.seen_at.map_or(now, |at| at.min(now));
             self.seen_at = Some(seen_at);
             if Due::after(seen_at, HELD_AFTER_SEEN).is_over(now) {

@@ -40,29 +40,40 @@ impl Changes {
                 return since.min(now);
             };
             let said = seconds(since);
-            let change = match *known {
-                // A read that is stale: what was seen before the change that is known.
-                Some(known) if said < known.said && known.earlier.contains(&said) => {
-                    let here = known.here.saturating_sub(known.said.saturating_sub(said));
-                    Change { said, here, ..known }
-                }
-                before => {
+            let here = match known {
+                Some(known) if known.is_before(said) => known.before(said),
+                _ => {
                     let first = last_called.unwrap_or(Timestamp::MIN).min(now);
-                    let [second, third] = before.map_or([i32::MAX; 2], |it| {
-                        let [last, next, _] = it.earlier;
-                        [last, next]
-                    });
-                    let earlier = [before.map_or(i32::MAX, |it| it.said), second, third];
-                    let new = || Change { said, here: seconds(since.max(first)), earlier };
-                    let change = before.filter(|before| before.said == said).unwrap_or_else(new);
+                    let new = || Change::new(*known, said, seconds(since.max(first)));
+                    let change = known.filter(|known| known.said == said).unwrap_or_else(new);
                     // Also where the clock here was set back since.
-                    let change = Change { here: change.here.min(seconds(now)), ..change };
-                    *known = Some(change);
-                    change
+                    known.insert(change.not_after(seconds(now))).here
                 }
             };
-            Timestamp::from_second(change.here.into()).unwrap_or(now)
+            Timestamp::from_second(here.into()).unwrap_or(now)
         });
+    }
+}
+
+impl Change {
+    fn new(before: Option<Self>, said: i32, here: i32) -> Self {
+        let earlier =
+            before.map_or([i32::MAX; 3], |Self { said, earlier: [last, next, _], .. }| [said, last, next]);
+        Self { said, here, earlier }
+    }
+
+    fn not_after(self, now: i32) -> Self {
+        Self { here: self.here.min(now), ..self }
+    }
+
+    /// Whether a time is that of a read that is stale: it was seen before this change.
+    fn is_before(&self, said: i32) -> bool {
+        said < self.said && self.earlier.contains(&said)
+    }
+
+    /// When that was by the clock here.
+    fn before(&self, said: i32) -> i32 {
+        self.here.saturating_sub(self.said.saturating_sub(said))
     }
 }
 

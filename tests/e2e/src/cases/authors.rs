@@ -8,13 +8,10 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{annotate, api, apply, namespace, until},
+    cluster::{api, apply, namespace, until},
     world::{SOON, World, infisical, secret},
     xrs::{API_VERSION, CLAIM, LEGACY, NAMESPACED, Pipeline, Xr},
 };
-
-/// So many reconciles more are waited for.
-const LATER: usize = 3;
 
 /// A legacy XR that names a claim which is not its own, in the namespace of somebody
 /// else, once with a Secret there as the one that Crossplane reads its connection details
@@ -60,16 +57,8 @@ async fn forge(
     apply(&world.client, &forged).await;
     world.until_condition(&xr, said.0, said.1).await;
     world.make_deployment_available(victim, &format!("{name}-infisical")).await;
-    for nth in 0..LATER {
-        let before = calls(world).await;
-        annotate(&world.xrs(&xr), &xr.name, &nth.to_string()).await;
-        until("the XR is reconciled", SOON, async || (calls(world).await > before).then_some(())).await;
-    }
+    world.reconcile_again(&xr, 1).await;
     world.until_condition(&xr, said.0, said.1).await;
-}
-
-async fn calls(world: &World) -> u64 {
-    world.plane.sent(&[crate::world::FUNCTION]).await[0]
 }
 
 /// Somebody edits what stands beside the token: it is undone, and the server is not asked.

@@ -5,8 +5,8 @@ use kube::api::{DeleteParams, DynamicObject};
 use serde_json::json;
 
 use crate::{
-    cluster::{annotate, apply, events, namespace, until},
-    world::{FUNCTION, SOON, World, infisical},
+    cluster::{apply, events, namespace},
+    world::{World, infisical},
     xrs::{NAMESPACED, Pipeline, Xr},
 };
 
@@ -32,13 +32,8 @@ pub(crate) async fn secret_of_somebody_else(world: &mut World) {
     let place = format!("Secret {}/{name} is there already", xr.namespace);
     assert!(said["message"].as_str().is_some_and(|message| message.contains(&place)), "{said}");
     // Some reconciles on it is the same, whole.
-    let (xrs, called) = (world.xrs(&xr), async || world.plane.sent(&[FUNCTION]).await[0]);
-    for nth in 0..3 {
-        let before = called().await;
-        annotate(&xrs, &xr.name, &nth.to_string()).await;
-        // What is in the place of the Secret is brought with a second call.
-        until("the XR is reconciled", SOON, async || (called().await >= before + 2).then_some(())).await;
-    }
+    // What is in the place of the Secret is brought with a second call.
+    world.reconcile_again(&xr, 2).await;
     let after = secrets.get(name).await.expect("nobody has deleted it");
     let whole = |secret: &DynamicObject| {
         let metadata = &secret.metadata;
