@@ -503,7 +503,9 @@ impl Run<'_> {
 
     /// Whether a token that renewing returned ends no later than before, and would have to
     /// be renewed at once. All by the server's clock: where another replica has renewed it
-    /// in the same second the end is the same, and far.
+    /// in the same second the end is the same, and far. The `iat` of what renewing returns
+    /// is the time of that: it is signed anew, without the old one's
+    /// (`signIdentityAccessToken` in Infisical's source).
     fn is_in_vain(&self, renewed: &AccessToken, before: &Connection) -> bool {
         let (renewed, claims) = (Claims::of(renewed), Claims::of(&before.token));
         let Some((end, end_before)) = renewed.expires_at.zip(before.expires_at) else { return false };
