@@ -4,7 +4,7 @@
 //! things come out of it: the descriptors as they stand, for gRPC reflection,
 //! and Rust types cut so that what the function does not read stays encoded:
 //! every `google.protobuf.Struct` is a slice of the frame it came in, and
-//! desired state is `crate::desired::Desired`, which keeps fields it does not
+//! desired state is `crate::contract::desired::Desired`, which keeps fields it does not
 //! know.
 
 use std::{env, error::Error, fs, path::PathBuf};
@@ -32,14 +32,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_client(true)
         .build_transport(false)
-        .codec_path("crate::proto::codec::Codec")
+        .codec_path("crate::contract::proto::codec::Codec")
         .bytes(".")
         // Same state, same bytes: a map is written in the order of its keys.
         .btree_map(".")
         // The messages hold Secrets; what cannot be printed cannot leak.
         .skip_debug(unprintable(&descriptors))
-        .extern_path(".desired.Desired", "crate::desired::Desired")
-        .extern_path(".apiextensions.fn.proto.v1beta1", "crate::proto::v1")
+        .extern_path(".desired.Desired", "crate::contract::desired::Desired")
+        .extern_path(".apiextensions.fn.proto.v1beta1", "crate::contract::proto::v1")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::{error::Error, fs, path::Path};
 
-use function_infisical::proto::v1::RunFunctionRequest;
+use function_infisical::contract::proto::v1::RunFunctionRequest;
 use operations::{Operation, operations};
 use prost::Message as _;
 use serde_json::Value;

@@ -14,7 +14,7 @@ use std::{
 use daemon::clock::Clock;
 use fake_crossplane::Crossplane;
 use fake_infisical::{FakeInfisical, Options};
-use function_infisical::{function::Function, proto::v1::RunFunctionRequest};
+use function_infisical::{contract::proto::v1::RunFunctionRequest, function::Function};
 use infisical::client::Connector;
 use jiff::Timestamp;
 use prost::Message as _;

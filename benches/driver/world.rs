@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use bytes::{Bytes, BytesMut};
 use fake_crossplane::{Crossplane, Earlier, Reconciled, structs};
 use fake_infisical::{FakeInfisical, Options};
-use function_infisical::proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse, State};
+use function_infisical::contract::proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse, State};
 use prost::Message as _;
 use prost_types::{Struct, value::Kind};
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
@@ -52,7 +52,7 @@ impl Recorded {
         let desired = State::decode(request.desired.unwrap_or_default().encode_to_vec().as_slice())?;
         let observed = request.observed.unwrap_or_default();
         let xr = observed.composite.and_then(|composite| composite.resource).unwrap_or_default();
-        let manifests = |state: BTreeMap<String, function_infisical::proto::v1::Resource>| {
+        let manifests = |state: BTreeMap<String, function_infisical::contract::proto::v1::Resource>| {
             state
                 .into_iter()
                 .map(|(name, resource)| (name, structs::decode(&resource.resource.unwrap_or_default())))

@@ -5,8 +5,8 @@ use std::{error::Error, sync::Arc, time::Duration};
 use daemon::clock::SystemClock;
 use fake_infisical::{FakeInfisical, Fault, On, Options, Settings, Times};
 use function_infisical::{
+    contract::proto::v1::function_runner_service_client::FunctionRunnerServiceClient,
     function::Function,
-    proto::v1::function_runner_service_client::FunctionRunnerServiceClient,
     server::{Security, ServeError, Server, ServerConfig},
 };
 use infisical::{

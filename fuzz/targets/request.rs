@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use function_infisical::{function::Function, proto::v1::{RunFunctionRequest, RunFunctionResponse, Severity}};
+use function_infisical::{contract::proto::v1::{RunFunctionRequest, RunFunctionResponse, Severity}, function::Function};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use prost::Message as _;

@@ -17,18 +17,21 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use self::reachability::{Reachability, Told};
-use crate::{metrics::Tokens, observe::XrKey};
+use self::reachability::Reachability;
+use crate::model::{
+    hand_off::{HandOff, HandOffOutcome},
+    work::{Establish, How, Outcome},
+    xr::XrKey,
+};
 
 mod establish;
 mod hand_off;
-mod held;
 mod memory;
 mod reachability;
+mod tokens;
 
-pub use establish::{Before, Establish, How, Login, MintedFor, Outcome};
-pub use hand_off::{AcceptedIdentity, HandOff, HandOffAttempt, HandOffOutcome, HandedOff, HeldHandOff};
-pub use memory::{Accepted, Attempt, Held, LoginRefused, Memory, Owner, Remembered};
+pub use memory::{Census, Memory, Xrs};
+pub use tokens::Tokens;
 
 /// Starts work, counts it and remembers what came of it.
 pub struct Act {

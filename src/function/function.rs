@@ -18,16 +18,22 @@ use tokio::time::Instant;
 use tonic::Status;
 use tracing::Span;
 
+use self::calls::{CallOutcome, Calls};
 use crate::{
-    act::{Act, Memory, Remembered},
+    act::{Act, Memory, Tokens, Xrs},
+    contract::proto::v1::{RunFunctionRequest, RunFunctionResponse},
     input::Inputs,
-    metrics::{CallOutcome, Metrics},
-    observe::{Observation, ObserveError, Xr, XrKey, observe},
+    model::{
+        remembered::Remembered,
+        xr::{Xr, XrKey},
+    },
+    observe::{Observation, ObserveError, observe},
     plan::{Action, AdminSecret, Plan, hand_off::HandOffAction, plan},
-    proto::v1::{RunFunctionRequest, RunFunctionResponse},
     respond,
     server::RunFunction,
 };
+
+mod calls;
 
 /// For how long a call waits for work that is under way. A bootstrap and all
 /// that comes after it take about a second; a reconcile has two minutes.
@@ -40,7 +46,8 @@ pub struct Function {
     clock: Arc<dyn Clock>,
     rng: Mutex<StdRng>,
     inputs: Inputs,
-    metrics: Metrics,
+    calls: Calls,
+    tokens: Tokens,
 }
 
 impl Function {
@@ -48,21 +55,24 @@ impl Function {
     #[must_use]
     pub fn new(connect: Arc<dyn Connect>, clock: Arc<dyn Clock>, rng: StdRng) -> Self {
         let memory = Arc::new(Memory::default());
-        let metrics = Metrics::default();
-        let act = Act::new(memory.clone(), connect, clock.clone(), metrics.tokens.clone());
-        Self { act, memory, clock, rng: Mutex::new(rng), inputs: Inputs::default(), metrics }
+        let (calls, tokens) = (Calls::default(), Tokens::default());
+        let act = Act::new(memory.clone(), connect, clock.clone(), tokens.clone());
+        Self { act, memory, clock, rng: Mutex::new(rng), inputs: Inputs::default(), calls, tokens }
     }
 
     /// Adds what it counts to a registry.
     pub fn register_metrics(&self, registry: &mut Registry) {
-        self.metrics.register(registry, Arc::clone(&self.memory), Arc::clone(&self.clock));
+        self.calls.register(registry);
+        self.tokens.register(registry);
+        let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
+        registry.register_collector(Box::new(Xrs { memory, clock }));
     }
 
     /// Answers a call. `deadline` is what the caller has left to wait.
     pub async fn call(&self, request: RunFunctionRequest, deadline: Option<Duration>) -> RunFunctionResponse {
         let started = Instant::now();
         let (response, outcome) = self.counted(request, deadline).await;
-        self.metrics.calls.observe(outcome, started.elapsed());
+        self.calls.observe(outcome, started.elapsed());
         response
     }
 
@@ -109,7 +119,8 @@ impl Function {
         // Crossplane throws away what answers a call before that, and with several
         // replicas one may get no other calls.
         if observation.requirements_met {
-            self.memory.note(&observation.xr.key, &response, self.clock.now());
+            let (said, ttl) = (respond::said(&response), respond::ttl_of(&response));
+            self.memory.note(&observation.xr.key, said, ttl, self.clock.now());
         }
         let reason =
             response.conditions.first().map(|condition| condition.reason.as_str()).unwrap_or_default();

@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use infisical::{endpoint::Origin, secret::Email};
 
-use crate::{fieldpath::FieldPath, manifest::Manifest};
+use crate::contract::{fieldpath::FieldPath, manifest::Manifest};
 
 pub mod crd;
 mod decode;

@@ -8,33 +8,21 @@
 //! - [`act`] carries it out against [`infisical`], detached from the call.
 //! - [`respond`] lays the outcome over the desired state that came in. Pure.
 //!
-//! Around them are the [`server`], the [`input`] that a Composition gives, and
-//! the types that keep manifests encoded. What a server of Infisical answers is in the
-//! crate [`infisical`], which also has the types that keep secrets unprintable; what
-//! any long-running program has is in [`daemon`].
+//! What they hand to each other are the nouns of [`model`]. Around them are the
+//! [`server`], the [`input`] that a Composition gives, [`readiness`] of the kinds that are
+//! composed, and the [`contract`] with Crossplane, whose types keep manifests encoded. What
+//! a server of Infisical answers is in the crate [`infisical`], which also has the types
+//! that keep secrets unprintable; what any long-running program has is in [`daemon`].
 
 pub mod act;
 pub mod args;
-pub mod composed_secret;
-pub mod condition;
-pub mod connection;
-pub mod desired;
-pub mod due;
-pub mod fieldpath;
+pub mod contract;
 pub mod function;
-pub mod identity;
 pub mod input;
-pub mod life;
-pub mod manifest;
-pub mod metrics;
+pub mod model;
 mod nearest;
 pub mod observe;
-mod pause;
 pub mod plan;
-pub mod problem;
-pub mod proto;
 pub mod readiness;
 pub mod respond;
-pub mod schema;
 pub mod server;
-mod wire;

@@ -7,8 +7,7 @@ use daemon::{clock::SystemClock, signals::signals, telemetry};
 use function_infisical::{
     args::{Args, Parts},
     function::Function,
-    metrics,
-    server::{Ending, Server},
+    server::{Ending, PREFIX, Server},
 };
 use infisical::client::Connector;
 use mimalloc::MiMalloc;
@@ -64,7 +63,7 @@ fn run(args: Args) -> Result<Ending, Box<dyn Error>> {
         let stop = signals()?;
         let mut registry = Registry::default();
         let connector = Connector::default().with_user_agent(USER_AGENT);
-        connector.register_metrics(registry.sub_registry_with_prefix(metrics::PREFIX));
+        connector.register_metrics(registry.sub_registry_with_prefix(PREFIX));
         let rng = StdRng::try_from_rng(&mut SysRng)?;
         let function = Function::new(Arc::new(connector), Arc::new(SystemClock), rng);
         function.register_metrics(&mut registry);

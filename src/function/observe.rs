@@ -12,14 +12,16 @@ use infisical::{
 };
 
 use crate::{
-    composed_secret::SecretName,
-    connection::ObservedConnection,
-    desired::Desired,
-    fieldpath::FieldPath,
+    contract::{
+        composed_secret::SecretName,
+        desired::Desired,
+        fieldpath::FieldPath,
+        manifest::Manifest,
+        proto::v1::{Requirements, RunFunctionRequest},
+    },
     input::{Bootstrap, ConnectionDetail, InputError, InstanceAdmin, TokenPolicy},
-    manifest::Manifest,
+    model::{connection::ObservedConnection, xr::Xr},
     nearest::nearest,
-    proto::v1::{Requirements, RunFunctionRequest},
     readiness::Readiness,
 };
 
@@ -39,7 +41,6 @@ pub use hand_off::HandOff;
 pub use requirements::Required;
 pub use secrets::Place;
 pub use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, SchemaKnown};
-pub use xr::{Claim, Neighbour, PreviousCondition, PreviousConditions, Scope, Xr, XrKey};
 
 /// The name in the pipeline of the Secret with the admin's email and password.
 pub const ADMIN_RESOURCE: &str = "infisical-admin";
@@ -222,7 +223,7 @@ pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observ
     let composite = request.observed.as_ref().and_then(|observed| observed.composite.as_ref());
     let manifest = composite.and_then(|composite| composite.resource.as_deref()).map(Manifest::new);
     let manifest = manifest.ok_or(ObserveError::NoXr)?;
-    let mut xr = Xr::read(manifest).ok_or(ObserveError::NoXr)?;
+    let mut xr = xr::read(manifest).ok_or(ObserveError::NoXr)?;
     let Bootstrap {
         instance,
         organization,

@@ -17,13 +17,16 @@ use jiff::Timestamp;
 
 use self::hand_off::HandOffPlan;
 use crate::{
-    act::{Accepted, Before, Establish, Login, MintedFor, Remembered},
-    condition::{BOOTSTRAPPED, TOKEN_VALID},
-    connection::{Connection, rank},
-    due::{Due, is_recent},
-    life::Life,
+    model::{
+        condition::{BOOTSTRAPPED, TOKEN_VALID},
+        connection::{Connection, rank},
+        due::{Due, is_recent},
+        life::Life,
+        problem::{ADMIN_LOGIN_REFUSED, PARTIALLY_BOOTSTRAPPED, Problem, ProblemKind},
+        remembered::{Accepted, Remembered},
+        work::{Before, Establish, Login, MintedFor, OURS},
+    },
     observe::{AdminSource, Observation, Place, Waiting},
-    problem::{ADMIN_LOGIN_REFUSED, PARTIALLY_BOOTSTRAPPED, Problem, ProblemKind},
     readiness::Readiness,
     respond::conditions,
 };
@@ -39,9 +42,6 @@ const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// So far apart two replicas get a token at the same time.
 const AT_ONCE: Duration = Duration::from_mins(2);
-
-/// What the names begin with of all that this function makes in an instance.
-pub(crate) const OURS: &str = "function-infisical/";
 
 /// What one call does.
 #[derive(Clone, Debug, PartialEq)]

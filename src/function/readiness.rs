@@ -8,7 +8,10 @@
 //! but names, numbers of replicas and the reasons of conditions. Whether the
 //! instance answers is not asked here.
 
-use crate::{input::ReadinessCheck, manifest::Manifest, proto::v1::Ready};
+use crate::{
+    contract::{manifest::Manifest, proto::v1::Ready},
+    input::ReadinessCheck,
+};
 
 mod check;
 mod conditioned;

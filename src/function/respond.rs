@@ -12,17 +12,19 @@ use jiff::Timestamp;
 use prost_types::Duration;
 
 use crate::{
-    act::Remembered,
-    composed_secret::{self, SecretData, SecretKind},
+    contract::{
+        composed_secret::{self, SecretData, SecretKind},
+        proto::v1::{
+            Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
+            RunFunctionResponse, Severity, Target,
+        },
+    },
+    model::remembered::Remembered,
     observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, Observation, Waiting},
     plan::{
         Action, AdminSecret, ConnectionSecret, Plan, Wait,
         hand_off::{HandOffAction, HandOffPlan},
         timing,
-    },
-    proto::v1::{
-        Ready, RequestMeta, Requirements, Resource, ResponseMeta, Result as Event, RunFunctionRequest,
-        RunFunctionResponse, Severity, Target,
     },
 };
 
@@ -30,7 +32,7 @@ pub mod conditions;
 pub mod hand_off;
 pub mod status;
 
-pub use conditions::bounded;
+pub use conditions::{bounded, said};
 
 /// The admin Secret is written once. Two replicas that both find none may each
 /// draw a password; the API server keeps the first, whatever they apply later,
@@ -153,6 +155,13 @@ fn pass_through(request: RunFunctionRequest, ttl: i64) -> RunFunctionResponse {
         context: request.context,
         ..RunFunctionResponse::default()
     }
+}
+
+/// For how long the answer stands.
+#[must_use]
+pub fn ttl_of(response: &RunFunctionResponse) -> std::time::Duration {
+    let ttl = response.meta.as_ref().and_then(|meta| meta.ttl.as_ref()).map_or(0, |ttl| ttl.seconds);
+    std::time::Duration::from_secs(u64::try_from(ttl).unwrap_or(0))
 }
 
 /// Seconds until a moment, from 1: zero would mean never. Rounded up: a call that comes

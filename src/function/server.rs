@@ -46,17 +46,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
 use self::{call::Calls, health::Health, metrics::CallMetrics, services::Services};
-use crate::{
-    metrics::PREFIX,
-    proto::{
-        DESCRIPTORS,
-        v1::{
-            RunFunctionRequest, RunFunctionResponse,
-            function_runner_service_server::FunctionRunnerServiceServer as ServiceV1,
-        },
-        v1beta1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1Beta1,
+use crate::contract::proto::{
+    DESCRIPTORS,
+    v1::{
+        RunFunctionRequest, RunFunctionResponse,
+        function_runner_service_server::FunctionRunnerServiceServer as ServiceV1,
     },
+    v1beta1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1Beta1,
 };
+
+/// What the names begin with of all that this program counts, but for gRPC's.
+pub const PREFIX: &str = "function_infisical";
 
 /// How often the certificates on disk are compared. The kubelet takes about a
 /// minute to bring a changed Secret into a volume, so this adds little to it.

@@ -21,8 +21,8 @@ use daemon::clock::SystemClock;
 use fake_crossplane::{Crossplane, Reconciled};
 use fake_infisical::{FakeInfisical, Options};
 use function_infisical::{
+    contract::proto::v1::{RunFunctionRequest, RunFunctionResponse},
     function::Function,
-    proto::v1::{RunFunctionRequest, RunFunctionResponse},
 };
 use infisical::client::Connector;
 use prost::Message as _;

@@ -8,7 +8,7 @@ use fake_crossplane::{
     calls::{Calls, Next},
 };
 use fake_infisical::{Entry, Fault, On, Settings, Times, Variant};
-use function_infisical::proto::v1::{ResourceSelector, RunFunctionResponse};
+use function_infisical::contract::proto::v1::{ResourceSelector, RunFunctionResponse};
 use serde_json::{Value, json};
 
 use crate::world::{KINDS, Kind, World, variant};

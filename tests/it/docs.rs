@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 use function_infisical::{
     args::Args,
     input::crd::custom_resource_definition,
-    problem,
+    model::problem,
     respond::{conditions, hand_off, status},
 };
 use serde_json::Value;

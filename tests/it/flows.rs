@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use fake_crossplane::Reconciled;
 use fake_infisical::{Fault, On, Route, Settings, Times};
-use function_infisical::proto::v1::{Ready, Resources, RunFunctionRequest, RunFunctionResponse, State};
+use function_infisical::contract::proto::v1::{
+    Ready, Resources, RunFunctionRequest, RunFunctionResponse, State,
+};
 use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

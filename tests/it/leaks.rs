@@ -21,7 +21,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use daemon::telemetry;
 use fake_infisical::{FakeInfisical, Fault, On, Options, Route, Settings, Times, Transaction};
 use function_infisical::{
-    input::parse, observe::observe, proto::v1::function_runner_service_client::FunctionRunnerServiceClient,
+    contract::proto::v1::function_runner_service_client::FunctionRunnerServiceClient, input::parse,
+    observe::observe,
 };
 use infisical::{
     Connect as _, Error,

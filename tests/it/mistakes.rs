@@ -7,7 +7,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_crossplane::{Crossplane, Earlier, Reconciled, structs};
 use fake_infisical::Variant;
-use function_infisical::proto::v1::{Condition, State, Status};
+use function_infisical::contract::proto::v1::{Condition, State, Status};
 use prost::Message as _;
 use serde_json::{Value, json};
 

@@ -15,7 +15,7 @@ use std::{
 use async_trait::async_trait;
 use fake_crossplane::{Crossplane, Reconciled};
 use fake_infisical::{Instance, Settings, Variant};
-use function_infisical::{function::Function, proto::v1::RunFunctionResponse};
+use function_infisical::{contract::proto::v1::RunFunctionResponse, function::Function};
 use infisical::{
     Connect, Error, ErrorKind,
     api::VerifyToken,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use fake_infisical::{Fault, On, Settings, Times};
 use function_infisical::{
-    problem,
+    model::problem,
     respond::{conditions, hand_off},
 };
 use prometheus_client::{encoding::text::encode, registry::Registry};

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use daemon::clock::SystemClock;
 use fake_crossplane::Crossplane;
 use function_infisical::{
-    function::Function,
-    proto::v1::{
+    contract::proto::v1::{
         Ready, Resource, Resources, RunFunctionRequest, RunFunctionResponse, Severity, State, Status,
     },
+    function::Function,
 };
 use infisical::client::Connector;
 use prost::Message as _;

@@ -2,7 +2,7 @@
 
 use fake_crossplane::structs::encode;
 use fake_infisical::Settings;
-use function_infisical::proto::{
+use function_infisical::contract::proto::{
     Bytes,
     v1::{
         Credentials, RequestMeta, Resource, Resources, RunFunctionRequest, RunFunctionResponse, Severity,

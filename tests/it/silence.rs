@@ -12,7 +12,7 @@ use std::{
 
 use fake_crossplane::Crossplane;
 use fake_infisical::{Fault, On, Route, Settings, Times};
-use function_infisical::proto::v1::RunFunctionResponse;
+use function_infisical::contract::proto::v1::RunFunctionResponse;
 use serde_json::json;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::task::TaskTracker;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fake_crossplane::{Earlier, Reconciled};
 use fake_infisical::Settings;
-use function_infisical::proto::v1::Ready;
+use function_infisical::contract::proto::v1::Ready;
 use serde_json::{Value, json};
 
 use crate::world::{KINDS, Kind, World};

@@ -18,9 +18,9 @@ use daemon::clock::Clock;
 use fake_crossplane::{Crossplane, Reconciled};
 use fake_infisical::{FakeInfisical, Options, Request, Route, Settings, Variant};
 use function_infisical::{
+    contract::proto::v1::{Requirements, Resources, RunFunctionRequest, RunFunctionResponse},
     function::Function,
-    metrics::PREFIX,
-    proto::v1::{Requirements, Resources, RunFunctionRequest, RunFunctionResponse},
+    server::PREFIX,
 };
 use infisical::client::{Connector, Limits};
 use jiff::{SignedDuration, Timestamp};

@@ -11,7 +11,7 @@ use std::{
 };
 
 use fake_crossplane::{Crossplane, Reconciled, structs::decode};
-use function_infisical::proto::v1::{RunFunctionResponse, State};
+use function_infisical::contract::proto::v1::{RunFunctionResponse, State};
 use infisical::{claims::Claims, secret::AccessToken};
 use prost::Message as _;
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use std::{
 
 use ::infisical::{claims::Claims, secret::AccessToken};
 use fake_crossplane::Crossplane;
-use function_infisical::proto::v1::{
+use function_infisical::contract::proto::v1::{
     Condition, RunFunctionRequest, RunFunctionResponse, Severity, State, Status,
 };
 use prost::Message as _;

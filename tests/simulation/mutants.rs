@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use fake_crossplane::{Crossplane, calls::Calls, structs};
 use fake_infisical::TokenAuth;
 use function_infisical::{
+    contract::proto::v1::{RunFunctionRequest, RunFunctionResponse},
     function::Function,
-    proto::v1::{RunFunctionRequest, RunFunctionResponse},
 };
 use infisical::{
     ErrorKind,

@@ -9,8 +9,8 @@ use fake_crossplane::{
     calls::{Calls, Next},
 };
 use function_infisical::{
+    contract::proto::v1::{RunFunctionRequest, RunFunctionResponse},
     function::Function,
-    proto::v1::{RunFunctionRequest, RunFunctionResponse},
 };
 use infisical::{Client, Connect, Error, claims::Claims, endpoint::Endpoint, secret::AccessToken};
 use prost::Message as _;

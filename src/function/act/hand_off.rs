@@ -6,7 +6,7 @@
 //! anew, and the lost one is revoked later. The right is given up last, in a run
 //! in which the server has let the client secret in that the cluster has.
 
-use std::{fmt::Display, sync::Arc};
+use std::fmt::Display;
 
 use infisical::{
     AnyError, Client, Connect, Error, ErrorKind,
@@ -17,156 +17,24 @@ use infisical::{
         RevokeClientSecret, RevokeInstanceAdmin, VerifyToken,
     },
     claims::Claims,
-    endpoint::{Endpoint, Origin},
-    route::Route as _,
-    secret::{AccessToken, Credentials, Fingerprint, UniversalAuth},
+    secret::UniversalAuth,
 };
 use jiff::Timestamp;
 
-use super::{Login, establish::is_instance_admin, memory::SWEPT_AFTER};
+use super::establish::is_instance_admin;
 use crate::{
-    due::between,
-    identity::Identity,
-    input::{Project, ProjectSlug},
-    problem::{Problem, ProblemKind},
+    input::ProjectSlug,
+    model::{
+        due::between,
+        hand_off::{HandOff, HandOffOutcome},
+        identity::Identity,
+        problem::{Problem, ProblemKind},
+        replicas::SWEPT_AFTER,
+    },
 };
 
 mod memory;
 mod right;
-
-pub use memory::{AcceptedIdentity, HandedOff, HeldHandOff};
-
-/// What there is to hand off with.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read in one place")]
-pub struct HandOff {
-    /// The server.
-    pub endpoint: Endpoint,
-    /// The token of the connection, which stands.
-    pub token: AccessToken,
-    /// Client secrets that are tried in turn.
-    pub logins: Vec<UniversalAuth>,
-    /// The one that was seen in observed, where the input wants it.
-    pub seen: Option<Fingerprint>,
-    /// What the identity is called, and its client secrets are described as.
-    pub name: String,
-    /// The slug of its role in the organization.
-    pub role: String,
-    /// The projects that it becomes a member of.
-    pub projects: Arc<[Project]>,
-    /// The identity's id, if the server has said it. What the Secret says is no
-    /// reason to make a client secret of that identity.
-    pub identity_id: Option<String>,
-    /// Whether the client secret was let in so short a time ago that it need not be
-    /// tried to no other end.
-    pub is_fresh: bool,
-    /// Whether the instance admin right is revoked when the client secret that was
-    /// seen works.
-    pub revoke: bool,
-    /// Whether the input names the token of an instance that somebody else set up.
-    pub adopts: bool,
-    /// The identity that bootstrap has made, where that was seen.
-    pub of_bootstrap: Option<Box<str>>,
-    /// The admin's email and password, which tell it where it was not.
-    pub admin: Option<Credentials>,
-    /// Whether to log in with them.
-    pub login: Login,
-    /// Whether what earlier tries have left is ended when it works.
-    pub sweep: bool,
-    /// The time.
-    pub now: Timestamp,
-}
-
-/// What an attempt is made with. A change of it is worth a try at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandOffAttempt {
-    /// The server.
-    pub origin: Origin,
-    /// The token of the connection.
-    pub token: Fingerprint,
-    /// The client secrets.
-    pub logins: Vec<Fingerprint>,
-    /// The role.
-    pub role: String,
-    /// The projects.
-    pub projects: Arc<[Project]>,
-    /// Whether the right is to be revoked.
-    pub revoke: bool,
-    /// Whether the instance is one that somebody else set up.
-    pub adopts: bool,
-    /// The admin's credentials.
-    pub credentials: Option<Fingerprint>,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read in one place")]
-pub struct HandOffOutcome {
-    /// An identity whose client secret the server accepted just now.
-    pub identity: Option<Identity>,
-    /// Whether that client secret was made just now.
-    pub made: bool,
-    /// Whether the identity is a member of the projects.
-    pub joined: bool,
-    /// Why there is none, or why the right was not revoked.
-    pub problem: Option<Problem>,
-    /// The client secrets that were tried and refused.
-    pub refused: Vec<Fingerprint>,
-    /// One that was made and could not be tried.
-    pub untested: Option<UniversalAuth>,
-    /// Whether the connection's token was refused.
-    pub token_refused: bool,
-    /// Whether the connection's identity has no instance admin right any more.
-    pub right_is_gone: bool,
-    /// The identity that bootstrap has made, where this was seen.
-    pub of_bootstrap: Option<Box<str>>,
-    /// What came of logging in as the admin, if that was tried.
-    pub login: Option<Result<(), Problem>>,
-    /// Whether what earlier tries have left is gone.
-    pub swept: bool,
-}
-
-impl HandOff {
-    /// What identifies the attempt.
-    #[must_use]
-    pub fn attempt(&self) -> HandOffAttempt {
-        HandOffAttempt {
-            origin: self.endpoint.origin().clone(),
-            token: self.token.fingerprint(),
-            logins: self.logins.iter().map(UniversalAuth::fingerprint).collect(),
-            role: self.role.clone(),
-            projects: self.projects.clone(),
-            revoke: self.revoke,
-            adopts: self.adopts,
-            credentials: self.admin.as_ref().map(Credentials::fingerprint),
-        }
-    }
-}
-
-impl HandOff {
-    /// What is said to have failed where the server does not answer at all.
-    pub(super) fn first_request(&self) -> &'static str {
-        let asks_for_projects = self.projects.iter().any(|it| matches!(it.slug, ProjectSlug::Literal(_)));
-        if self.is_fresh && asks_for_projects {
-            FindProject::WHAT
-        } else if self.logins.is_empty() {
-            VerifyToken::WHAT
-        } else {
-            ClientLogin::WHAT
-        }
-    }
-}
-
-impl HandOffOutcome {
-    /// Why the server has not answered anything, if that is so.
-    pub(super) fn silence(&self, work: &HandOff) -> Option<&ErrorKind<String>> {
-        let is_first = |error: &&AnyError| error.operation == work.first_request();
-        let error = self.problem.as_ref()?.silence().filter(is_first)?;
-        let nothing_came_of_it =
-            self.identity.is_none() && self.untested.is_none() && self.refused.is_empty();
-        nothing_came_of_it.then_some(&error.kind)
-    }
-}
 
 /// Hands off, or says what is in the way.
 pub(super) async fn hand_off(connect: &dyn Connect, work: &HandOff) -> HandOffOutcome {

@@ -23,7 +23,7 @@ use std::{
 use daemon::clock::later;
 use infisical::{
     claims::Claims,
-    endpoint::{Endpoint, Origin},
+    endpoint::Endpoint,
     secret::{AccessToken, Credentials, Email, Fingerprint, Password},
 };
 use jiff::Timestamp;
@@ -31,40 +31,29 @@ use rand::CryptoRng;
 use tokio::sync::watch;
 
 use self::entry::{Entry, Server, is_alive, is_queued};
-use super::{Before, Establish, HandOff, HandOffOutcome, HandedOff, MintedFor, Outcome, Told, held};
+use super::reachability::Told;
 use crate::{
-    connection::{Connection, ObservedConnection, Parts},
-    due::{Due, is_recent},
-    identity::ObservedIdentity,
     input::{ConnectionDetail, IdentityDetail},
-    life::Life,
-    metrics::Census,
-    observe::{Neighbour, PreviousCondition, PreviousConditions, XrKey},
-    pause,
-    problem::Problem,
-    proto::v1::RunFunctionResponse,
-    respond::conditions,
+    model::{
+        connection::{Connection, ObservedConnection},
+        due::Due,
+        hand_off::{HandOff, HandOffOutcome},
+        identity::ObservedIdentity,
+        life::Life,
+        pause,
+        problem::Problem,
+        remembered::{Accepted, Held, LoginRefused, Owner, Remembered},
+        replicas::{HELD_AFTER_SEEN, SWEEPS_AFTER, SWEPT_AFTER},
+        work::{Before, Establish, Outcome},
+        xr::{Neighbour, PreviousConditions, XrKey},
+    },
 };
 
+mod census;
 mod changes;
 mod entry;
 
-/// For how long a token or client secret is held after it was seen in observed: longer
-/// than any stale read.
-pub(super) const HELD_AFTER_SEEN: Duration = Duration::from_mins(10);
-
-/// A token, client secret or identity of ours that an earlier try has left is ended
-/// when it is older than this: a replica that has just made one hands it out. So this
-/// long after one was made another is sure to find them all.
-pub(super) const SWEPT_AFTER: Duration = Duration::from_mins(10);
-
-/// When it looks for them: what other replicas made at the same time is old enough by
-/// then.
-pub(super) const SWEEPS_AFTER: Duration = Duration::from_mins(11);
-
-/// One that is younger, or was in observed so short a time ago, is ended by no other
-/// replica. The other half of [`SWEPT_AFTER`] is for what is under way.
-pub(super) const SAFE: Duration = Duration::from_mins(5);
+pub use census::{Census, Xrs};
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
@@ -93,167 +82,6 @@ pub struct Memory {
     entries: Mutex<HashMap<XrKey, Box<Entry>>>,
     /// The hour in which XRs were forgotten last.
     forgot_in: AtomicI64,
-}
-
-/// What is remembered of one XR, at the server that it is pointed at. What few XRs have,
-/// or have for a short time, is boxed: there may be thousands of XRs.
-#[derive(Clone, Debug, Default)]
-pub struct Remembered {
-    /// The generated email and password. The same at every server.
-    pub admin: Option<Credentials>,
-    /// The email and password that a server has let in last, this one or another.
-    pub let_in: Option<Box<Fingerprint>>,
-    /// The token that the server accepted last.
-    pub accepted: Option<Accepted>,
-    /// Fingerprints of tokens that were tried: predecessors of the accepted
-    /// one, and those that were refused.
-    pub known: Box<[Fingerprint]>,
-    /// The tokens that the server refused last.
-    pub refused: Box<[Fingerprint]>,
-    /// The token of a bootstrap, of an instance that had been connected before
-    /// and was found empty.
-    pub bootstrapped_again: Option<Box<Fingerprint>>,
-    /// A token that bootstrap returned and that could not be tried yet.
-    pub untested: Option<Box<AccessToken>>,
-    /// The last problem, while there is one.
-    pub held: Option<Box<Held>>,
-    /// The last refused login.
-    pub login_refused: Option<Box<LoginRefused>>,
-    /// When to look for tokens that earlier tries have left alive.
-    pub sweep_at: Option<Due>,
-    /// When the server was asked last, and had answered or had not.
-    pub asked_at: Option<Timestamp>,
-    /// What is remembered of handing off, if that is asked for.
-    pub hand_off: Option<Box<HandedOff>>,
-    /// Whether work is under way.
-    pub working: bool,
-    /// Whether that waits for its turn at the instance.
-    pub queued: bool,
-    /// Counts what has happened, so that a plan made on an older state is not
-    /// carried out.
-    pub revision: u64,
-}
-
-/// A token that the server accepted.
-#[derive(Clone, Debug)]
-pub struct Accepted {
-    /// Which.
-    pub token: Fingerprint,
-    /// The server that did.
-    pub origin: Origin,
-    /// When it did so last.
-    pub verified_at: Timestamp,
-    /// How long it lives, and how much of that has passed.
-    pub life: Option<Life>,
-    /// When it ends by the server's clock, to be shown.
-    pub expires_at: Option<Timestamp>,
-    /// Whether that is not known because the server could not be asked.
-    pub end_is_open: bool,
-    /// Whether its identity is an instance admin, as far as the server has said.
-    pub is_instance_admin: Option<bool>,
-    /// Whose it is. With these and the token the connection can be made anew.
-    pub owner: Box<Owner>,
-    /// All of it, until ten minutes after it was seen in observed.
-    pub connection: Option<Arc<Connection>>,
-    /// When it was seen in observed first.
-    pub seen_at: Option<Timestamp>,
-    /// When its token was seen in observed last.
-    pub last_seen_at: Option<Timestamp>,
-}
-
-/// Whose token was accepted, as the server and the token said.
-#[derive(Clone, Debug)]
-pub struct Owner {
-    /// The organization's ID.
-    pub organization_id: Box<str>,
-    /// The organization's slug.
-    pub organization_slug: Box<str>,
-    /// The identity's ID, as far as the token says.
-    pub identity_id: Option<Box<str>>,
-    /// The id that the token has on the server; renewing keeps it.
-    pub token_id: Option<Box<str>>,
-}
-
-impl Owner {
-    /// That of a connection.
-    #[must_use]
-    pub fn of(connection: &Connection) -> Self {
-        Self {
-            organization_id: connection.organization_id.as_str().into(),
-            organization_slug: connection.organization_slug.as_str().into(),
-            identity_id: connection.identity_id.as_deref().map(Into::into),
-            token_id: Claims::of(&connection.token).token_id,
-        }
-    }
-}
-
-/// A problem of the connection.
-pub type Held = held::Held<Attempt>;
-
-/// What an attempt is made with. A change of it is worth a try at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// The server.
-    pub endpoint: Endpoint,
-    /// The admin's credentials.
-    pub credentials: Option<Fingerprint>,
-    /// The email that the input names, which the credentials need not have.
-    pub email: Option<Email>,
-    /// What the organization is called.
-    pub organization: String,
-    /// Whose token is minted.
-    pub minted_for: MintedFor,
-    /// The tokens.
-    pub tokens: Vec<Fingerprint>,
-}
-
-/// A login that was refused.
-#[derive(Clone, Debug)]
-pub struct LoginRefused {
-    /// With which credentials.
-    pub credentials: Fingerprint,
-    /// In which way.
-    pub problem: Problem,
-    /// How often in a row.
-    pub attempts: u32,
-    /// When these credentials are tried again.
-    pub retry_at: Due,
-}
-
-impl Held {
-    /// Whether it came of asking about this token.
-    #[must_use]
-    pub fn is_about(&self, accepted: &Accepted) -> bool {
-        self.attempt.tokens.contains(&accepted.token)
-    }
-}
-
-impl Remembered {
-    /// Whether a token was tried before: it is the accepted one, one of its
-    /// predecessors, or one that was refused.
-    #[must_use]
-    pub fn knows(&self, token: Fingerprint) -> bool {
-        self.accepted.as_ref().is_some_and(|accepted| accepted.token == token) || self.known.contains(&token)
-    }
-
-    /// Whether work that follows a failed attempt waits for its turn: at an instance that
-    /// hangs others come first, and no call is to wait with them.
-    #[must_use]
-    pub fn stands_in_a_queue(&self) -> bool {
-        self.queued && self.held.is_some()
-    }
-
-    /// Whether what the XR says may be newer than what this process was told: a
-    /// replica that was told otherwise since has said so. In doubt it is this
-    /// process that knows better.
-    #[must_use]
-    pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
-        self.asked_at.is_none_or(|asked_at| said.is_newer_than(asked_at))
-    }
-
-    fn learn(&mut self, token: Fingerprint) {
-        remember(&mut self.known, token);
-    }
 }
 
 /// Adds the newest at the end, and lets the oldest go.
@@ -320,36 +148,6 @@ impl Memory {
         if entry.present.remembered.admin.as_ref() != Some(admin) {
             entry.present.remembered().admin = Some(admin.clone());
         }
-    }
-
-    /// Notes what was answered, for [`Self::census`].
-    pub fn note(&self, key: &XrKey, response: &RunFunctionResponse, now: Timestamp) {
-        let mut entries = self.lock();
-        let Some(entry) = entries.get_mut(key) else { return };
-        let ttl = response.meta.as_ref().and_then(|meta| meta.ttl.as_ref()).map_or(0, |ttl| ttl.seconds);
-        let ttl = Duration::from_secs(u64::try_from(ttl).unwrap_or(0));
-        entry.called_by = Some(Due::after(now, ttl * CALLED_WITHIN + CALL_IS_LATE_AFTER));
-        let said = || response.conditions.iter().map(|says| (says.r#type.as_str(), says.reason.as_str()));
-        if !said().eq(entry.said.iter().copied()) {
-            entry.said = said().filter_map(|(name, reason)| conditions::known(name, reason)).collect();
-        }
-    }
-
-    /// What the XRs say that are still called.
-    #[must_use]
-    pub fn census(&self, now: Timestamp) -> Census {
-        let entries = self.lock();
-        let is_called = |entry: &&Entry| entry.is_called(now);
-        let mut census = Census::default();
-        for entry in entries.values().map(AsRef::as_ref).filter(is_called) {
-            for said in &*entry.said {
-                *census.reasons.entry(*said).or_default() += 1;
-            }
-            let ends = entry.present.remembered.accepted.as_ref().and_then(|accepted| accepted.expires_at);
-            let first = census.first_token_ends.into_iter().chain(ends.map(Timestamp::as_second)).min();
-            census.first_token_ends = first;
-        }
-        census
     }
 
     /// Marks work as under way until what is returned is dropped. `None` when
@@ -532,6 +330,10 @@ fn neighbour_at(
 }
 
 impl Remembered {
+    fn learn(&mut self, token: Fingerprint) {
+        remember(&mut self.known, token);
+    }
+
     fn absorb(&mut self, key: &XrKey, work: &Establish, outcome: Outcome, now: Timestamp) {
         self.revision += 1;
         self.asked_at = Some(now);
@@ -665,54 +467,6 @@ impl Remembered {
 }
 
 impl Accepted {
-    /// The connection that was accepted, with the observed token in it, if that is the
-    /// accepted one. What else is observed may have been edited since.
-    #[must_use]
-    pub fn with<'a>(&'a self, observed: &'a ObservedConnection) -> Option<Parts<'a>> {
-        let token = observed.token.as_ref().filter(|token| token.fingerprint() == self.token)?;
-        Some(Parts {
-            token,
-            origin: &self.origin,
-            organization_id: &self.owner.organization_id,
-            organization_slug: &self.owner.organization_slug,
-            identity_id: self.owner.identity_id.as_deref(),
-            expires_at: self.expires_at,
-        })
-    }
-
-    /// Whether its identity was found not to be an instance admin (any more).
-    #[must_use]
-    pub fn lacks_the_right(&self) -> bool {
-        self.is_instance_admin == Some(false)
-    }
-
-    /// Whether it was issued a short time ago.
-    pub(crate) fn is_young(&self, now: Timestamp) -> bool {
-        self.life.is_some_and(|life| life.was_issued_within(SAFE, now))
-    }
-
-    /// Whether its life is over, as far as is known.
-    pub(crate) fn has_ended(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some() && self.life.is_some_and(|life| life.is_over(now))
-    }
-
-    /// What the server's clock shows, as far as its end has told.
-    pub(crate) fn shown_by_server(&self, now: Timestamp) -> Option<Timestamp> {
-        let (end, life) = (self.expires_at?, self.life.filter(|_| !self.end_is_open)?);
-        end.checked_sub(life.until_end(now)?).ok()
-    }
-
-    /// How long it lives, where that is known for sure.
-    pub(crate) fn measured(&self, now: Timestamp) -> Option<Life> {
-        self.life.filter(|life| life.is_known(now) && !self.end_is_open && self.verified_at <= now)
-    }
-
-    /// Whether no other replica revokes it, since it is young or was in the
-    /// cluster a short time ago. A stale read does not show an older time.
-    pub(crate) fn is_safe_from_others(&self, now: Timestamp) -> bool {
-        self.is_young(now) || self.last_seen_at.is_some_and(|at| is_recent(at, SAFE, now))
-    }
-
     /// Notes whether the connection is in observed, all of it; what is not is
     /// held in memory.
     fn notice(&mut self, observed: Option<&ObservedConnection>, wanted: &[ConnectionDetail], now: Timestamp) {
@@ -738,343 +492,4 @@ impl Accepted {
 }
 
 #[cfg(test)]
-mod tests {
-    use infisical::{
-        api::Organization,
-        endpoint::{Endpoint, Tls},
-    };
-    use rand::{SeedableRng as _, rngs::StdRng};
-
-    use super::*;
-    use crate::{
-        input::{DetailValue, TokenPolicy},
-        problem::ProblemKind,
-    };
-
-    #[test]
-    fn an_xr_that_is_called_no_more_is_forgotten_after_a_day() {
-        let memory = Memory::default();
-        let at = |hours: i64| Timestamp::from_second(1_800_000_000 + hours * 3600).unwrap();
-        memory.recall(&XrKey::test("gone"), None, (None, &[]), at(0));
-        memory.recall(&XrKey::test("alive"), None, (None, &[]), at(0));
-        for hour in 1..=26 {
-            memory.recall(&XrKey::test("alive"), None, (None, &[]), at(hour));
-        }
-        assert_eq!(memory.len(), 2, "one may be called again as late as this");
-        memory.recall(&XrKey::test("alive"), None, (None, &[]), at(27));
-        assert_eq!(memory.len(), 1);
-    }
-
-    const WANTED: [ConnectionDetail; 0] = [];
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
-    }
-
-    fn wanted() -> Vec<ConnectionDetail> {
-        vec![ConnectionDetail { name: "token".to_owned(), value: DetailValue::Token }]
-    }
-
-    fn mk_connection(token: &str, expires: i64) -> Connection {
-        let organization = Organization { id: "o".to_owned(), name: "o".to_owned(), slug: "o".to_owned() };
-        let origin = Origin::parse("http://infisical:8080").unwrap();
-        let mut connection = Connection::new(AccessToken::new(token), origin, organization, None);
-        connection.life = Life::issued(Some(at(0)), Some(at(expires)), at(0));
-        connection.expires_at = Some(at(expires));
-        connection
-    }
-
-    fn mk_observed(token: &str) -> ObservedConnection {
-        let mut data = crate::composed_secret::SecretData::default();
-        data.insert("token", token);
-        ObservedConnection::read(data, &wanted())
-    }
-
-    fn mk_admin(password: &str) -> Credentials {
-        Credentials { email: Email::parse("a@example.org").unwrap(), password: Password::new(password) }
-    }
-
-    fn mk_endpoint() -> Endpoint {
-        Endpoint::new(Origin::parse("http://infisical:8080").unwrap(), Tls::default())
-    }
-
-    fn mk_work(token: &str) -> Establish {
-        Establish {
-            endpoint: mk_endpoint(),
-            token: Some(AccessToken::new(token)),
-            others: Vec::new(),
-            measured: None,
-            limited: None,
-            may_bootstrap: true,
-            renew: false,
-            sweep: false,
-            admin: Some(mk_admin("marker-password")),
-            admin_is_generated: true,
-            email: None,
-            admin_was_in_use: false,
-            adopts: false,
-            rival: None,
-            minted_for: MintedFor::default(),
-            before: Before::Connected,
-            login: super::super::Login::Allowed,
-            organization: "o".to_owned(),
-            token_name: "name".to_owned(),
-            token_policy: TokenPolicy::default(),
-            xr: None,
-            now: at(0),
-        }
-    }
-
-    fn mk_hand_off() -> HandOff {
-        HandOff {
-            endpoint: mk_endpoint(),
-            token: AccessToken::new("a"),
-            logins: Vec::new(),
-            seen: None,
-            name: "name".to_owned(),
-            role: "member".to_owned(),
-            projects: Arc::default(),
-            identity_id: None,
-            is_fresh: false,
-            revoke: false,
-            adopts: false,
-            of_bootstrap: None,
-            admin: None,
-            login: super::super::Login::Allowed,
-            sweep: false,
-            now: at(0),
-        }
-    }
-
-    fn accepting(token: &str, expires: i64) -> Outcome {
-        Outcome { connection: Some(mk_connection(token, expires)), ..Outcome::default() }
-    }
-
-    #[test]
-    fn the_token_that_was_accepted_last_is_handed_out_and_none_of_them_is_strange() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        for token in ["a", "b", "c"] {
-            memory.finish(&key, &mk_work(token), accepting(token, 60), at(0));
-        }
-        let remembered = memory.recall(&key, None, (None, &WANTED), at(1));
-        for token in ["a", "b", "c"] {
-            assert!(remembered.knows(AccessToken::new(token).fingerprint()), "{token}");
-        }
-        let held = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
-        assert_eq!(held.map(|connection| &connection.token), Some(&AccessToken::new("c")));
-    }
-
-    #[test]
-    fn a_token_is_held_until_ten_minutes_after_it_was_seen() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        memory.finish(&key, &mk_work("a"), accepting("a", 9000), at(0));
-        let see = |observed: Option<&ObservedConnection>, now| {
-            memory
-                .recall(&key, None, (observed, &wanted()), at(now))
-                .accepted
-                .as_ref()
-                .unwrap()
-                .connection
-                .is_some()
-        };
-        assert!(see(None, 5000), "as long as it was not seen");
-        assert!(see(Some(&mk_observed("a")), 5001), "it is seen first");
-        assert!(see(Some(&mk_observed("a")), 5600));
-        assert!(see(Some(&mk_observed("other")), 5700), "a stale read starts it anew");
-        assert!(see(Some(&mk_observed("a")), 5701));
-        assert!(see(Some(&mk_observed("a")), 6300));
-        assert!(!see(Some(&mk_observed("a")), 6301));
-        let remembered = memory.recall(&key, None, (None, &wanted()), at(6400));
-        assert!(remembered.knows(AccessToken::new("a").fingerprint()), "a fingerprint stays");
-    }
-
-    #[test]
-    fn only_so_many_tokens_are_recognised() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        for number in 0..100 {
-            let token = format!("token-{number}");
-            let refused = vec![AccessToken::new(token.as_str()).fingerprint()];
-            memory.finish(&key, &mk_work(&token), Outcome { refused, ..Outcome::default() }, at(number));
-        }
-        let remembered = memory.recall(&key, None, (None, &WANTED), at(100));
-        assert_eq!((remembered.known.len(), remembered.refused.len()), (KNOWN, KNOWN));
-        assert!(remembered.knows(AccessToken::new("token-99").fingerprint()));
-        assert!(!remembered.knows(AccessToken::new("token-0").fingerprint()));
-    }
-
-    #[test]
-    fn a_token_that_could_not_be_tried_is_kept_until_it_was() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        let untested = AccessToken::new("first");
-        let outcome = Outcome { untested: Some(untested.clone()), ..Outcome::default() };
-        memory.finish(&key, &mk_work("a"), outcome, at(0));
-        let remembered = || memory.recall(&key, None, (None, &WANTED), at(1)).untested.as_deref().cloned();
-        memory.finish(&key, &mk_work("first"), Outcome::default(), at(0));
-        assert_eq!(remembered(), Some(untested.clone()), "the server could not be asked");
-        let outcome = Outcome { refused: vec![untested.fingerprint()], ..Outcome::default() };
-        memory.finish(&key, &mk_work("first"), outcome, at(0));
-        assert_eq!(remembered(), None);
-    }
-
-    #[test]
-    fn a_refused_login_is_remembered_until_one_is_accepted() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        let problem = Problem::new(
-            &Origin::parse("http://infisical:8080").unwrap(),
-            ProblemKind::AdminLoginRefused { email: Email::parse("a@example.org").unwrap() },
-        );
-        let attempts = || {
-            let remembered = memory.recall(&key, None, (None, &WANTED), at(1));
-            remembered.login_refused.as_ref().map(|refused| refused.attempts)
-        };
-        let refused = || Outcome { login: Some(Err(problem.clone())), ..accepting("a", 60) };
-        memory.finish(&key, &mk_work("a"), refused(), at(0));
-        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
-        assert_eq!(attempts(), Some(1), "a token that works says nothing of the password");
-        memory.finish(&key, &mk_work("a"), refused(), at(0));
-        assert_eq!(attempts(), Some(2));
-        memory.finish(&key, &mk_work("a"), Outcome { login: Some(Ok(())), ..accepting("a", 60) }, at(0));
-        assert_eq!(attempts(), None);
-    }
-
-    #[test]
-    fn a_password_is_drawn_once_for_a_plan() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        let mut rng = StdRng::seed_from_u64(1);
-        let email = Email::parse("a@example.org").unwrap();
-        let remembered = || memory.recall(&key, None, (None, &WANTED), at(0));
-        let revision = remembered().revision;
-        let drawn = |rng: &mut StdRng, revision| {
-            memory.generate(&key, revision, email.clone(), rng);
-            remembered().admin.clone().unwrap()
-        };
-        let first = drawn(&mut rng, revision);
-        assert_eq!(drawn(&mut rng, revision), first, "the plan of another call is out of date");
-        memory.finish(&key, &mk_work("a"), Outcome { bootstrapped: true, ..accepting("a", 60) }, at(0));
-        assert_eq!(drawn(&mut rng, revision + 1), first, "so is one from before it was let in");
-        assert_ne!(drawn(&mut rng, remembered().revision), first);
-    }
-
-    #[test]
-    fn what_a_server_said_is_remembered_of_no_other() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        let here = mk_endpoint();
-        let place = |url, tls| Endpoint::new(Origin::parse(url).unwrap(), tls);
-        let ca_bundle = Some("another".to_owned());
-        let others = [
-            place("http://elsewhere:8080", Tls::default()),
-            place("http://infisical:8080", Tls { ca_bundle, ..Tls::default() }),
-            place("http://infisical:8080", Tls { server_name: Some("b".to_owned()), ..Tls::default() }),
-            place("http://infisical:8080", Tls { insecure_skip_verify: true, ..Tls::default() }),
-        ];
-        let recall = |server: &Endpoint, now| memory.recall(&key, Some(server), (None, &WANTED), at(now));
-        let email = Email::parse("a@example.org").unwrap();
-        let problem = Problem::new(here.origin(), ProblemKind::AdminLoginRefused { email });
-        let outcome = Outcome {
-            refused: vec![AccessToken::new("dead").fingerprint()],
-            untested: Some(AccessToken::new("new")),
-            login: Some(Err(problem.clone())),
-            problem: Some(problem),
-            ..Outcome::default()
-        };
-        recall(&here, 0);
-        memory.keep_admin(&key, &mk_admin("marker-password"));
-        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
-        memory.finish(&key, &mk_work("a"), outcome, at(0));
-        memory.finish_hand_off(&key, &mk_hand_off(), HandOffOutcome::default(), at(0));
-        let full = recall(&here, 0);
-        assert!(full.accepted.is_some() && full.untested.is_some() && full.hand_off.is_some());
-        for other in &others {
-            let there = recall(other, 1);
-            assert!(there.admin == full.admin, "the password is the XR's own");
-            assert!(there.accepted.is_none() && there.untested.is_none() && there.hand_off.is_none());
-            assert!(there.held.is_none() && there.login_refused.is_none() && there.asked_at.is_none());
-            assert!(there.known.is_empty() && there.refused.is_empty() && there.sweep_at.is_none());
-        }
-        assert!(recall(&others[3], 300).accepted.is_none());
-        let unknown = memory.recall(&key, None, (None, &WANTED), at(300));
-        assert!(unknown.accepted.is_none(), "where it is not known, it is where it was");
-    }
-
-    #[test]
-    fn a_stale_read_of_where_the_server_is_loses_nothing_and_a_move_is_for_good_after_ten_minutes() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        let elsewhere = Endpoint::new(Origin::parse("http://elsewhere").unwrap(), Tls::default());
-        let recall = |server: &Endpoint, now| memory.recall(&key, Some(server), (None, &WANTED), at(now));
-        recall(&mk_endpoint(), 0);
-        memory.finish(&key, &mk_work("a"), accepting("a", 9000), at(0));
-        recall(&elsewhere, 1);
-        assert!(recall(&mk_endpoint(), 300).accepted.is_some());
-        recall(&elsewhere, 301);
-        recall(&elsewhere, 901);
-        assert!(recall(&mk_endpoint(), 902).accepted.is_none());
-    }
-
-    #[test]
-    fn what_comes_of_work_at_a_server_that_was_left_is_not_taken_for_the_present_ones() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        let elsewhere = Endpoint::new(Origin::parse("http://elsewhere").unwrap(), Tls::default());
-        let recall = |server: &Endpoint, now| memory.recall(&key, Some(server), (None, &WANTED), at(now));
-        let revision = recall(&mk_endpoint(), 0).revision;
-        let under_way = memory.begin(&key, &mk_endpoint(), revision).unwrap();
-        assert!(!recall(&elsewhere, 1).working, "the new one does not wait for it");
-        memory.finish(&key, &mk_work("a"), Outcome { bootstrapped: true, ..accepting("a", 60) }, at(2));
-        drop(under_way);
-        let there = recall(&elsewhere, 3);
-        assert!(there.accepted.is_none());
-        let in_use = mk_work("a").admin.map(|admin| admin.fingerprint());
-        assert_eq!(there.let_in.as_deref().copied(), in_use, "but the password is in use");
-        assert!(recall(&mk_endpoint(), 4).accepted.is_some());
-    }
-
-    #[test]
-    fn an_xr_that_moves_from_server_to_server_does_not_grow() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        for number in 0..100 {
-            let server = Endpoint::new(Origin::parse(&format!("http://{number}.x")).unwrap(), Tls::default());
-            memory.recall(&key, Some(&server), (None, &WANTED), at(1));
-        }
-        assert_eq!(memory.lock().get(&key).unwrap().servers(), 3);
-    }
-
-    #[test]
-    fn work_is_begun_once_and_not_on_an_old_plan() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        let revision = memory.recall(&key, None, (None, &WANTED), at(0)).revision;
-        let under_way = memory.begin(&key, &mk_endpoint(), revision).unwrap();
-        assert!(memory.begin(&key, &mk_endpoint(), revision).is_none(), "one at a time");
-        assert!(memory.recall(&key, None, (None, &WANTED), at(0)).working);
-        memory.finish(&key, &mk_work("a"), accepting("a", 60), at(0));
-        drop(under_way);
-        assert!(
-            memory.begin(&key, &mk_endpoint(), revision).is_none(),
-            "what was planned before is out of date"
-        );
-        let revision = memory.recall(&key, None, (None, &WANTED), at(0)).revision;
-        let panicked = memory.begin(&key, &mk_endpoint(), revision).unwrap();
-        drop(panicked);
-        assert!(
-            !memory.recall(&key, None, (None, &WANTED), at(0)).working,
-            "a task that panics ends as well"
-        );
-    }
-
-    #[test]
-    fn what_falls_due_while_the_server_is_asked_was_not_done_yet() {
-        let (memory, key) = (Memory::default(), XrKey::test("xr"));
-        // Due after 40 s; the look at it began after 39 and ended after 42.
-        let work = Establish { now: at(39), ..mk_work("a") };
-        memory.finish(&key, &work, accepting("a", 60), at(42));
-        let remembered = memory.recall(&key, None, (None, &WANTED), at(42));
-        let accepted = remembered.accepted.as_ref().unwrap();
-        assert_eq!(crate::plan::timing::check_at(accepted, &TokenPolicy::default(), &key, at(39)), at(40));
-    }
-
-    #[test]
-    fn what_is_remembered_of_an_xr_does_not_grow_unnoticed() {
-        // With the two counts of an Arc it fits the allocator's blocks of 384 bytes;
-        // the next are of 448, and there may be ten thousand XRs.
-        let size = std::mem::size_of::<Remembered>();
-        assert!(size <= 384 - 16, "{size} bytes");
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use std::{
 use infisical::{ErrorKind, endpoint::Endpoint};
 use jiff::Timestamp;
 
-use crate::{due::Due, observe::XrKey, pause, problem::Retry};
+use crate::model::{due::Due, pause, problem::Retry, xr::XrKey};
 
 /// For how long one XR may ask before another does: it may have ended without saying
 /// what came of it. A request that has no answer takes ten seconds.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::SecretRef;
-use crate::fieldpath::FieldPath;
+use crate::contract::fieldpath::FieldPath;
 
 /// What the composition's author asks for after bootstrap.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use prost::Message as _;
 use prost_types::Struct;
 
 use super::{Bootstrap, InputError, parse};
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
 
 /// How many are kept. Each Composition revision that has XRs is one; beyond
 /// this an input is parsed again, which takes some microseconds.
@@ -65,7 +65,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::manifest::testing::encode;
+    use crate::contract::manifest::testing::encode;
 
     fn input(email: &str) -> Value {
         json!({
@@ -86,7 +86,7 @@ mod tests {
 
     /// The fields of the outermost object in the reverse order.
     fn reversed(encoded: &[u8]) -> Vec<u8> {
-        let entries = crate::wire::fields(encoded).map(|field| field.unwrap().raw);
+        let entries = crate::contract::wire::fields(encoded).map(|field| field.unwrap().raw);
         let mut entries: Vec<&[u8]> = entries.collect();
         entries.reverse();
         entries.concat()

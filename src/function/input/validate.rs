@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{Bootstrap, ConnectionDetail, DetailValue, InputError, Organization, SecretRef, raw};
-use crate::fieldpath::{FieldPath, Segment};
+use crate::contract::fieldpath::{FieldPath, Segment};
 
 mod admin;
 mod at;

@@ -7,10 +7,12 @@ use super::{
     ADMIN_RESOURCE, ObserveError, Required, Waiting, no_value_yet, observed, requirements::Sought, text_of,
 };
 use crate::{
-    composed_secret::SecretData,
+    contract::{
+        composed_secret::SecretData,
+        manifest::Manifest,
+        proto::v1::{RunFunctionRequest, credentials::Source},
+    },
     input::{Admin, Adopt, EmailSource, NameSource},
-    manifest::Manifest,
-    proto::v1::{RunFunctionRequest, credentials::Source},
 };
 
 /// The requirement that brings the Secret of `admin.secretRef`.

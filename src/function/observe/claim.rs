@@ -7,8 +7,11 @@
 //! back: who forges either side reaches no namespace but one that they may write in.
 //! The same goes for a Secret of ours there, which has the XR as its controller.
 
-use super::{OUR_RESOURCES, Waiting, Xr, observed, xr::Claim};
-use crate::{manifest::Manifest, proto::v1::RunFunctionRequest};
+use super::{OUR_RESOURCES, Waiting, observed};
+use crate::{
+    contract::{manifest::Manifest, proto::v1::RunFunctionRequest},
+    model::xr::{Claim, Xr},
+};
 
 /// Whether a Secret that this function composed for the XR is in the claim's namespace,
 /// so that the claim need not be looked up.

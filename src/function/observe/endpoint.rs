@@ -7,14 +7,16 @@ use infisical::endpoint::{Endpoint, Origin, Tls};
 
 use super::{ObserveError, Required, Waiting, nobody_composes, observed, requirements::Sought};
 use crate::{
-    composed_secret::SecretData,
-    fieldpath::FieldPath,
+    contract::{
+        composed_secret::SecretData,
+        fieldpath::FieldPath,
+        manifest::{Manifest, PathError},
+        proto::v1::RunFunctionRequest,
+    },
     input::{
         AllowedHost, BEGIN, CaKind, CaSource, EndpointSource, Instance, TlsSource, is_certificate_bundle,
         is_no_bundle,
     },
-    manifest::{Manifest, PathError},
-    proto::v1::RunFunctionRequest,
 };
 
 /// The requirement that brings the CA bundle.

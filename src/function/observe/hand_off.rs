@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{
-    ADMIN_RESOURCE, Described, IDENTITY_RESOURCE, ObserveError, Place, Xr, observed, secrets, text_of,
-    xr::Scope,
-};
+use super::{ADMIN_RESOURCE, Described, IDENTITY_RESOURCE, ObserveError, Place, observed, secrets, text_of};
 use crate::{
-    composed_secret::{SecretData, SecretName},
-    identity::ObservedIdentity,
+    contract::{
+        composed_secret::{SecretData, SecretName},
+        manifest::Manifest,
+        proto::v1::RunFunctionRequest,
+    },
     input::{self, IdentityDetail, InstanceAdmin, Project, ProjectSlug, is_slug},
-    manifest::Manifest,
-    proto::v1::RunFunctionRequest,
+    model::{
+        identity::ObservedIdentity,
+        xr::{Scope, Xr},
+    },
 };
 
 /// What the input asks for after bootstrap, with what of it is there.

@@ -2,8 +2,8 @@
 
 use super::{nobody_composes, observed};
 use crate::{
+    contract::proto::v1::{Ready, RunFunctionRequest},
     input::Instance,
-    proto::v1::{Ready, RunFunctionRequest},
     readiness::{Readiness, instance_readiness},
 };
 

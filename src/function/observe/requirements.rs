@@ -7,14 +7,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{ObserveError, Waiting, Xr, claim, xr::Scope};
+use super::{ObserveError, Waiting, claim};
 use crate::{
-    input::SecretRef,
-    manifest::Manifest,
-    proto::v1::{
-        Requirements, ResourceSelector, RunFunctionRequest, SchemaSelector, resource_selector::Match,
+    contract::{
+        manifest::Manifest,
+        proto::v1::{
+            Requirements, ResourceSelector, RunFunctionRequest, SchemaSelector, resource_selector::Match,
+        },
+        schema::Schema,
     },
-    schema::Schema,
+    input::SecretRef,
+    model::xr::{Scope, Xr},
 };
 
 /// The requirement that brings the schema of the XR.

@@ -4,15 +4,20 @@
 
 use super::{
     ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, OUR_RESOURCES, ObserveError, Required, Waiting,
-    Xr, claim, observed, xr::Scope,
+    claim, observed,
 };
 use crate::{
-    composed_secret::{SecretData, SecretName},
-    connection::ObservedConnection,
-    desired::Desired,
+    contract::{
+        composed_secret::{SecretData, SecretName},
+        desired::Desired,
+        manifest::{List, Manifest, Value},
+        proto::v1::RunFunctionRequest,
+    },
     input::{ConnectionDetail, SecretRef},
-    manifest::{List, Manifest, Value},
-    proto::v1::RunFunctionRequest,
+    model::{
+        connection::ObservedConnection,
+        xr::{Scope, Xr},
+    },
 };
 
 /// Makes sure that nobody else has our names: a step may not add a composed
@@ -266,7 +271,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::{
+    use crate::contract::{
         manifest::testing::encode,
         proto::v1::{Resource, Resources, State},
     };
@@ -313,7 +318,7 @@ mod tests {
         }
         let encoded = encode(xr);
         let composite = Manifest::new(&encoded);
-        let xr = Xr::read(composite).unwrap();
+        let xr = super::super::xr::read(composite).unwrap();
         let mut required = Required::new(&request, &xr, None);
         let name = SecretName { name: "vault-admin".to_owned(), namespace: None };
         let place = match place(&request, (&xr, composite), &mut required, ADMIN, &name) {

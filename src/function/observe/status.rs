@@ -9,15 +9,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ObservedConnection, Required, Xr};
+use super::Required;
 use crate::{
-    condition::STATUS_WRITTEN,
-    fieldpath::{FieldPath, Segment},
-    identity::ObservedIdentity,
+    contract::{
+        fieldpath::{FieldPath, Segment},
+        manifest::Manifest,
+        proto::v1::{Capability, RunFunctionRequest},
+        schema::Schema,
+    },
     input::{ConnectionDetail, DetailValue, IdentityDetail, IdentityDetailValue},
-    manifest::Manifest,
-    proto::v1::{Capability, RunFunctionRequest},
-    schema::Schema,
+    model::{condition::STATUS_WRITTEN, connection::ObservedConnection, identity::ObservedIdentity, xr::Xr},
 };
 
 /// Under this name is the id of an identity.

@@ -1,199 +1,35 @@
-//! The composite resource: who it is, which kind it is of, and what it was told
-//! of its conditions before.
+//! Reads the XR's manifest.
 
-use std::{fmt, sync::Arc};
+use crate::{
+    contract::manifest::{Manifest, Value},
+    model::xr::{Claim, OURS, PreviousCondition, PreviousConditions, Scope, Xr, XrKey},
+};
 
-use infisical::{endpoint::Origin, secret::Email};
-use jiff::Timestamp;
-
-use crate::manifest::{Manifest, Value};
-
-/// A composite resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Xr {
-    /// Its identity for as long as it exists.
-    pub key: XrKey,
-    /// `apiVersion`.
-    pub api_version: String,
-    /// `kind`.
-    pub kind: String,
-    /// `metadata.name`.
-    pub name: String,
-    /// Its scope.
-    pub scope: Scope,
-    /// What its conditions said when it was read.
-    pub previous: PreviousConditions,
-}
-
-/// Which kind of XR it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// A v2 XR in a namespace.
-    Namespaced(String),
-    /// A v2 XR without one.
-    Cluster,
-    /// An XR of a v1 XRD, which has connection details of its own.
-    Legacy {
-        /// `spec.claimRef`, which whoever may write the XR can make up.
-        claim: Option<Claim>,
-    },
-}
-
-/// The claim that a legacy XR names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// Its `apiVersion`.
-    pub api_version: String,
-    /// Its `kind`.
-    pub kind: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// A namespaced XR as it is called in the messages of others of its namespace, and of
-/// no other: who may read one of them may know the others' names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Neighbour {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its `kind`.
-    pub kind: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// Identifies an XR: its UID, so that one that is deleted and made again under
-/// its name is another. What `crossplane render` is given may have none, and
-/// then it is kind, namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct XrKey(Arc<str>);
-
-/// What stands before a server in the message of a condition.
-const SERVER: &str = "Infisical at ";
-
-/// What the types of this function's conditions begin with.
-const OURS: &str = "Infisical";
-
-/// What this function's conditions on the observed XR say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PreviousConditions(Vec<PreviousCondition>);
-
-/// One condition on the observed XR.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PreviousCondition {
-    /// `type`.
-    pub condition_type: String,
-    /// `status`: `True`, `False` or `Unknown`.
-    pub status: String,
-    /// `reason`.
-    pub reason: String,
-    /// `message`.
-    pub message: String,
-    /// When any of these changed last: `lastTransitionTime`, in whole seconds, and by the
-    /// clock here as soon as the memory has dated it.
-    pub since: Option<Timestamp>,
-    /// Whether it is about another server than the present one.
-    is_elsewhere: bool,
-}
-
-impl PreviousCondition {
-    /// Whether it changed after a moment. Both count in whole seconds.
-    #[must_use]
-    pub fn is_newer_than(&self, at: Timestamp) -> bool {
-        self.since.is_some_and(|since| at.as_second() < since.as_second())
-    }
-
-    /// Whether it changed before a moment. Both count in whole seconds.
-    #[must_use]
-    pub fn is_older_than(&self, at: Timestamp) -> bool {
-        self.since.is_some_and(|since| since.as_second() < at.as_second())
-    }
-
-    /// Whether its message names this server, and if it names an email this one.
-    #[must_use]
-    pub fn is_of(&self, origin: &Origin, email: Option<&Email>) -> bool {
-        self.names(origin) == Some(true) && self.is_of_email(email)
-    }
-
-    /// Whether the server that its message names is this one; `None` where it names
-    /// none.
-    #[must_use]
-    fn names(&self, origin: &Origin) -> Option<bool> {
-        let (_, rest) = self.message.split_once(SERVER)?;
-        let named = rest.split_whitespace().next().unwrap_or_default();
-        Some(named.trim_end_matches(['.', ',', ':', ';']) == origin.as_str())
-    }
-
-    /// Whether its message names no other email than this one.
-    #[must_use]
-    pub fn is_of_email(&self, email: Option<&Email>) -> bool {
-        let words = self.message.split_whitespace().filter(|word| word.contains('@'));
-        let mut named = words.map(|word| word.trim_end_matches(['.', ',', ':', ';']));
-        email.is_none_or(|email| named.all(|named| named == email.as_str()))
-    }
-}
-
-impl Xr {
-    /// Reads the XR's manifest; `None` where it has no name.
-    pub(super) fn read(manifest: Manifest<'_>) -> Option<Self> {
-        let name = manifest.name().filter(|name| !name.is_empty())?;
-        let namespace = manifest.namespace().filter(|namespace| !namespace.is_empty());
-        let api_version = manifest.api_version().unwrap_or_default();
-        let kind = manifest.kind().unwrap_or_default();
-        let spec = manifest.object("spec");
-        // As function-patch-and-transform tells the two apart.
-        let is_v2 = spec.is_some_and(|spec| spec.object("crossplane").is_some());
-        let scope = match namespace {
-            // No XRD of v1 makes a namespaced XR.
-            Some(namespace) => Scope::Namespaced(namespace.to_owned()),
-            None if is_v2 => Scope::Cluster,
-            None => Scope::Legacy { claim: spec.and_then(claim) },
-        };
-        let key = match manifest.uid().filter(|uid| !uid.is_empty()) {
-            Some(uid) => XrKey(uid.into()),
-            None => {
-                let key = format!("{api_version}/{kind}/{}/{name}", namespace.unwrap_or_default());
-                XrKey(key.into())
-            }
-        };
-        let previous = PreviousConditions::read(manifest);
-        let [api_version, kind, name] = [api_version, kind, name].map(str::to_owned);
-        Some(Self { key, api_version, kind, name, scope, previous })
-    }
-
-    /// The XR's namespace.
-    #[must_use]
-    pub fn namespace(&self) -> Option<&str> {
-        match &self.scope {
-            Scope::Namespaced(namespace) => Some(namespace),
-            Scope::Cluster | Scope::Legacy { .. } => None,
+/// Reads the XR's manifest; `None` where it has no name.
+pub(super) fn read(manifest: Manifest<'_>) -> Option<Xr> {
+    let name = manifest.name().filter(|name| !name.is_empty())?;
+    let namespace = manifest.namespace().filter(|namespace| !namespace.is_empty());
+    let api_version = manifest.api_version().unwrap_or_default();
+    let kind = manifest.kind().unwrap_or_default();
+    let spec = manifest.object("spec");
+    // As function-patch-and-transform tells the two apart.
+    let is_v2 = spec.is_some_and(|spec| spec.object("crossplane").is_some());
+    let scope = match namespace {
+        // No XRD of v1 makes a namespaced XR.
+        Some(namespace) => Scope::Namespaced(namespace.to_owned()),
+        None if is_v2 => Scope::Cluster,
+        None => Scope::Legacy { claim: spec.and_then(claim) },
+    };
+    let key = match manifest.uid().filter(|uid| !uid.is_empty()) {
+        Some(uid) => XrKey::new(uid),
+        None => {
+            let key = format!("{api_version}/{kind}/{}/{name}", namespace.unwrap_or_default());
+            XrKey::new(&key)
         }
-    }
-
-    /// How it is called in the messages of others. Who may read a cluster-scoped XR need
-    /// not be allowed to read another, and where a claim is the author can make up.
-    #[must_use]
-    pub fn as_neighbour(&self) -> Option<Neighbour> {
-        let namespace = self.namespace()?.to_owned();
-        Some(Neighbour { namespace, kind: self.kind.clone(), name: self.name.clone() })
-    }
-
-    /// Whether it has connection details of its own.
-    #[must_use]
-    pub fn is_legacy(&self) -> bool {
-        matches!(self.scope, Scope::Legacy { .. })
-    }
-
-    /// The claim that it names.
-    #[must_use]
-    pub fn claim(&self) -> Option<&Claim> {
-        match &self.scope {
-            Scope::Legacy { claim } => claim.as_ref(),
-            Scope::Namespaced(_) | Scope::Cluster => None,
-        }
-    }
+    };
+    let previous = conditions(manifest);
+    let [api_version, kind, name] = [api_version, kind, name].map(str::to_owned);
+    Some(Xr { key, api_version, kind, name, scope, previous })
 }
 
 fn claim(spec: Manifest<'_>) -> Option<Claim> {
@@ -207,110 +43,23 @@ fn claim(spec: Manifest<'_>) -> Option<Claim> {
     })
 }
 
-impl XrKey {
-    /// A key for tests.
-    #[cfg(test)]
-    pub(crate) fn test(key: &str) -> Self {
-        Self(key.into())
-    }
-
-    /// The key as text: the UID, where there is one.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for XrKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Neighbour {
-    /// Whether the other one may be named in messages of this one.
-    #[must_use]
-    pub fn may_name(&self, other: &Self) -> bool {
-        // One that was deleted and made again under its name is not another.
-        self.namespace == other.namespace && self != other
-    }
-}
-
-impl fmt::Display for Neighbour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
-    }
-}
-
-impl PreviousConditions {
-    fn read(manifest: Manifest<'_>) -> Self {
-        let conditions = manifest.object("status").and_then(|status| status.field("conditions"));
-        let Some(Value::List(conditions)) = conditions else { return Self::default() };
-        let read = conditions.iter().filter_map(|condition| {
-            let Value::Object(condition) = condition else { return None };
-            // Other conditions are Crossplane's and other functions'.
-            condition.string("type").filter(|name| name.starts_with(OURS))?;
-            let text = |name| condition.string(name).unwrap_or_default().to_owned();
-            Some(PreviousCondition {
-                condition_type: condition.string("type")?.to_owned(),
-                status: text("status"),
-                reason: text("reason"),
-                message: text("message"),
-                since: condition.string("lastTransitionTime").and_then(|time| time.parse().ok()),
-                is_elsewhere: false,
-            })
-        });
-        Self(read.collect())
-    }
-
-    /// One condition, for tests.
-    #[cfg(test)]
-    pub(crate) fn test(condition_type: &str, status: &str, reason: &str) -> Self {
-        let (message, since) = ("Infisical at http://infisical:8080 said so".to_owned(), None);
-        let (condition_type, status, reason) = (condition_type.into(), status.into(), reason.into());
-        let is_elsewhere = false;
-        Self(vec![PreviousCondition { condition_type, status, reason, message, since, is_elsewhere }])
-    }
-
-    /// The same, since then.
-    #[cfg(test)]
-    pub(crate) fn since(mut self, since: Timestamp) -> Self {
-        self.0.iter_mut().for_each(|condition| condition.since = Some(since));
-        self
-    }
-
-    /// The same, with this message.
-    #[cfg(test)]
-    pub(crate) fn saying(mut self, message: &str) -> Self {
-        self.0.iter_mut().for_each(|condition| message.clone_into(&mut condition.message));
-        self
-    }
-
-    /// Gives each change another moment, by its condition's type.
-    pub(crate) fn date(&mut self, mut moment: impl FnMut(&str, Timestamp) -> Timestamp) {
-        for condition in &mut self.0 {
-            let since = condition.since.map(|since| moment(&condition.condition_type, since));
-            condition.since = since;
-        }
-    }
-
-    /// Notes which of them are about another server than the present one.
-    pub(super) fn at(&mut self, origin: &Origin) {
-        for condition in &mut self.0 {
-            condition.is_elsewhere = condition.names(origin) == Some(false);
-        }
-    }
-
-    /// The condition of a type, unless it is about another server: what that has said
-    /// is no reason for anything here.
-    #[must_use]
-    pub fn of_type(&self, condition_type: &str) -> Option<&PreviousCondition> {
-        self.of_any_server(condition_type).filter(|condition| !condition.is_elsewhere)
-    }
-
-    /// The condition of a type, to compare with what is said in its place.
-    #[must_use]
-    pub fn of_any_server(&self, condition_type: &str) -> Option<&PreviousCondition> {
-        self.0.iter().find(|condition| condition.condition_type == condition_type)
-    }
+/// What its conditions say.
+fn conditions(manifest: Manifest<'_>) -> PreviousConditions {
+    let conditions = manifest.object("status").and_then(|status| status.field("conditions"));
+    let Some(Value::List(conditions)) = conditions else { return PreviousConditions::default() };
+    let read = conditions.iter().filter_map(|condition| {
+        let Value::Object(condition) = condition else { return None };
+        // Other conditions are Crossplane's and other functions'.
+        condition.string("type").filter(|name| name.starts_with(OURS))?;
+        let text = |name| condition.string(name).unwrap_or_default().to_owned();
+        Some(PreviousCondition {
+            condition_type: condition.string("type")?.to_owned(),
+            status: text("status"),
+            reason: text("reason"),
+            message: text("message"),
+            since: condition.string("lastTransitionTime").and_then(|time| time.parse().ok()),
+            is_elsewhere: false,
+        })
+    });
+    PreviousConditions::new(read.collect())
 }

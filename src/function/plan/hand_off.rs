@@ -12,12 +12,15 @@ use jiff::Timestamp;
 
 use super::{ASKED_AGAIN_AFTER, Action, timing, token_name, usable_admin};
 use crate::{
-    act::{Accepted, AcceptedIdentity, HandOff as Work, HandedOff, Remembered},
-    condition,
-    due::{Due, is_recent},
-    identity::ObservedIdentity,
+    model::{
+        condition,
+        due::{Due, is_recent},
+        hand_off::{AcceptedIdentity, HandOff as Work, HandedOff},
+        identity::ObservedIdentity,
+        problem::Problem,
+        remembered::{Accepted, Remembered},
+    },
     observe::{HandOff, Observation, Place, Waiting},
-    problem::Problem,
     respond::hand_off as conditions,
 };
 

@@ -11,12 +11,17 @@ use infisical::{
 
 use super::*;
 use crate::{
-    act::{Accepted, Held, LoginRefused, Owner},
-    composed_secret::{SecretData, SecretName},
-    connection::{Connection, ObservedConnection},
+    contract::{
+        composed_secret::{SecretData, SecretName},
+        proto::v1::Requirements,
+    },
     input::{ConnectionDetail, DetailValue, TokenPolicy},
-    observe::{PreviousConditions, SchemaKnown, Scope, Xr, XrKey},
-    proto::v1::Requirements,
+    model::{
+        connection::{Connection, ObservedConnection},
+        remembered::{Accepted, Held, LoginRefused, Owner},
+        xr::{PreviousConditions, Scope, Xr, XrKey},
+    },
+    observe::SchemaKnown,
 };
 
 const NOW: i64 = 1_800_000_000;

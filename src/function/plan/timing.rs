@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{act::Accepted, due::Due, input::TokenPolicy, observe::XrKey, pause::spread};
+use crate::{
+    input::TokenPolicy,
+    model::{due::Due, pause::spread, remembered::Accepted, xr::XrKey},
+};
 
 /// How soon the server is asked again how long a token lives.
 const END_ASKED_AGAIN: Duration = Duration::from_mins(1);
@@ -48,7 +51,7 @@ mod tests {
     use infisical::{endpoint::Origin, secret::AccessToken};
 
     use super::*;
-    use crate::{act::Owner, life::Life};
+    use crate::model::{life::Life, remembered::Owner};
 
     const MINUTE: i64 = 60;
     const DAY: i64 = 24 * 60 * 60;

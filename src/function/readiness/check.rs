@@ -5,9 +5,11 @@
 
 use super::object::{Object, Verdict};
 use crate::{
-    fieldpath::{FieldPath, Segment},
+    contract::{
+        fieldpath::{FieldPath, Segment},
+        manifest::{PathError, Value},
+    },
     input::{ConditionStatus, ReadinessCheck},
-    manifest::{PathError, Value},
     nearest::nearest,
 };
 

@@ -1,6 +1,6 @@
 //! What the kinds have in common: generations, conditions, replicas.
 
-use crate::manifest::{Manifest, Value};
+use crate::contract::manifest::{Manifest, Value};
 
 /// Nothing, or why a resource is not ready: a predicate such as `has 0 of 1
 /// replicas available`, whose subject is the resource.

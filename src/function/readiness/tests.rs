@@ -6,9 +6,11 @@ use serde_json::{Value as Json, json};
 
 use super::{Readiness, instance_readiness};
 use crate::{
+    contract::{
+        manifest::{Manifest, testing::encode},
+        proto::v1::{Ready, RunFunctionRequest},
+    },
     input::{ConditionStatus, ReadinessCheck},
-    manifest::{Manifest, testing::encode},
-    proto::v1::{Ready, RunFunctionRequest},
 };
 
 /// A row of a table: an object, and the predicate of why it is not ready.

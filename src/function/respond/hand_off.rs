@@ -10,20 +10,25 @@ use jiff::Timestamp;
 
 use super::conditions::{self, Says};
 use crate::{
-    act::{Accepted, AcceptedIdentity, HandedOff, Remembered},
-    composed_secret::SecretData,
-    condition::HANDED_OFF,
-    identity::Parts,
+    contract::{
+        composed_secret::SecretData,
+        proto::v1::{Condition, Status},
+    },
+    model::{
+        condition::HANDED_OFF,
+        hand_off::{AcceptedIdentity, HandedOff},
+        identity::Parts,
+        problem::{self, Problem, ProblemKind},
+        remembered::{Accepted, Remembered},
+    },
     observe::{HandOff, Observation},
     plan::{
         Plan,
         hand_off::{HandOffAction, HandOffPlan, IdentitySecret, is_persisted},
     },
-    problem::{self, Problem, ProblemKind},
-    proto::v1::{Condition, Status},
 };
 
-/// The reasons that are no problem's, which are in [`crate::problem::REASONS`], nor
+/// The reasons that are no problem's, which are in [`crate::model::problem::REASONS`], nor
 /// the token's as well, which are in [`conditions::REASONS`].
 pub const REASONS: &[&str] =
     &["HandedOff", "HandingOff", "WaitingForConnection", "ClientSecretRefused", "NotAskedFor"];

@@ -12,14 +12,15 @@ use prost::Message as _;
 use prost_types::{Struct, Value, value::Kind};
 
 use crate::{
-    act::Remembered,
-    composed_secret::{SecretData, SecretName},
-    condition::STATUS_WRITTEN,
-    desired::Desired,
-    fieldpath::{FieldPath, Segment},
+    contract::{
+        composed_secret::{SecretData, SecretName},
+        desired::Desired,
+        fieldpath::{FieldPath, Segment},
+        proto::v1::{Condition, Status},
+    },
     input::{DetailValue, IdentityDetail, IdentityDetailValue},
+    model::{condition::STATUS_WRITTEN, remembered::Remembered},
     observe::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, Observation, SchemaKnown},
-    proto::v1::{Condition, Status},
 };
 
 /// The reasons. `docs/conditions.md` has an entry for each.

@@ -15,7 +15,7 @@ use std::{
 use tonic::{Request, Response, Status};
 
 use super::{RunFunction, deadline};
-use crate::proto::{
+use crate::contract::proto::{
     v1::{
         RunFunctionRequest, RunFunctionResponse,
         function_runner_service_server::FunctionRunnerService as FunctionRunnerServiceV1,

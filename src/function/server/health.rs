@@ -10,7 +10,7 @@ use tonic_health::{
     server::{HealthReporter, HealthService as Statuses},
 };
 
-use crate::proto::{v1, v1beta1};
+use crate::contract::proto::{v1, v1beta1};
 
 const SERVICES: [&str; 3] = [
     "",

@@ -25,7 +25,7 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tonic::{Code, Status, body::Body};
 
 use super::deadline;
-use crate::proto::{v1, v1beta1};
+use crate::contract::proto::{v1, v1beta1};
 
 /// Upper bounds in seconds: Prometheus's usual ones, and on to the 120 s after
 /// which Crossplane gives a reconcile up.

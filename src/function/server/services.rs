@@ -18,7 +18,7 @@ use super::{
     deadline,
     metrics::{CallMetrics, Received, Sent},
 };
-use crate::proto::{
+use crate::contract::proto::{
     v1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1,
     v1beta1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1Beta1,
 };

@@ -8,10 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use function_infisical::proto::v1::{
-    Requirements, Resource, ResourceSelector, Resources, Result as Event, RunFunctionRequest,
-    RunFunctionResponse, Schema, SchemaSelector, Severity, resource_selector::Match,
-};
+use function_infisical::contract::proto::v1::{Requirements, Resource, ResourceSelector, Resources, Result as Event, RunFunctionRequest, RunFunctionResponse, Schema, SchemaSelector, Severity, resource_selector::Match};
 use serde_json::Value;
 
 use crate::{Crossplane, structs::encode};
@@ -134,7 +131,7 @@ fn selects(selector: &ResourceSelector, object: &Value) -> bool {
 mod tests {
     use std::convert::Infallible;
 
-    use function_infisical::proto::v1::{MatchLabels, ResponseMeta, Result as Event};
+    use function_infisical::contract::proto::v1::{MatchLabels, ResponseMeta, Result as Event};
     use serde_json::json;
 
     use super::*;

@@ -20,10 +20,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use function_infisical::proto::v1::{
-    Capability, CredentialData, Credentials, Ready, RequestMeta, Resource, RunFunctionRequest,
-    RunFunctionResponse, Severity, State, Status, credentials::Source,
-};
+use function_infisical::contract::proto::v1::{Capability, CredentialData, Credentials, Ready, RequestMeta, Resource, RunFunctionRequest, RunFunctionResponse, Severity, State, Status, credentials::Source};
 use prost::Message as _;
 use serde_json::{Value, json};
 
@@ -489,8 +486,8 @@ struct RunFunctionRequestOfState {
 
 fn bytes_of<V: AsRef<[u8]>>(
     data: &BTreeMap<String, V>,
-) -> BTreeMap<String, function_infisical::proto::Bytes> {
-    let copied = |value: &V| function_infisical::proto::Bytes::copy_from_slice(value.as_ref());
+) -> BTreeMap<String, function_infisical::contract::proto::Bytes> {
+    let copied = |value: &V| function_infisical::contract::proto::Bytes::copy_from_slice(value.as_ref());
     data.iter().map(|(key, value)| (key.clone(), copied(value))).collect()
 }
 

@@ -1,6 +1,6 @@
 //! JSON to encoded `google.protobuf.Struct` and back.
 
-use function_infisical::proto::Bytes;
+use function_infisical::contract::proto::Bytes;
 use prost::Message as _;
 use prost_types::{ListValue, Struct, Value, value::Kind};
 use serde_json::{Map, Number};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use function_infisical::proto::{
+use function_infisical::contract::proto::{
     v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1,
     v1beta1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1Beta1,
 };

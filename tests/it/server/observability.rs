@@ -1,6 +1,6 @@
 //! Health, reflection and metrics.
 
-use function_infisical::proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1;
+use function_infisical::contract::proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 use tonic_health::pb::{

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use daemon::{listen::ListenAddress, telemetry};
-use function_infisical::{
+use function_infisical::contract::{
     desired::Desired,
     proto::v1::{RunFunctionRequest, RunFunctionResponse},
 };

@@ -1,7 +1,7 @@
 //! Whatever arrives, the server goes on.
 
 use bytes::Bytes;
-use function_infisical::proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1;
+use function_infisical::contract::proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1;
 use http::uri::PathAndQuery;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{

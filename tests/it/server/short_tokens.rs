@@ -13,7 +13,7 @@ use std::{convert::Infallible, time::Duration};
 
 use fake_crossplane::{Crossplane, Reconciled};
 use fake_infisical::{FakeInfisical, Options, Route, Settings, Variant};
-use function_infisical::proto::v1::function_runner_service_client::FunctionRunnerServiceClient;
+use function_infisical::contract::proto::v1::function_runner_service_client::FunctionRunnerServiceClient;
 use tokio::{
     sync::Mutex,
     time::{Instant, interval, sleep},

@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use function_infisical::{
-    proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1,
+    contract::proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1,
     server::{Ending, Security},
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinSet};

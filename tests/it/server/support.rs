@@ -14,7 +14,7 @@ use std::{
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use function_infisical::{
-    proto::v1::{RequestMeta, ResponseMeta, RunFunctionRequest, RunFunctionResponse},
+    contract::proto::v1::{RequestMeta, ResponseMeta, RunFunctionRequest, RunFunctionResponse},
     server::{Ending, RunFunction, Security, ServeError, Server, ServerConfig},
 };
 use hyper_util::rt::TokioIo;

@@ -7,7 +7,7 @@ use std::{
 
 use daemon::tls::TlsError;
 use function_infisical::{
-    proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1,
+    contract::proto::v1::function_runner_service_client::FunctionRunnerServiceClient as ClientV1,
     server::{Security, ServeError, Server},
 };
 use prometheus_client::registry::Registry;

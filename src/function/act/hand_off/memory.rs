@@ -2,96 +2,28 @@
 //! connection. The same holds here: whatever is lost with the process is found
 //! again in the cluster and on the server.
 
-use std::sync::Arc;
-
-use infisical::{
-    claims::Claims,
-    endpoint::Origin,
-    secret::{Fingerprint, UniversalAuth},
-};
+use infisical::{claims::Claims, secret::UniversalAuth};
 use jiff::Timestamp;
 
-use super::{
-    super::{
-        Told,
-        held::Held,
-        memory::{HELD_AFTER_SEEN, SAFE, SWEEPS_AFTER, SWEPT_AFTER, forget, remember},
-    },
-    HandOff, HandOffAttempt, HandOffOutcome,
+use super::super::{
+    memory::{forget, remember},
+    reachability::Told,
 };
 use crate::{
-    due::{Due, is_recent},
-    identity::{Identity, ObservedIdentity},
-    input::{IdentityDetail, Project},
-    observe::{PreviousCondition, XrKey},
-    pause,
-    problem::Problem,
+    input::IdentityDetail,
+    model::{
+        due::Due,
+        hand_off::{AcceptedIdentity, HandOff, HandOffOutcome, HandedOff, HeldHandOff},
+        held::Held,
+        identity::{Identity, ObservedIdentity},
+        pause,
+        problem::Problem,
+        replicas::{HELD_AFTER_SEEN, SWEEPS_AFTER, SWEPT_AFTER},
+        xr::XrKey,
+    },
 };
 
-/// What is remembered of handing off.
-#[derive(Clone, Debug, Default)]
-pub struct HandedOff {
-    /// The client secret that the server accepted last.
-    pub accepted: Option<AcceptedIdentity>,
-    /// Fingerprints of those that were tried.
-    pub known: Box<[Fingerprint]>,
-    /// Those that the server refused last.
-    pub refused: Box<[Fingerprint]>,
-    /// One that was made and could not be tried yet.
-    pub untested: Option<UniversalAuth>,
-    /// The identity that bootstrap has made, where this process has seen which it is.
-    pub of_bootstrap: Option<Box<str>>,
-    /// The last problem, while there is one.
-    pub held: Option<HeldHandOff>,
-    /// When to look for what earlier tries have left.
-    pub sweep_at: Option<Due>,
-    /// When the server was asked last, and had answered or had not.
-    pub asked_at: Option<Timestamp>,
-    /// Whether work is under way.
-    pub working: bool,
-    /// Whether that waits for its turn at the instance.
-    pub queued: bool,
-    /// Counts what has happened, so that a plan made on an older state is not
-    /// carried out.
-    pub revision: u64,
-}
-
-/// A client secret that the server accepted.
-#[derive(Clone, Debug)]
-pub struct AcceptedIdentity {
-    /// Which, with its client ID.
-    pub login: Fingerprint,
-    /// The identity's id.
-    pub identity_id: Option<String>,
-    /// The projects that it was found or made a member of.
-    pub projects: Arc<[Project]>,
-    /// The server that did.
-    pub origin: Origin,
-    /// The id of the connection's token at that time.
-    pub token_id: Option<Box<str>>,
-    /// When it did so last.
-    pub verified_at: Timestamp,
-    /// When it was made, if this process has made it.
-    pub made_at: Option<Timestamp>,
-    /// All of it, until ten minutes after it was seen in observed.
-    pub identity: Option<Identity>,
-    /// When all of it was seen in observed first.
-    pub seen_at: Option<Timestamp>,
-    /// When it was seen in observed last.
-    pub last_seen_at: Option<Timestamp>,
-}
-
-/// A problem of handing off.
-pub type HeldHandOff = Held<HandOffAttempt>;
-
 impl AcceptedIdentity {
-    /// Whether no other replica revokes it, since it is young or was in the cluster
-    /// a short time ago.
-    pub(crate) fn is_safe_from_others(&self, now: Timestamp) -> bool {
-        let is_recent = |at: Option<Timestamp>| at.is_some_and(|at| is_recent(at, SAFE, now));
-        is_recent(self.made_at) || is_recent(self.last_seen_at)
-    }
-
     fn notice(&mut self, observed: &ObservedIdentity, wanted: &[IdentityDetail], now: Timestamp) {
         if observed.login.as_ref().map(UniversalAuth::fingerprint) == Some(self.login) {
             self.last_seen_at = Some(now);
@@ -110,33 +42,6 @@ impl AcceptedIdentity {
 }
 
 impl HandedOff {
-    /// Whether a client secret was tried before.
-    #[must_use]
-    pub fn knows(&self, login: Fingerprint) -> bool {
-        self.accepted.as_ref().is_some_and(|accepted| accepted.login == login) || self.known.contains(&login)
-    }
-
-    /// As [`Remembered::stands_in_a_queue`](crate::act::Remembered::stands_in_a_queue).
-    #[must_use]
-    pub fn stands_in_a_queue(&self) -> bool {
-        self.queued && self.held.is_some()
-    }
-
-    /// Whether what the XR says may be newer than what this process was told. Of two that
-    /// asked in the same second the one that could not tell whose the right is gives way.
-    #[must_use]
-    pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
-        self.asked_at.is_none_or(|asked_at| {
-            said.is_newer_than(asked_at) || (self.is_in_doubt() && !said.is_older_than(asked_at))
-        })
-    }
-
-    /// Whether this process could not tell whose the right is, which another may know.
-    #[must_use]
-    pub fn is_in_doubt(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.problem.cannot_tell_whose_right())
-    }
-
     /// Notes whether the Secret is in observed, all of it.
     pub(in crate::act) fn notice(
         &mut self,

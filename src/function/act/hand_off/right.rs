@@ -14,11 +14,11 @@ use infisical::{
     secret::{Credentials, UserToken},
 };
 
-use super::{
-    super::establish::{BOOTSTRAP_IDENTITY, login_problem},
-    Login, Run,
+use super::{super::establish::login_problem, Run};
+use crate::model::{
+    problem::{Problem, ProblemKind, RightKept},
+    work::{BOOTSTRAP_IDENTITY, Login},
 };
-use crate::problem::{Problem, ProblemKind, RightKept};
 
 impl Run<'_> {
     /// An error where the identity is another, or where that cannot be told.

@@ -9,7 +9,7 @@
 
 use jiff::Timestamp;
 
-use crate::{condition, observe::PreviousConditions};
+use crate::model::{condition, xr::PreviousConditions};
 
 /// The last change of each condition.
 #[derive(Default)]

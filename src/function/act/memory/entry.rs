@@ -13,10 +13,12 @@ use infisical::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{HELD_AFTER_SEEN, Remembered, changes::Changes};
-use crate::{
+use super::changes::Changes;
+use crate::model::{
     due::{Due, is_recent},
-    observe::Neighbour,
+    remembered::Remembered,
+    replicas::HELD_AFTER_SEEN,
+    xr::Neighbour,
 };
 
 /// How many servers are remembered beside the present one, but for those at which work

@@ -1,7 +1,7 @@
 //! Where in the input something is, and what is wrong there.
 
 use super::InputError;
-use crate::fieldpath::FieldPath;
+use crate::contract::fieldpath::FieldPath;
 
 /// A field of the input.
 pub(super) struct At(String);

@@ -6,7 +6,7 @@ use super::{
     super::{HandOff, IdentityDetail, IdentityDetailValue, Project, ProjectSlug, SecretRef, is_slug, raw},
     At, InputError, names,
 };
-use crate::fieldpath::FieldPath;
+use crate::contract::fieldpath::FieldPath;
 
 /// The role of an identity whose author chose none. A member of the organization
 /// can create projects, whose admin it then is, and sees none of others; with the

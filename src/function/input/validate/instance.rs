@@ -12,7 +12,7 @@ use super::{
     },
     At, InputError, names,
 };
-use crate::fieldpath::FieldPath;
+use crate::contract::fieldpath::FieldPath;
 
 /// The line that a certificate begins with.
 pub const BEGIN: &str = "-----BEGIN CERTIFICATE-----";

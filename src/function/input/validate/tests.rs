@@ -7,13 +7,15 @@ use prost_types::{Struct, Value, value::Kind};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    fieldpath::FieldPath,
+    contract::{
+        fieldpath::FieldPath,
+        manifest::testing::{encode, encode_yaml},
+    },
     input::{
         Admin, AllowedHost, Bootstrap, CaKind, CaSource, ConnectionDetail, DetailValue, EmailSource,
         EndpointSource, InputError, InstanceAdmin, NameSource, Organization, ProjectSlug, ReadinessCheck,
         Scheme, SecretRef, TokenPolicy, parse,
     },
-    manifest::testing::{encode, encode_yaml},
 };
 
 /// In every value that an error must not repeat.

@@ -7,14 +7,12 @@ use infisical::{api::Organization, endpoint::Origin, secret::ClientSecret};
 
 use super::*;
 use crate::{
-    act::HeldHandOff,
-    composed_secret::{SecretData, SecretName},
-    condition,
-    identity::Identity,
+    contract::composed_secret::{SecretData, SecretName},
     input::{IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug},
-    observe::PreviousConditions,
+    model::{
+        condition, hand_off::HeldHandOff, identity::Identity, problem::ProblemKind, xr::PreviousConditions,
+    },
     plan::tests::{at, connected, mk_observation, origin, taken},
-    problem::ProblemKind,
 };
 
 fn wanted() -> Vec<IdentityDetail> {

@@ -4,10 +4,8 @@ use infisical::{Error, ErrorKind};
 
 use super::*;
 use crate::{
-    act::HeldHandOff,
-    due::Due,
     input::InstanceAdmin,
-    observe::PreviousConditions,
+    model::{due::Due, hand_off::HeldHandOff, xr::PreviousConditions},
     plan::{
         hand_off::tests::{asked, done, mk_login, projects, state},
         tests::{at, mk_observation, origin},

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use fake_infisical::{Fault, On, Route, Times, Variant};
-use function_infisical::proto::v1::RunFunctionResponse;
+use function_infisical::contract::proto::v1::RunFunctionResponse;
 use kube::api::{DeleteParams, DynamicObject};
 use serde_json::json;
 

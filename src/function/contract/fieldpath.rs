@@ -3,7 +3,7 @@
 //! They are read as crossplane-runtime's `fieldpath` package reads them, with
 //! two differences: a wildcard is refused, because nothing here reads or writes
 //! many fields at once, and so is a control character, because a path stands in
-//! messages of one line. Following a path is in `crate::manifest`.
+//! messages of one line. Following a path is in `crate::contract::manifest`.
 
 use std::{fmt, str::FromStr};
 

@@ -16,7 +16,7 @@ use prost::{
     },
 };
 
-use crate::{
+use crate::contract::{
     proto::v1::{Ready, Resource},
     wire::{self, Field, Wire},
 };
@@ -252,7 +252,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::proto::v1::State;
+    use crate::contract::proto::v1::State;
 
     fn state() -> State {
         let resource = |manifest: &'static str, ready: Ready| Resource {

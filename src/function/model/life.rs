@@ -10,7 +10,7 @@ use std::time::Duration;
 use daemon::clock::later;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::due::{Due, Micros, between, is_recent};
+use crate::model::due::{Due, Micros, between, is_recent};
 
 /// The longest life of a token by default (recorded: 7776000 s).
 pub(crate) const DEFAULT_LIFE: Duration = Duration::from_hours(90 * 24);

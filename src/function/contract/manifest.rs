@@ -12,7 +12,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::{
+use crate::contract::{
     fieldpath::{FieldPath, Segment},
     wire::{self, Malformed, Wire},
 };
@@ -510,7 +510,7 @@ mod tests {
     use prost_types::{ListValue, Struct, Value as Decoded, value::Kind};
 
     use super::*;
-    use crate::proto::v1::RunFunctionRequest;
+    use crate::contract::proto::v1::RunFunctionRequest;
 
     fn decoded(value: Value<'_>) -> Decoded {
         let kind = match value {

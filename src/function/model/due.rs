@@ -3,7 +3,7 @@
 //! What is remembered is compared with the time here and nowhere else. A clock can be
 //! set: a moment that lies ahead of the present one is no reason to wait, so nothing is
 //! ever put off for longer than it was meant to be. Times of other machines' clocks
-//! have no place here; what a server says of its own is a [`Life`](crate::life::Life).
+//! have no place here; what a server says of its own is a [`Life`](crate::model::life::Life).
 
 use std::time::Duration;
 

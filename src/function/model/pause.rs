@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{observe::XrKey, problem::Retry};
+use crate::model::{problem::Retry, xr::XrKey};
 
 /// The first pause after a failure that may pass any moment.
 const SOON_FIRST: Duration = Duration::from_secs(2);

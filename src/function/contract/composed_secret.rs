@@ -14,7 +14,7 @@ use bytes::Bytes;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use zeroize::Zeroizing;
 
-use crate::manifest::{Manifest, Value};
+use crate::contract::manifest::{Manifest, Value};
 
 /// Base64 with padding, by what this machine's processor is fastest at: tokens are
 /// long, and decoded and encoded in every call.

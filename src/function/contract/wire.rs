@@ -3,7 +3,7 @@
 //! Yields the fields of a message as slices of it, in the order in which they
 //! were written, and knows nothing of what they mean. It never panics, never
 //! recurses and allocates only to leave a group. What the fields of a manifest
-//! mean is in `crate::manifest`.
+//! mean is in `crate::contract::manifest`.
 
 /// Bytes that are no protobuf message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The wire types of the contract with Crossplane, generated from `proto/`.
 //!
 //! A manifest in them is `Bytes`, a slice of the frame that it came in, and is
-//! read through [`crate::manifest`]. How a frame becomes one lives in
+//! read through [`crate::contract::manifest`]. How a frame becomes one lives in
 //! [`codec`]. Nothing here can be printed: the messages
 //! hold Secrets.
 

@@ -12,7 +12,7 @@ use infisical::{
 use zeroize::Zeroizing;
 
 use crate::{
-    composed_secret::SecretData,
+    contract::composed_secret::SecretData,
     input::{IdentityDetail, IdentityDetailValue},
 };
 

@@ -13,7 +13,7 @@ use infisical::{
     secret::Email,
 };
 
-use crate::{input::ProjectSlug, observe::Neighbour};
+use crate::{input::ProjectSlug, model::xr::Neighbour};
 
 /// The reasons that a problem gives to a condition. `docs/conditions.md` has an
 /// entry for each.

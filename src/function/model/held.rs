@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{
+use crate::model::{
     due::Due,
     problem::{Problem, Retry},
 };
@@ -26,20 +26,20 @@ pub struct Held<A> {
 impl<A: PartialEq> Held<A> {
     /// How often in a row an attempt has failed that fails after `before`: another one, or
     /// one that is tried again at another pace, begins anew.
-    pub(super) fn attempts_after(before: Option<&Self>, attempt: &A, retry: Retry) -> u32 {
+    pub(crate) fn attempts_after(before: Option<&Self>, attempt: &A, retry: Retry) -> u32 {
         let again = before.filter(|held| held.attempt == *attempt && held.problem.retry() == retry);
         again.map_or(1, |held| held.attempts.saturating_add(1))
     }
 
     /// What another XR was told by an instance that does not answer. Nothing was tried.
-    pub(super) fn told(before: Option<&Self>, attempt: A, problem: Problem, retry_at: Due) -> Self {
+    pub(crate) fn told(before: Option<&Self>, attempt: A, problem: Problem, retry_at: Due) -> Self {
         let again = before.filter(|held| held.attempt == attempt);
         let attempts = again.map_or(1, |held| held.attempts);
         Self { problem, attempt, attempts, retry_at }
     }
 
     /// The instance answers again: there is no reason to wait any more.
-    pub(super) fn answers_again(&mut self, now: Timestamp) {
+    pub(crate) fn answers_again(&mut self, now: Timestamp) {
         if self.problem.silence().is_some() {
             self.retry_at = Due::after(now, Duration::ZERO);
         }

@@ -5,7 +5,7 @@
 //! object, or is what `additionalProperties` says, or any where unknown fields are
 //! preserved. Whatever cannot be read declares nothing.
 
-use crate::manifest::Manifest;
+use crate::contract::manifest::Manifest;
 
 /// The schema of an object or of a field.
 #[derive(Clone, Copy)]
@@ -68,7 +68,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::manifest::testing::encode;
+    use crate::contract::manifest::testing::encode;
 
     #[test]
     fn a_field_is_declared_as_the_api_server_sees_it() {

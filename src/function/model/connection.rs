@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::{
-    composed_secret::SecretData,
+    contract::composed_secret::SecretData,
     input::{ConnectionDetail, DetailValue},
-    life::Life,
+    model::life::Life,
 };
 
 /// A working connection to an instance.
