@@ -170,7 +170,7 @@ fn log(work: &Establish, outcome: &Outcome) {
             tracing::info!(%origin, how, bootstrapped, "the server accepted the token");
         }
         (_, Some(problem)) => {
-            tracing::warn!(%origin, reason = problem.reason(), problem = problem.message(), "no new token");
+            tracing::warn!(%origin, reason = problem.reason().as_str(), problem = problem.message(), "no new token");
         }
         (None, None) => {}
     }
@@ -179,7 +179,7 @@ fn log(work: &Establish, outcome: &Outcome) {
 fn log_hand_off(work: &HandOff, outcome: &HandOffOutcome) {
     let origin = work.endpoint.origin();
     if let Some(problem) = &outcome.problem {
-        tracing::warn!(%origin, reason = problem.reason(), problem = problem.message(), "not handed off");
+        tracing::warn!(%origin, reason = problem.reason().as_str(), problem = problem.message(), "not handed off");
     } else if outcome.made {
         tracing::info!(%origin, "the server accepted a new client secret");
     }

@@ -167,7 +167,7 @@ impl Function {
                     return (plan, remembered);
                 }
                 Action::Await => {}
-                Action::Wait(_) | Action::Hold { .. } | Action::HandOut | Action::Keep { .. } => {
+                Action::Wait(_) | Action::BackOff { .. } | Action::HandOut | Action::Keep { .. } => {
                     if !self.hands_off(key, &plan, &remembered, &mut handing_off, span) {
                         return (plan, remembered);
                     }
@@ -205,7 +205,7 @@ impl Function {
             }
             HandOffAction::Await => *started || !state.is_some_and(|state| state.stands_in_a_queue()),
             HandOffAction::Wait
-            | HandOffAction::Hold { .. }
+            | HandOffAction::BackOff { .. }
             | HandOffAction::HandOut
             | HandOffAction::MakeRoom(_)
             | HandOffAction::Keep { .. } => false,

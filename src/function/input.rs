@@ -20,6 +20,7 @@ pub mod crd;
 mod decode;
 mod hand_off;
 mod known;
+pub(crate) mod nearest;
 mod raw;
 mod validate;
 

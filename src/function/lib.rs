@@ -8,19 +8,20 @@
 //! - [`act`] carries it out against [`infisical`], detached from the call.
 //! - [`respond`] lays the outcome over the desired state that came in. Pure.
 //!
-//! What they hand to each other are the nouns of [`model`]. Around them are the
+//! What they hand to each other are the nouns of [`model`], and what replicas infer from the
+//! conditions that the XR has is in [`agreement`]. Around them are the
 //! [`server`], the [`input`] that a Composition gives, [`readiness`] of the kinds that are
 //! composed, and the [`contract`] with Crossplane, whose types keep manifests encoded. What
 //! a server of Infisical answers is in the crate [`infisical`], which also has the types
 //! that keep secrets unprintable; what any long-running program has is in [`daemon`].
 
 pub mod act;
+pub mod agreement;
 pub mod args;
 pub mod contract;
 pub mod function;
 pub mod input;
 pub mod model;
-mod nearest;
 pub mod observe;
 pub mod plan;
 pub mod readiness;

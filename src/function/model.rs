@@ -11,6 +11,7 @@ pub mod identity;
 pub mod life;
 pub mod pause;
 pub mod problem;
+pub mod reason;
 pub mod remembered;
 pub mod replicas;
 pub mod work;

@@ -19,9 +19,8 @@ use crate::{
         manifest::Manifest,
         proto::v1::{Requirements, RunFunctionRequest},
     },
-    input::{Bootstrap, ConnectionDetail, InputError, InstanceAdmin, TokenPolicy},
+    input::{Bootstrap, ConnectionDetail, InputError, InstanceAdmin, TokenPolicy, nearest::nearest},
     model::{connection::ObservedConnection, xr::Xr},
-    nearest::nearest,
     readiness::Readiness,
 };
 

@@ -19,7 +19,7 @@ use crate::{
             RunFunctionResponse, Severity, Target,
         },
     },
-    model::remembered::Remembered,
+    model::{reason::Reason, remembered::Remembered},
     observe::{ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, Observation, Waiting},
     plan::{
         Action, AdminSecret, ConnectionSecret, Plan, Wait,
@@ -28,11 +28,16 @@ use crate::{
     },
 };
 
-pub mod conditions;
-pub mod hand_off;
-pub mod status;
+mod bootstrapped;
+mod conditions;
+mod content;
+mod hand_off;
+mod status;
+mod token;
+mod token_valid;
+mod words;
 
-pub use conditions::{bounded, said};
+pub use content::{bounded, said};
 
 /// The admin Secret is written once. Two replicas that both find none may each
 /// draw a password; the API server keeps the first, whatever they apply later,
@@ -121,7 +126,8 @@ pub fn respond(
     status::write(desired, observation, remembered, identity.as_ref());
 
     response.requirements = requirements(observation);
-    response.results = conditions::events(&verdict, &observation.xr.previous);
+    response.results =
+        content::events(&verdict.conditions, &observation.xr.previous).chain(verdict.event).collect();
     response.conditions = verdict.conditions;
     response
 }
@@ -140,7 +146,7 @@ pub fn fatal(request: RunFunctionRequest, message: String) -> RunFunctionRespons
     response.results = vec![Event {
         severity: Severity::Fatal.into(),
         message,
-        reason: Some("InvalidInput".to_owned()),
+        reason: Some(Reason::InvalidInput.as_str().to_owned()),
         target: Some(Target::CompositeAndClaim.into()),
     }];
     response
@@ -181,7 +187,7 @@ fn ttl(observation: &Observation, remembered: &Remembered, action: &Action, now:
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
         Action::Await if remembered.stands_in_a_queue() => TTL_QUEUED,
         Action::Await | Action::Start(_) => TTL_WORK,
-        Action::Hold { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
+        Action::BackOff { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
         Action::Keep { check_at } => until(*check_at, now),
     }
 }
@@ -201,7 +207,7 @@ fn hand_off_ttl(action: &HandOffAction, remembered: &Remembered, now: Timestamp)
         HandOffAction::MakeRoom(_) => TTL_REQUIRED,
         HandOffAction::Await if state.is_some_and(|state| state.stands_in_a_queue()) => TTL_QUEUED,
         HandOffAction::Await | HandOffAction::Start(_) => TTL_WORK,
-        HandOffAction::Hold { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
+        HandOffAction::BackOff { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
         HandOffAction::HandOut => TTL_PERSISTING,
         HandOffAction::Keep { check_at } => until(*check_at, now),
     }
@@ -233,7 +239,7 @@ fn connection_to_emit<'a>(
         ConnectionSecret::None => None,
         // It is the same, and made already.
         ConnectionSecret::Observed | ConnectionSecret::Remembered if is_persisted => observed,
-        ConnectionSecret::Observed => match conditions::edited(observation, remembered) {
+        ConnectionSecret::Observed => match token::edited(observation, remembered) {
             Some(accepted) => {
                 Some(Cow::Owned(accepted.data_over(observation.connection.as_ref(), &observation.wanted)))
             }

@@ -4,15 +4,15 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::CommandFactory as _;
 use function_infisical::{
+    agreement::{Inference, inferences},
     args::Args,
     input::crd::custom_resource_definition,
-    model::problem,
-    respond::{conditions, hand_off, status},
+    model::{
+        condition::ConditionType,
+        reason::{Event, Reason},
+    },
 };
 use serde_json::Value;
-
-/// The reason of the event of a fatal result, which is no condition's.
-const FATAL: &str = "InvalidInput";
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -60,9 +60,81 @@ fn first_column(text: &str, heading: &str) -> BTreeSet<String> {
 }
 
 fn reasons() -> BTreeSet<String> {
-    let of_parts = [problem::REASONS, conditions::REASONS, hand_off::REASONS, status::REASONS];
-    let all = of_parts.into_iter().flatten().chain([&FATAL]);
-    all.map(|reason| (*reason).to_owned()).collect()
+    Reason::ALL.iter().map(|reason| reason.as_str().to_owned()).collect()
+}
+
+/// Holds what stands between two comments in a page to what the code says, or writes it there
+/// when it is asked to.
+fn assert_generated(page: &str, name: &str, expected: &str) {
+    let (begin, end) = (format!("<!-- {name}: made of the code -->\n"), format!("<!-- end of {name} -->"));
+    let text = read(page);
+    let (before, rest) = text.split_once(&begin).unwrap();
+    let (there, after) = rest.split_once(&end).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let file = root().join(page);
+        std::fs::write(file, format!("{before}{begin}{expected}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(there, expected, "{page} is stale: run the test with UPDATE_DOCS=1");
+    }
+}
+
+#[test]
+fn the_table_of_reasons_is_that_of_the_code() {
+    let mut table = "| reason | condition | event | what it means |\n| --- | --- | --- | --- |\n".to_owned();
+    for reason in Reason::ALL {
+        let said = reason.said().iter().map(|(condition, status)| {
+            format!("`{}` {}", condition.as_str().trim_start_matches("Infisical"), status.as_str())
+        });
+        let said = said.collect::<Vec<_>>().join(", ");
+        let event = match reason.event() {
+            Event::None => "",
+            Event::Normal => "Normal",
+            Event::Warning => "Warning",
+        };
+        let (text, meaning) = (reason.as_str(), reason.meaning());
+        table += &format!("| [`{text}`](#{}) | {said} | {event} | {meaning} |\n", text.to_lowercase());
+    }
+    assert_generated("docs/conditions.md", "reasons", &table);
+}
+
+#[test]
+fn the_table_of_what_replicas_infer_is_that_of_the_code() {
+    let mut rows: Vec<(String, Vec<String>)> = Vec::new();
+    for condition in ConditionType::ALL {
+        for reason in Reason::ALL {
+            for (of, status) in reason.said().iter().filter(|(of, _)| *of == condition) {
+                let inferred = inferences(*of, *status, *reason);
+                let inferred: Vec<_> = inferred.iter().map(|it| format!("{it:?}")).collect();
+                if inferred.is_empty() {
+                    continue;
+                }
+                let key = format!("| `{}` | {} | {} |", of.as_str(), status.as_str(), inferred.join(", "));
+                match rows.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, reasons)) => reasons.push(format!("`{}`", reason.as_str())),
+                    None => rows.push((key, vec![format!("`{}`", reason.as_str())])),
+                }
+            }
+        }
+    }
+    let mut table =
+        "| condition | status | what a replica infers | reasons |\n| --- | --- | --- | --- |\n".to_owned();
+    for (key, reasons) in rows {
+        table += &format!("{key} {} |\n", reasons.join(", "));
+    }
+    table += "\n| what is inferred | if the condition |\n| --- | --- |\n";
+    for inference in Inference::ALL {
+        let needs = inference.needs();
+        let words = [
+            (needs.server, "names the server"),
+            (needs.email, "names no other email"),
+            (needs.owner, "names another XR"),
+            (needs.newer, "is newer than what the process was told"),
+        ];
+        let words: Vec<_> = words.into_iter().filter(|(needed, _)| *needed).map(|(_, words)| words).collect();
+        let words = if words.is_empty() { "is about no other server".to_owned() } else { words.join(", ") };
+        table += &format!("| {inference:?} | {words} |\n");
+    }
+    assert_generated("ARCHITECTURE.md", "inferences", &table);
 }
 
 #[test]

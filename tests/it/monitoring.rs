@@ -4,10 +4,7 @@
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use fake_infisical::{Fault, On, Settings, Times};
-use function_infisical::{
-    model::problem,
-    respond::{conditions, hand_off},
-};
+use function_infisical::model::reason::Reason;
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use crate::{
@@ -138,8 +135,7 @@ async fn the_page_names_every_metric_and_the_dashboard_and_the_alerts_ask_for_no
 fn every_alert_is_on_the_page_and_every_reason_in_one_is_a_reason() {
     let (rules, page) = (read("monitoring/rules.yaml"), read("docs/monitoring.md"));
     let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
-    let known: BTreeSet<&str> =
-        [problem::REASONS, conditions::REASONS, hand_off::REASONS].concat().into_iter().collect();
+    let known: BTreeSet<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     assert!(alerts.clone().count() > 5);
     for alert in alerts {
         assert!(page.contains(&format!("`{alert}`")), "{alert}");

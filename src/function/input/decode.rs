@@ -17,7 +17,7 @@ use serde::{
 use serde_path_to_error::{Path, Segment};
 
 use super::InputError;
-use crate::nearest::nearest;
+use crate::input::nearest::nearest;
 
 /// Decodes the protobuf of an input.
 pub(super) fn manifest(encoded: &[u8]) -> Result<Value, InputError> {

@@ -1,13 +1,71 @@
-//! The types of the conditions that the function sets on an XR and its claim.
+//! The conditions that the function sets on an XR and its claim.
 
-/// Whether there is a connection to the instance.
-pub const BOOTSTRAPPED: &str = "InfisicalBootstrapped";
-/// Whether its token works.
-pub const TOKEN_VALID: &str = "InfisicalTokenValid";
-/// Whether client ID and client secret are there.
-pub const HANDED_OFF: &str = "InfisicalHandedOff";
-/// Whether the XRD declares what is written to the XR's status.
-pub const STATUS_WRITTEN: &str = "InfisicalStatusWritten";
+/// Its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// Whether there is a connection to the instance.
+    Bootstrapped,
+    /// Whether its token works.
+    TokenValid,
+    /// Whether client ID and client secret are there.
+    HandedOff,
+    /// Whether the XRD declares what is written to the XR's status.
+    StatusWritten,
+}
 
-/// All of them.
-pub const TYPES: [&str; 4] = [BOOTSTRAPPED, TOKEN_VALID, HANDED_OFF, STATUS_WRITTEN];
+/// Its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// `True`.
+    True,
+    /// `False`.
+    False,
+    /// `Unknown`.
+    Unknown,
+}
+
+impl ConditionType {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Bootstrapped, Self::TokenValid, Self::HandedOff, Self::StatusWritten];
+
+    /// As the XR has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bootstrapped => "InfisicalBootstrapped",
+            Self::TokenValid => "InfisicalTokenValid",
+            Self::HandedOff => "InfisicalHandedOff",
+            Self::StatusWritten => "InfisicalStatusWritten",
+        }
+    }
+
+    /// Reads one. `None`: it is not this function's.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        // Other conditions are Crossplane's and other functions'.
+        let ours = text.starts_with("Infisical");
+        Self::ALL.into_iter().filter(|_| ours).find(|known| known.as_str() == text)
+    }
+}
+
+impl Status {
+    /// As the XR has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+
+    /// Reads one: what is neither `True` nor `False` is not known.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "True" => Self::True,
+            "False" => Self::False,
+            _ => Self::Unknown,
+        }
+    }
+}

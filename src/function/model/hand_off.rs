@@ -16,9 +16,9 @@ use super::{
     held::Held,
     identity::Identity,
     problem::Problem,
+    reason::Reason,
     replicas::SAFE,
     work::Login,
-    xr::PreviousCondition,
 };
 use crate::input::{Project, ProjectSlug};
 
@@ -232,13 +232,10 @@ impl HandedOff {
         self.queued && self.held.is_some()
     }
 
-    /// Whether what the XR says may be newer than what this process was told. Of two that
-    /// asked in the same second the one that could not tell whose the right is gives way.
+    /// The reason of a client secret that the server accepted.
     #[must_use]
-    pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
-        self.asked_at.is_none_or(|asked_at| {
-            said.is_newer_than(asked_at) || (self.is_in_doubt() && !said.is_older_than(asked_at))
-        })
+    pub fn reason(&self) -> Reason {
+        self.held.as_ref().map_or(Reason::HandedOff, |held| held.problem.reason())
     }
 
     /// Whether this process could not tell whose the right is, which another may know.

@@ -19,9 +19,9 @@ use super::{
     held,
     life::Life,
     problem::Problem,
+    reason::Reason,
     replicas::SAFE,
     work::Attempt,
-    xr::PreviousCondition,
 };
 
 /// What is remembered of one XR, at the server that it is pointed at. What few XRs have,
@@ -148,19 +148,23 @@ impl Remembered {
         self.accepted.as_ref().is_some_and(|accepted| accepted.token == token) || self.known.contains(&token)
     }
 
+    /// The reason of a token that the server accepted. That its identity is no instance admin
+    /// is nothing to tell where that `is_wanted`.
+    #[must_use]
+    pub fn token_reason(&self, accepted: &Accepted, is_wanted: bool) -> Reason {
+        match &self.held {
+            Some(held) if held.is_about(accepted) && held.problem.is_unreachable() => held.problem.reason(),
+            Some(held) if held.is_about(accepted) => Reason::NotRenewed,
+            _ if accepted.lacks_the_right() && !is_wanted => Reason::NotInstanceAdmin,
+            _ => Reason::Accepted,
+        }
+    }
+
     /// Whether work that follows a failed attempt waits for its turn: at an instance that
     /// hangs others come first, and no call is to wait with them.
     #[must_use]
     pub fn stands_in_a_queue(&self) -> bool {
         self.queued && self.held.is_some()
-    }
-
-    /// Whether what the XR says may be newer than what this process was told: a
-    /// replica that was told otherwise since has said so. In doubt it is this
-    /// process that knows better.
-    #[must_use]
-    pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
-        self.asked_at.is_none_or(|asked_at| said.is_newer_than(asked_at))
     }
 }
 

@@ -18,3 +18,10 @@ pub(crate) const SWEEPS_AFTER: Duration = Duration::from_mins(11);
 /// One that is younger, or was in observed so short a time ago, is ended by no other
 /// replica. The other half of [`SWEPT_AFTER`] is for what is under way.
 pub(crate) const SAFE: Duration = Duration::from_mins(5);
+
+/// How soon the server is asked again about what is handed out and was not seen, or on
+/// which replicas disagree.
+pub(crate) const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// So far apart two replicas get a token at the same time.
+pub(crate) const AT_ONCE: Duration = Duration::from_mins(2);

@@ -5,6 +5,11 @@ use std::{fmt, sync::Arc};
 use infisical::{endpoint::Origin, secret::Email};
 use jiff::Timestamp;
 
+use super::{
+    condition::{ConditionType, Status},
+    reason::Reason,
+};
+
 /// A composite resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Xr {
@@ -70,9 +75,6 @@ pub struct XrKey(Arc<str>);
 /// What stands before a server in the message of a condition.
 const SERVER: &str = "Infisical at ";
 
-/// What the types of this function's conditions begin with.
-pub(crate) const OURS: &str = "Infisical";
-
 /// What this function's conditions on the observed XR say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PreviousConditions(Vec<PreviousCondition>);
@@ -81,11 +83,11 @@ pub struct PreviousConditions(Vec<PreviousCondition>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousCondition {
     /// `type`.
-    pub condition_type: String,
-    /// `status`: `True`, `False` or `Unknown`.
-    pub status: String,
-    /// `reason`.
-    pub reason: String,
+    pub condition_type: ConditionType,
+    /// `status`.
+    pub status: Status,
+    /// `reason`; `None` where it is none of ours.
+    pub reason: Option<Reason>,
     /// `message`.
     pub message: String,
     /// When any of these changed last: `lastTransitionTime`, in whole seconds, and by the
@@ -108,16 +110,10 @@ impl PreviousCondition {
         self.since.is_some_and(|since| since.as_second() < at.as_second())
     }
 
-    /// Whether its message names this server, and if it names an email this one.
-    #[must_use]
-    pub fn is_of(&self, origin: &Origin, email: Option<&Email>) -> bool {
-        self.names(origin) == Some(true) && self.is_of_email(email)
-    }
-
     /// Whether the server that its message names is this one; `None` where it names
     /// none.
     #[must_use]
-    fn names(&self, origin: &Origin) -> Option<bool> {
+    pub fn names(&self, origin: &Origin) -> Option<bool> {
         let (_, rest) = self.message.split_once(SERVER)?;
         let named = rest.split_whitespace().next().unwrap_or_default();
         Some(named.trim_end_matches(['.', ',', ':', ';']) == origin.as_str())
@@ -216,9 +212,9 @@ impl PreviousConditions {
 
     /// One condition, for tests.
     #[cfg(test)]
-    pub(crate) fn test(condition_type: &str, status: &str, reason: &str) -> Self {
+    pub(crate) fn test(condition_type: ConditionType, status: &str, reason: &str) -> Self {
         let (message, since) = ("Infisical at http://infisical:8080 said so".to_owned(), None);
-        let (condition_type, status, reason) = (condition_type.into(), status.into(), reason.into());
+        let (status, reason) = (Status::parse(status), Reason::parse(reason));
         let is_elsewhere = false;
         Self(vec![PreviousCondition { condition_type, status, reason, message, since, is_elsewhere }])
     }
@@ -238,9 +234,9 @@ impl PreviousConditions {
     }
 
     /// Gives each change another moment, by its condition's type.
-    pub(crate) fn date(&mut self, mut moment: impl FnMut(&str, Timestamp) -> Timestamp) {
+    pub(crate) fn date(&mut self, mut moment: impl FnMut(ConditionType, Timestamp) -> Timestamp) {
         for condition in &mut self.0 {
-            let since = condition.since.map(|since| moment(&condition.condition_type, since));
+            let since = condition.since.map(|since| moment(condition.condition_type, since));
             condition.since = since;
         }
     }
@@ -255,13 +251,13 @@ impl PreviousConditions {
     /// The condition of a type, unless it is about another server: what that has said
     /// is no reason for anything here.
     #[must_use]
-    pub fn of_type(&self, condition_type: &str) -> Option<&PreviousCondition> {
+    pub fn of_type(&self, condition_type: ConditionType) -> Option<&PreviousCondition> {
         self.of_any_server(condition_type).filter(|condition| !condition.is_elsewhere)
     }
 
     /// The condition of a type, to compare with what is said in its place.
     #[must_use]
-    pub fn of_any_server(&self, condition_type: &str) -> Option<&PreviousCondition> {
+    pub fn of_any_server(&self, condition_type: ConditionType) -> Option<&PreviousCondition> {
         self.0.iter().find(|condition| condition.condition_type == condition_type)
     }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Required;
 use crate::{
+    agreement::{Inference, Known},
     contract::{
         fieldpath::{FieldPath, Segment},
         manifest::Manifest,
@@ -18,7 +19,7 @@ use crate::{
         schema::Schema,
     },
     input::{ConnectionDetail, DetailValue, IdentityDetail, IdentityDetailValue},
-    model::{condition::STATUS_WRITTEN, connection::ObservedConnection, identity::ObservedIdentity, xr::Xr},
+    model::{condition::ConditionType, connection::ObservedConnection, identity::ObservedIdentity, xr::Xr},
 };
 
 /// Under this name is the id of an identity.
@@ -169,7 +170,8 @@ pub(super) fn look_up<'d>(
     let is_offered = request.meta.as_ref().is_some_and(|meta| {
         meta.capabilities.iter().any(|offered| *offered == i32::from(Capability::RequiredSchemas))
     });
-    let was_undeclared = xr.previous.of_type(STATUS_WRITTEN).is_some_and(|said| said.status == "False");
+    let was_undeclared =
+        Known::default().is_inferred(Inference::FieldsLeftOut, ConditionType::StatusWritten, &xr.previous);
     let mut fields: Vec<_> = fields.collect();
     let is_needed = fields.iter().any(|field| field.needs_the_schema || was_undeclared);
     let (Some(api_version), Some(kind)) = (composite.api_version(), composite.kind()) else {

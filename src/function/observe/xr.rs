@@ -2,7 +2,11 @@
 
 use crate::{
     contract::manifest::{Manifest, Value},
-    model::xr::{Claim, OURS, PreviousCondition, PreviousConditions, Scope, Xr, XrKey},
+    model::{
+        condition::{ConditionType, Status},
+        reason::Reason,
+        xr::{Claim, PreviousCondition, PreviousConditions, Scope, Xr, XrKey},
+    },
 };
 
 /// Reads the XR's manifest; `None` where it has no name.
@@ -49,14 +53,13 @@ fn conditions(manifest: Manifest<'_>) -> PreviousConditions {
     let Some(Value::List(conditions)) = conditions else { return PreviousConditions::default() };
     let read = conditions.iter().filter_map(|condition| {
         let Value::Object(condition) = condition else { return None };
-        // Other conditions are Crossplane's and other functions'.
-        condition.string("type").filter(|name| name.starts_with(OURS))?;
-        let text = |name| condition.string(name).unwrap_or_default().to_owned();
+        let condition_type = ConditionType::parse(condition.string("type")?)?;
+        let text = |name| condition.string(name).unwrap_or_default();
         Some(PreviousCondition {
-            condition_type: condition.string("type")?.to_owned(),
-            status: text("status"),
-            reason: text("reason"),
-            message: text("message"),
+            condition_type,
+            status: Status::parse(text("status")),
+            reason: Reason::parse(text("reason")),
+            message: text("message").to_owned(),
             since: condition.string("lastTransitionTime").and_then(|time| time.parse().ok()),
             is_elsewhere: false,
         })

@@ -10,18 +10,19 @@ use infisical::{
 };
 use jiff::Timestamp;
 
-use super::{ASKED_AGAIN_AFTER, Action, timing, token_name, usable_admin};
+use super::{Action, facts::Facts, timing, work};
 use crate::{
+    agreement::Known,
     model::{
-        condition,
+        condition::ConditionType,
         due::{Due, is_recent},
         hand_off::{AcceptedIdentity, HandOff as Work, HandedOff},
         identity::ObservedIdentity,
         problem::Problem,
         remembered::{Accepted, Remembered},
+        replicas::ASKED_AGAIN_AFTER,
     },
     observe::{HandOff, Observation, Place, Waiting},
-    respond::hand_off as conditions,
 };
 
 /// What one call does about handing off.
@@ -56,7 +57,7 @@ pub enum HandOffAction {
     /// Work is started, detached from the call.
     Start(Box<Work>),
     /// A problem was found, and it is too early to try again.
-    Hold {
+    BackOff {
         /// The problem.
         problem: Problem,
         /// When it is tried again.
@@ -80,7 +81,7 @@ impl HandOffAction {
             Self::MakeRoom(_) => "MakeRoom",
             Self::Await => "Await",
             Self::Start(_) => "Start",
-            Self::Hold { .. } => "Hold",
+            Self::BackOff { .. } => "BackOff",
             Self::HandOut => "HandOut",
             Self::Keep { .. } => "Keep",
         }
@@ -88,16 +89,12 @@ impl HandOffAction {
 }
 
 /// Decides what a call does about handing off, if that is asked for.
-pub(super) fn plan(
-    observation: &Observation,
-    remembered: &Remembered,
-    connection: &Action,
-    now: Timestamp,
-) -> Option<HandOffPlan> {
+pub(super) fn plan(facts: &Facts<'_>, connection: &Action) -> Option<HandOffPlan> {
+    let Facts { observation, remembered, now, .. } = *facts;
     let wanted = observation.hand_off.as_deref()?;
     let nothing = HandedOff::default();
     let state = remembered.hand_off.as_deref().unwrap_or(&nothing);
-    let at = At { observation, remembered, wanted, state, now };
+    let at = At { facts, observation, remembered, wanted, state, now };
     Some(HandOffPlan { secret: at.secret(), action: at.action(connection) })
 }
 
@@ -116,8 +113,14 @@ fn login(observed: Option<&ObservedIdentity>) -> Option<Fingerprint> {
     observed?.login.as_ref().map(UniversalAuth::fingerprint)
 }
 
+/// What is known here of what a server said.
+pub(crate) fn known(state: &HandedOff) -> Known<'_> {
+    Known { told_at: state.asked_at, is_in_doubt: state.is_in_doubt(), ..Known::default() }
+}
+
 /// What a decision is made of.
 struct At<'a> {
+    facts: &'a Facts<'a>,
     observation: &'a Observation,
     remembered: &'a Remembered,
     wanted: &'a HandOff,
@@ -131,7 +134,7 @@ impl At<'_> {
         let held_in_memory = accepted.is_some_and(|accepted| accepted.identity.is_some());
         if self.wanted.place != Place::Free {
             IdentitySecret::None
-        } else if held_in_memory && !self.is_strange() {
+        } else if held_in_memory && !self.comes_first() {
             IdentitySecret::Remembered
         } else if self.wanted.observed.is_some() {
             IdentitySecret::Observed
@@ -143,7 +146,7 @@ impl At<'_> {
     /// Whether the observed client secret is one that this process knows nothing
     /// of, or that stands in the place of an older one: it is right until the
     /// server says otherwise, as an observed token is.
-    fn is_strange(&self) -> bool {
+    fn comes_first(&self) -> bool {
         let Some(observed) = login(self.wanted.observed.as_ref()) else { return false };
         let other = self.state.accepted.as_ref().filter(|accepted| accepted.login != observed);
         let gives_way = other.is_some_and(|accepted| !accepted.is_safe_from_others(self.now));
@@ -166,7 +169,7 @@ impl At<'_> {
         let work = self.work(endpoint, token);
         match &self.state.held {
             Some(held) if !held.retry_at.is_over(self.now) && held.attempt == work.attempt() => {
-                HandOffAction::Hold { problem: held.problem.clone(), retry_at: held.retry_at.at(self.now) }
+                HandOffAction::BackOff { problem: held.problem.clone(), retry_at: held.retry_at.at(self.now) }
             }
             _ => HandOffAction::Start(Box::new(work)),
         }
@@ -185,7 +188,7 @@ impl At<'_> {
         let accepted = self.state.accepted.as_ref()?;
         let is_seen = is_persisted(self.wanted, accepted);
         let is_due = accepted.projects != self.wanted.projects || (is_seen && self.right_is_due());
-        if !self.is_of(accepted, endpoint) || self.is_strange() || is_due {
+        if !self.is_of(accepted, endpoint) || self.comes_first() || is_due {
             return None;
         }
         let check_at = self.verification(accepted).at(self.now);
@@ -222,7 +225,7 @@ impl At<'_> {
         let is_fresh = |accepted: &AcceptedIdentity| {
             self.is_of(accepted, endpoint) && !self.verification(accepted).is_over(self.now)
         };
-        !self.is_strange() && self.state.accepted.as_ref().is_some_and(is_fresh)
+        !self.comes_first() && self.state.accepted.as_ref().is_some_and(is_fresh)
     }
 
     /// Whether the instance admin right is to be revoked and, as far as is known,
@@ -243,23 +246,22 @@ impl At<'_> {
     /// When to ask again where the XR says something else: another replica was
     /// told so.
     fn contradicted_at(&self, accepted: &AcceptedIdentity) -> Option<Due> {
-        let said = self.observation.xr.previous.of_type(condition::HANDED_OFF)?;
-        let is_contradicted = conditions::is_what_a_server_said(&said.reason)
-            && said.reason != conditions::of_accepted(self.state)
-            && self.state.is_older_than(said);
+        let previous = &self.observation.xr.previous;
+        let is_contradicted =
+            known(self.state).is_contradicted(ConditionType::HandedOff, self.state.reason(), previous);
         let asked_at = self.state.asked_at.unwrap_or(accepted.verified_at);
         is_contradicted.then(|| Due::after(asked_at, ASKED_AGAIN_AFTER))
     }
 
     fn work(&self, endpoint: &Endpoint, token: AccessToken) -> Work {
         let observed = self.wanted.observed.as_ref().filter(|observed| observed.in_place);
-        let admin = usable_admin(self.observation, self.remembered);
+        let admin = self.facts.usable_admin();
         Work {
             endpoint: endpoint.clone(),
             token,
             logins: self.logins_to_try(),
             seen: login(observed),
-            name: token_name(self.observation),
+            name: work::token_name(self.observation),
             role: self.wanted.role.clone(),
             projects: self.wanted.projects.clone(),
             identity_id: self.state.accepted.as_ref().and_then(|accepted| accepted.identity_id.clone()),
@@ -267,21 +269,21 @@ impl At<'_> {
             revoke: self.right_is_due(),
             adopts: self.observation.adopted.is_some(),
             of_bootstrap: self.state.of_bootstrap.clone(),
-            login: super::login(self.remembered, admin.as_ref(), self.now),
-            admin,
+            login: work::login(self.remembered, admin, self.now),
+            admin: admin.cloned(),
             sweep: self.sweep_at().is_some_and(|sweep_at| sweep_at.is_over(self.now)),
             now: self.now,
         }
     }
 
-    /// A strange one in the cluster first, then the newest that was accepted, one
+    /// One in the cluster that this process does not know first, then the newest that was accepted, one
     /// that could not be tried yet, and the observed one. Never one that was
     /// refused: after three failures the server locks the identity.
     fn logins_to_try(&self) -> Vec<UniversalAuth> {
         let observed = self.wanted.observed.as_ref().and_then(|observed| observed.login.as_ref());
         let accepted = self.state.accepted.as_ref().and_then(|accepted| accepted.identity.as_ref());
-        let strange = observed.filter(|_| self.is_strange());
-        let in_order = [strange, accepted.map(|it| &it.login), self.state.untested.as_ref(), observed];
+        let first = observed.filter(|_| self.comes_first());
+        let in_order = [first, accepted.map(|it| &it.login), self.state.untested.as_ref(), observed];
         let mut logins: Vec<UniversalAuth> = Vec::new();
         for login in in_order.into_iter().flatten() {
             if !logins.contains(login) && !self.state.refused.contains(&login.fingerprint()) {

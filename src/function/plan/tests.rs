@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use infisical::{
     api::Organization,
-    endpoint::{Origin, Tls},
-    secret::Password,
+    endpoint::{Endpoint, Origin, Tls},
+    secret::{AccessToken, Password},
 };
 
 use super::*;
@@ -17,11 +17,17 @@ use crate::{
     },
     input::{ConnectionDetail, DetailValue, TokenPolicy},
     model::{
+        condition::ConditionType,
         connection::{Connection, ObservedConnection},
+        due::Due,
+        life::Life,
+        problem::ProblemKind,
         remembered::{Accepted, Held, LoginRefused, Owner},
+        work::Login,
         xr::{PreviousConditions, Scope, Xr, XrKey},
     },
-    observe::SchemaKnown,
+    observe::{AdminSource, Place, SchemaKnown},
+    readiness::Readiness,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -141,7 +147,9 @@ pub(crate) fn mk_accepted(token: &str) -> Accepted {
 }
 
 fn mk_held(observation: &Observation, kind: ProblemKind, retry_in: i64) -> Held {
-    let work = work(observation, &Remembered::default(), observation.endpoint.as_ref().unwrap(), at(0));
+    let nothing = Remembered::default();
+    let facts = Facts::new(observation, &nothing, at(0));
+    let work = work::work(&facts, observation.endpoint.as_ref().unwrap());
     Held {
         problem: Problem::new(&origin(), kind),
         attempt: work.unwrap().attempt(),
@@ -292,7 +300,7 @@ const TABLE: &[Row] = &[
         },
         admin: "None",
         connection: ConnectionSecret::Observed,
-        action: "Hold AdminSecretMissing",
+        action: "BackOff AdminSecretMissing",
     },
     Row {
         why: "nothing is done while a requirement is open",
@@ -415,7 +423,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             connected(observation, remembered);
             observation.xr.previous =
-                PreviousConditions::test("InfisicalTokenValid", "False", "TokenRefused");
+                PreviousConditions::test(ConditionType::TokenValid, "False", "TokenRefused");
             remembered.accepted.as_mut().unwrap().verified_at = at(-11);
         },
         admin: "Observed",
@@ -427,7 +435,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             connected(observation, remembered);
             observation.xr.previous =
-                PreviousConditions::test("InfisicalTokenValid", "True", "NotInstanceAdmin");
+                PreviousConditions::test(ConditionType::TokenValid, "True", "NotInstanceAdmin");
             remembered.accepted.as_mut().unwrap().verified_at = at(-11);
         },
         admin: "Observed",
@@ -438,7 +446,7 @@ const TABLE: &[Row] = &[
         why: "another replica was told that it is one's again: it is asked about again",
         world: |observation, remembered| {
             connected(observation, remembered);
-            observation.xr.previous = PreviousConditions::test("InfisicalTokenValid", "True", "Accepted");
+            observation.xr.previous = PreviousConditions::test(ConditionType::TokenValid, "True", "Accepted");
             let accepted = remembered.accepted.as_mut().unwrap();
             (accepted.verified_at, accepted.is_instance_admin) = (at(-11), Some(false));
         },
@@ -451,7 +459,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             connected(observation, remembered);
             observation.xr.previous =
-                PreviousConditions::test("InfisicalTokenValid", "False", "TokenRefused");
+                PreviousConditions::test(ConditionType::TokenValid, "False", "TokenRefused");
             remembered.accepted.as_mut().unwrap().verified_at = at(-9);
         },
         admin: "Observed",
@@ -546,7 +554,7 @@ const TABLE: &[Row] = &[
         },
         admin: "Observed",
         connection: ConnectionSecret::None,
-        action: "Hold NoInstanceAdmin",
+        action: "BackOff NoInstanceAdmin",
     },
     Row {
         why: "its time has come",
@@ -614,7 +622,7 @@ const TABLE: &[Row] = &[
         },
         admin: "Observed",
         connection: ConnectionSecret::None,
-        action: "Hold PartiallyBootstrapped",
+        action: "BackOff PartiallyBootstrapped",
     },
     Row {
         why: "nor when there was a connection, which a process that was restarted knows by its Secret",
@@ -634,7 +642,7 @@ const TABLE: &[Row] = &[
         },
         admin: "Observed",
         connection: ConnectionSecret::None,
-        action: "Hold NoInstanceAdmin",
+        action: "BackOff NoInstanceAdmin",
     },
     Row {
         why: "when it is gone another is drawn",
@@ -654,7 +662,8 @@ const TABLE: &[Row] = &[
             observation.admin = AdminSource::Generated { email: Ok(mk_other_email()) };
             let said = Problem::new(&origin(), used_up()).message();
             observation.xr.previous =
-                PreviousConditions::test(BOOTSTRAPPED, "False", "PartiallyBootstrapped").saying(&said);
+                PreviousConditions::test(ConditionType::Bootstrapped, "False", "PartiallyBootstrapped")
+                    .saying(&said);
         },
         admin: "Generate",
         connection: ConnectionSecret::None,
@@ -669,7 +678,7 @@ const TABLE: &[Row] = &[
         },
         admin: "Generate",
         connection: ConnectionSecret::Observed,
-        action: "Hold AdminSecretMissing",
+        action: "BackOff AdminSecretMissing",
     },
     Row {
         why: "an adopted token is tried, and no password is made for an instance that has one",
@@ -717,7 +726,7 @@ const TABLE: &[Row] = &[
         },
         admin: "None",
         connection: ConnectionSecret::None,
-        action: "Hold InstanceEmpty",
+        action: "BackOff InstanceEmpty",
     },
 ];
 
@@ -743,7 +752,7 @@ fn shown(action: &Action) -> String {
             work.token.is_some(),
             work.renew
         ),
-        Action::Hold { problem, .. } => format!("Hold {}", problem.reason()),
+        Action::BackOff { problem, .. } => format!("BackOff {}", problem.reason().as_str()),
         Action::Await | Action::HandOut | Action::Keep { .. } => action.name().to_owned(),
     }
 }
@@ -795,7 +804,7 @@ fn the_plan_reads_as_a_table() {
     ] {
         assert!(reached.contains(expected), "no row reaches {expected}");
     }
-    assert!(reached.iter().any(|what| what.starts_with("Hold")), "no row reaches Hold");
+    assert!(reached.iter().any(|what| what.starts_with("BackOff")), "no row reaches BackOff");
 }
 
 #[test]

@@ -9,8 +9,7 @@ use crate::{
         fieldpath::{FieldPath, Segment},
         manifest::{PathError, Value},
     },
-    input::{ConditionStatus, ReadinessCheck},
-    nearest::nearest,
+    input::{ConditionStatus, ReadinessCheck, nearest::nearest},
 };
 
 pub(super) fn all_pass(object: Object<'_>, checks: &[ReadinessCheck]) -> Verdict {

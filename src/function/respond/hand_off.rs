@@ -8,39 +8,24 @@
 use infisical::secret::UniversalAuth;
 use jiff::Timestamp;
 
-use super::conditions::{self, Says};
+use super::{content::Content, words};
 use crate::{
-    contract::{
-        composed_secret::SecretData,
-        proto::v1::{Condition, Status},
-    },
+    agreement::{Inference, Known},
+    contract::{composed_secret::SecretData, proto::v1::Condition},
     model::{
-        condition::HANDED_OFF,
+        condition::{ConditionType, Status},
         hand_off::{AcceptedIdentity, HandedOff},
         identity::Parts,
-        problem::{self, Problem, ProblemKind},
+        problem::{Problem, ProblemKind},
+        reason::Reason,
         remembered::{Accepted, Remembered},
     },
     observe::{HandOff, Observation},
     plan::{
         Plan,
-        hand_off::{HandOffAction, HandOffPlan, IdentitySecret, is_persisted},
+        hand_off::{HandOffAction, HandOffPlan, IdentitySecret, is_persisted, known},
     },
 };
-
-/// The reasons that are no problem's, which are in [`crate::model::problem::REASONS`], nor
-/// the token's as well, which are in [`conditions::REASONS`].
-pub const REASONS: &[&str] =
-    &["HandedOff", "HandingOff", "WaitingForConnection", "ClientSecretRefused", "NotAskedFor"];
-
-/// The reason of what is done.
-pub(super) const DONE: &str = "HandedOff";
-/// Of what is being done.
-pub(super) const UNDER_WAY: &str = "HandingOff";
-/// Of what was asked for once.
-pub(super) const NOT_ASKED_FOR: &str = "NotAskedFor";
-/// Of a client secret that the server refused.
-const REFUSED: &str = "ClientSecretRefused";
 
 /// What a response says of handing off.
 pub(super) struct Verdict {
@@ -48,16 +33,6 @@ pub(super) struct Verdict {
     pub(super) condition: Condition,
     /// Whether the XR may be ready, as far as this goes.
     pub(super) is_ready: bool,
-}
-
-/// Whether a reason came of asking the server.
-pub(crate) fn is_what_a_server_said(reason: &str) -> bool {
-    [DONE, REFUSED].contains(&reason) || problem::REASONS.contains(&reason)
-}
-
-/// The reason of a client secret that the server accepted.
-pub(crate) fn of_accepted(state: &HandedOff) -> &'static str {
-    state.held.as_ref().map_or(DONE, |held| held.problem.reason())
 }
 
 /// What is known of the client secret that is emitted.
@@ -73,7 +48,7 @@ enum Login {
     Refused,
 }
 
-/// Says what a plan means for the condition and for readiness.
+/// Content what a plan means for the condition and for readiness.
 pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Option<Verdict> {
     let Some(wanted) = observation.hand_off.as_deref() else { return not_asked_for(observation) };
     let nothing = HandedOff::default();
@@ -82,29 +57,29 @@ pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &P
     let login = at.login();
     if let Some(said) = at.said_while_waiting(login) {
         let is_ready = at.was_done();
-        return Some(Verdict { is_ready, condition: conditions::condition(HANDED_OFF, said) });
+        return Some(Verdict { is_ready, condition: said.condition(ConditionType::HandedOff) });
     }
     let may_work = matches!(login, Login::Works) || (login == Login::NotAsked && at.was_done());
-    let says = at.newest(at.says(login));
+    let content = at.newest(at.content(login));
     let may_be_ready = at.is_persisted() && may_work && at.is_settled();
     Some(Verdict {
-        is_ready: may_be_ready && says.status != Status::ConditionFalse,
-        condition: conditions::condition(HANDED_OFF, says),
+        is_ready: may_be_ready && content.status != Status::False,
+        condition: content.condition(ConditionType::HandedOff),
     })
 }
 
 /// What is said of handing off that was asked for once: Crossplane leaves a
 /// condition as it is that nobody sets any more.
 fn not_asked_for(observation: &Observation) -> Option<Verdict> {
-    observation.xr.previous.of_any_server(HANDED_OFF)?;
-    let says = Says {
-        status: Status::ConditionFalse,
-        reason: NOT_ASKED_FOR,
+    observation.xr.previous.of_any_server(ConditionType::HandedOff)?;
+    let content = Content {
+        status: Status::False,
+        reason: Reason::NotAskedFor,
         message:
             "input.handOff is not set any more: the Secret is deleted, and the identity stays in Infisical"
                 .to_owned(),
     };
-    Some(Verdict { is_ready: true, condition: conditions::condition(HANDED_OFF, says) })
+    Some(Verdict { is_ready: true, condition: content.condition(ConditionType::HandedOff) })
 }
 
 /// What the Secret is emitted with.
@@ -190,20 +165,23 @@ impl At<'_> {
     /// Whether the XR says that it was handed off, as it does while the server
     /// cannot be asked.
     fn was_done(&self) -> bool {
-        let said = self.observation.xr.previous.of_type(HANDED_OFF);
-        said.is_some_and(|said| said.status != "False")
+        self.is_said(Inference::WasHandedOff)
     }
 
     /// Whether the XR says that all is done, and well.
     fn is_said_to_be_done(&self) -> bool {
-        let said = self.observation.xr.previous.of_type(HANDED_OFF);
-        said.is_some_and(|said| said.status == "True" && said.reason == DONE)
+        self.is_said(Inference::AllHandedOff)
+    }
+
+    fn is_said(&self, what: Inference) -> bool {
+        let previous = &self.observation.xr.previous;
+        Known::default().is_inferred(what, ConditionType::HandedOff, previous)
     }
 
     /// Whether what the XR says is newer than a moment or, where this process is in doubt,
     /// as new.
     fn is_said_since(&self, at: Timestamp) -> bool {
-        self.observation.xr.previous.of_type(HANDED_OFF).is_some_and(|said| {
+        self.observation.xr.previous.of_type(ConditionType::HandedOff).is_some_and(|said| {
             said.is_newer_than(at) || (self.state.is_in_doubt() && !said.is_older_than(at))
         })
     }
@@ -211,10 +189,10 @@ impl At<'_> {
     /// What the XR says already, while the connection has to stand before anything
     /// can be found out: saying what is older would contradict another replica at
     /// every reconcile.
-    fn said_while_waiting(&self, login: Login) -> Option<Says> {
-        let said = self.observation.xr.previous.of_type(HANDED_OFF)?;
-        let is_so = said.status == "False" || (self.is_persisted() && login != Login::Refused);
-        (self.own.action == HandOffAction::Wait && is_so).then(|| conditions::repeated(said))?
+    fn said_while_waiting(&self, login: Login) -> Option<Content> {
+        let said = self.observation.xr.previous.of_type(ConditionType::HandedOff)?;
+        let is_so = said.status == Status::False || (self.is_persisted() && login != Login::Refused);
+        (self.own.action == HandOffAction::Wait && is_so).then(|| Content::of(said))?
     }
 
     /// Whether nobody waits for the instance admin right to be revoked. A process
@@ -247,7 +225,7 @@ impl At<'_> {
     /// The problem that stands, also while it is being tried again.
     fn problem(&self) -> Option<&Problem> {
         match &self.own.action {
-            HandOffAction::Hold { problem, .. } => Some(problem),
+            HandOffAction::BackOff { problem, .. } => Some(problem),
             HandOffAction::Wait | HandOffAction::MakeRoom(_) => None,
             // What is asked again may be long past: another replica has said better
             // since.
@@ -265,28 +243,28 @@ impl At<'_> {
         }
     }
 
-    fn says(&self, login: Login) -> Says {
+    fn content(&self, login: Login) -> Content {
         if let Some(problem) = self.problem() {
             return self.of_problem(login, problem);
         }
         if let HandOffAction::MakeRoom(waiting) = &self.own.action {
-            let (reason, message) = conditions::of_waiting(waiting);
-            return Says { status: Status::ConditionFalse, reason, message };
+            let (reason, message) = words::of_waiting(waiting);
+            return Content { status: Status::False, reason, message };
         }
         let secret = &self.wanted.secret;
         match login {
-            Login::Refused => Says {
-                status: Status::ConditionFalse,
-                reason: REFUSED,
+            Login::Refused => Content {
+                status: Status::False,
+                reason: Reason::ClientSecretRefused,
                 message: format!(
                     "{} refuses the client secret in Secret {secret}; another is made",
-                    conditions::server(self.observation, "The server")
+                    words::server(self.observation, "The server")
                 ),
             },
             Login::None | Login::NotAsked if self.was_done() && self.is_persisted() => self.done(),
-            Login::None | Login::NotAsked if self.own.action == HandOffAction::Wait => Says {
-                status: Status::ConditionFalse,
-                reason: "WaitingForConnection",
+            Login::None | Login::NotAsked if self.own.action == HandOffAction::Wait => Content {
+                status: Status::False,
+                reason: Reason::WaitingForConnection,
                 message: "The connection has to stand first: see the condition InfisicalBootstrapped"
                     .to_owned(),
             },
@@ -307,20 +285,17 @@ impl At<'_> {
         }
     }
 
-    fn of_problem(&self, login: Login, problem: &Problem) -> Says {
+    fn of_problem(&self, login: Login, problem: &Problem) -> Content {
         let says_nothing = problem.is_unreachable() || problem.kind == ProblemKind::IdentityLocked;
         let stands = login == Login::Works || (login == Login::NotAsked && self.was_done());
-        let status = if says_nothing && stands && self.is_settled() {
-            Status::ConditionUnknown
-        } else {
-            Status::ConditionFalse
-        };
-        Says { status, reason: problem.reason(), message: problem.message() }
+        let status =
+            if says_nothing && stands && self.is_settled() { Status::Unknown } else { Status::False };
+        Content { status, reason: problem.reason(), message: problem.message() }
     }
 
-    fn done(&self) -> Says {
+    fn done(&self) -> Content {
         let secret = &self.wanted.secret;
-        let server = conditions::server(self.observation, "the server");
+        let server = words::server(self.observation, "the server");
         let message = if self.observation.gives_up_the_right() {
             format!(
                 "Client ID and client secret for {server} are in Secret {secret}, and the connection's identity is not \
@@ -329,29 +304,20 @@ impl At<'_> {
         } else {
             format!("Client ID and client secret for {server} are in Secret {secret}")
         };
-        Says { status: Status::ConditionTrue, reason: DONE, message }
+        Content { status: Status::True, reason: Reason::HandedOff, message }
     }
 
-    /// What is said, or what the XR says in its place, when a replica was told
-    /// otherwise since this one has asked.
-    fn newest(&self, says: Says) -> Says {
-        let Some(said) = self.observation.xr.previous.of_type(HANDED_OFF) else { return says };
-        let is_false = says.status == Status::ConditionFalse;
-        let came_of_asking = is_what_a_server_said(says.reason) && is_what_a_server_said(&said.reason);
-        let is_alike = is_false == (said.status == "False");
-        // Whoever was told the worse before the server stopped saying more.
-        let is_worse = says.reason == said.reason && said.status == "False";
-        let is_known_better = said.reason == DONE && self.state.is_in_doubt();
-        if came_of_asking && (is_alike || is_worse || is_known_better) && self.state.is_older_than(said) {
-            conditions::repeated(said).unwrap_or(says)
-        } else {
-            says
-        }
+    /// What is said, or what the XR says in its place.
+    fn newest(&self, content: Content) -> Content {
+        let own = (content.status, content.reason);
+        let previous = &self.observation.xr.previous;
+        let said = known(self.state).is_said_better(ConditionType::HandedOff, own, previous);
+        said.and_then(Content::of).unwrap_or(content)
     }
 }
 
-fn under_way(message: &str) -> Says {
-    Says { status: Status::ConditionFalse, reason: UNDER_WAY, message: message.to_owned() }
+fn under_way(message: &str) -> Content {
+    Content { status: Status::False, reason: Reason::HandingOff, message: message.to_owned() }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::conditions::{self, Says};
+use super::content::Content;
 use prost::Message as _;
 use prost_types::{Struct, Value, value::Kind};
 
@@ -16,20 +16,16 @@ use crate::{
         composed_secret::{SecretData, SecretName},
         desired::Desired,
         fieldpath::{FieldPath, Segment},
-        proto::v1::{Condition, Status},
+        proto::v1::Condition,
     },
     input::{DetailValue, IdentityDetail, IdentityDetailValue},
-    model::{condition::STATUS_WRITTEN, remembered::Remembered},
+    model::{
+        condition::{ConditionType, Status},
+        reason::Reason,
+        remembered::Remembered,
+    },
     observe::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, Observation, SchemaKnown},
 };
-
-/// The reasons. `docs/conditions.md` has an entry for each.
-pub const REASONS: &[&str] = &[UNDECLARED, DECLARED];
-
-/// The reason of what is left out.
-const UNDECLARED: &str = "FieldNotDeclared";
-/// Of nothing that is, any more.
-pub(super) const DECLARED: &str = "FieldsDeclared";
 
 /// Writes to the fields that the input names, if it names any. Of the XR's manifest
 /// nothing but those fields is changed, and nothing while nothing is known. What the XRD
@@ -60,18 +56,18 @@ pub(super) fn write(
 
 /// The condition, where something is left out or was.
 pub(super) fn judge(observation: &Observation) -> Option<Condition> {
-    let before = observation.xr.previous.of_type(STATUS_WRITTEN);
-    let says = match &observation.schema {
+    let before = observation.xr.previous.of_type(ConditionType::StatusWritten);
+    let content = match &observation.schema {
         SchemaKnown::Known { of } if is_undeclared(observation) => left_out(observation, of),
         // Where the API server has no schema, there is nothing new to say.
-        SchemaKnown::Unknown => conditions::repeated(before?)?,
+        SchemaKnown::Unknown => Content::of(before?)?,
         SchemaKnown::Known { .. } | SchemaKnown::NotAsked => {
             before?;
             let message = "What is written to the status of the composite resource is declared in its schema";
-            Says { status: Status::ConditionTrue, reason: DECLARED, message: message.to_owned() }
+            Content { status: Status::True, reason: Reason::FieldsDeclared, message: message.to_owned() }
         }
     };
-    Some(conditions::condition(STATUS_WRITTEN, says))
+    Some(content.condition(ConditionType::StatusWritten))
 }
 
 /// Whether the XRD lacks a field that is written.
@@ -84,14 +80,14 @@ fn described(observation: &Observation) -> impl Iterator<Item = &Described> {
     observation.status.as_ref().into_iter().chain(of_hand_off)
 }
 
-fn left_out(observation: &Observation, of: &str) -> Says {
+fn left_out(observation: &Observation, of: &str) -> Content {
     let paths: Vec<String> = described(observation).flat_map(Described::undeclared_paths).collect();
     let message = format!(
         "The schema of {of} does not declare as a string, so it is left out: {}. Declare it in the status of the \
          CompositeResourceDefinition, each as type string",
         paths.join(", ")
     );
-    Says { status: Status::ConditionFalse, reason: UNDECLARED, message }
+    Content { status: Status::False, reason: Reason::FieldNotDeclared, message }
 }
 
 /// The fields less what the XRD does not declare.

@@ -8,7 +8,10 @@
 
 use std::collections::BTreeMap;
 
-use function_infisical::contract::proto::v1::{Requirements, Resource, ResourceSelector, Resources, Result as Event, RunFunctionRequest, RunFunctionResponse, Schema, SchemaSelector, Severity, resource_selector::Match};
+use function_infisical::contract::proto::v1::{
+    Requirements, Resource, ResourceSelector, Resources, Result as Event, RunFunctionRequest,
+    RunFunctionResponse, Schema, SchemaSelector, Severity, resource_selector::Match,
+};
 use serde_json::Value;
 
 use crate::{Crossplane, structs::encode};

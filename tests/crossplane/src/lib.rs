@@ -20,7 +20,10 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use function_infisical::contract::proto::v1::{Capability, CredentialData, Credentials, Ready, RequestMeta, Resource, RunFunctionRequest, RunFunctionResponse, Severity, State, Status, credentials::Source};
+use function_infisical::contract::proto::v1::{
+    Capability, CredentialData, Credentials, Ready, RequestMeta, Resource, RunFunctionRequest,
+    RunFunctionResponse, Severity, State, Status, credentials::Source,
+};
 use prost::Message as _;
 use serde_json::{Value, json};
 

@@ -14,7 +14,13 @@ use std::{
 };
 
 use fake_crossplane::structs::{decode, encode};
-use function_infisical::{contract::proto::v1::{Ready, Resource, ResponseMeta, RunFunctionRequest, RunFunctionResponse, function_runner_service_client::FunctionRunnerServiceClient}, server::{CERTIFICATE_RELOAD, RunFunction, Security, Server, ServerConfig}};
+use function_infisical::{
+    contract::proto::v1::{
+        Ready, Resource, ResponseMeta, RunFunctionRequest, RunFunctionResponse,
+        function_runner_service_client::FunctionRunnerServiceClient,
+    },
+    server::{CERTIFICATE_RELOAD, RunFunction, Security, Server, ServerConfig},
+};
 use hyper_util::rt::TokioIo;
 use prometheus_client::registry::Registry;
 use rustls::{

@@ -12,7 +12,7 @@ use prometheus_client::{
 };
 
 use super::{CALL_IS_LATE_AFTER, CALLED_WITHIN, Memory, entry::Entry};
-use crate::model::{due::Due, xr::XrKey};
+use crate::model::{condition::ConditionType, due::Due, reason::Reason, xr::XrKey};
 
 type Labels = [(&'static str, &'static str); 2];
 
@@ -34,7 +34,7 @@ impl fmt::Debug for Xrs {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// How many XRs say each reason of each condition.
-    pub reasons: BTreeMap<(&'static str, &'static str), i64>,
+    pub reasons: BTreeMap<(ConditionType, Reason), i64>,
     /// When the first of their tokens ends, in seconds since 1970.
     pub first_token_ends: Option<i64>,
 }
@@ -44,7 +44,9 @@ impl Collector for Xrs {
         let census = self.memory.census(self.clock.now());
         let reasons = Family::<Labels, Gauge>::default();
         for ((condition, reason), xrs) in census.reasons {
-            reasons.get_or_create_owned(&[("condition", condition), ("reason", reason)]).set(xrs);
+            reasons
+                .get_or_create_owned(&[("condition", condition.as_str()), ("reason", reason.as_str())])
+                .set(xrs);
         }
         reasons.encode(encoder.encode_descriptor(
             "function_infisical_xrs",
@@ -70,7 +72,7 @@ impl Memory {
     pub fn note(
         &self,
         key: &XrKey,
-        said: impl Iterator<Item = (&'static str, &'static str)> + Clone,
+        said: impl Iterator<Item = (ConditionType, Reason)> + Clone,
         ttl: Duration,
         now: Timestamp,
     ) {

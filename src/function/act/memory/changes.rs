@@ -9,11 +9,11 @@
 
 use jiff::Timestamp;
 
-use crate::model::{condition, xr::PreviousConditions};
+use crate::model::{condition::ConditionType, xr::PreviousConditions};
 
 /// The last change of each condition.
 #[derive(Default)]
-pub(super) struct Changes([Option<Change>; condition::TYPES.len()]);
+pub(super) struct Changes([Option<Change>; ConditionType::ALL.len()]);
 
 /// In seconds since 1970.
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ impl Changes {
         now: Timestamp,
     ) {
         previous.date(|name, since| {
-            let mut by_type = condition::TYPES.into_iter().zip(&mut self.0);
+            let mut by_type = ConditionType::ALL.into_iter().zip(&mut self.0);
             let Some((_, known)) = by_type.find(|(known, _)| *known == name) else {
                 return since.min(now);
             };
@@ -92,9 +92,9 @@ mod tests {
 
     fn dated(changes: &mut Changes, since: i64, last_called: Option<i64>, now: i64) -> i64 {
         let mut previous =
-            PreviousConditions::test(condition::TOKEN_VALID, "True", "Accepted").since(at(since));
+            PreviousConditions::test(ConditionType::TokenValid, "True", "Accepted").since(at(since));
         changes.date(&mut previous, last_called.map(at), at(now));
-        previous.of_type(condition::TOKEN_VALID).unwrap().since.unwrap().duration_since(at(0)).as_secs()
+        previous.of_type(ConditionType::TokenValid).unwrap().since.unwrap().duration_since(at(0)).as_secs()
     }
 
     #[test]
@@ -128,12 +128,12 @@ mod tests {
     #[test]
     fn a_time_that_somebody_made_up_is_bounded() {
         let mut previous =
-            PreviousConditions::test(condition::TOKEN_VALID, "True", "x").since(Timestamp::MAX);
+            PreviousConditions::test(ConditionType::TokenValid, "True", "x").since(Timestamp::MAX);
         Changes::default().date(&mut previous, None, at(0));
-        assert_eq!(previous.of_type(condition::TOKEN_VALID).unwrap().since, Some(at(0)));
+        assert_eq!(previous.of_type(ConditionType::TokenValid).unwrap().since, Some(at(0)));
         let mut previous =
-            PreviousConditions::test(condition::TOKEN_VALID, "True", "x").since(Timestamp::MIN);
+            PreviousConditions::test(ConditionType::TokenValid, "True", "x").since(Timestamp::MIN);
         Changes::default().date(&mut previous, Some(at(-9)), at(0));
-        assert_eq!(previous.of_type(condition::TOKEN_VALID).unwrap().since, Some(at(-9)));
+        assert_eq!(previous.of_type(ConditionType::TokenValid).unwrap().since, Some(at(-9)));
     }
 }

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 
 use super::changes::Changes;
 use crate::model::{
+    condition::ConditionType,
     due::{Due, is_recent},
+    reason::Reason,
     remembered::Remembered,
     replicas::HELD_AFTER_SEEN,
     xr::Neighbour,
@@ -44,7 +46,7 @@ pub(super) struct Entry {
     /// When its conditions have changed.
     pub(super) changes: Changes,
     /// What was answered last: the reason of each condition, by its type.
-    pub(super) said: Box<[(&'static str, &'static str)]>,
+    pub(super) said: Box<[(ConditionType, Reason)]>,
     /// How it is called in the messages of its neighbours.
     pub(super) xr: Option<Box<Neighbour>>,
     /// When it is called again at the latest, if there still is such an XR.

@@ -9,9 +9,7 @@ use super::*;
 use crate::{
     contract::composed_secret::{SecretData, SecretName},
     input::{IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug},
-    model::{
-        condition, hand_off::HeldHandOff, identity::Identity, problem::ProblemKind, xr::PreviousConditions,
-    },
+    model::{hand_off::HeldHandOff, identity::Identity, problem::ProblemKind, xr::PreviousConditions},
     plan::tests::{at, connected, mk_observation, origin, taken},
 };
 
@@ -318,7 +316,7 @@ const TABLE: &[Row] = &[
             done(observation, remembered);
             state(remembered).accepted.as_mut().unwrap().verified_at = at(-11);
             observation.xr.previous =
-                PreviousConditions::test(condition::HANDED_OFF, "False", "ClientSecretRefused");
+                PreviousConditions::test(ConditionType::HandedOff, "False", "ClientSecretRefused");
         },
         secret: IdentitySecret::Remembered,
         action: "Start logins=1 seen",
@@ -330,7 +328,7 @@ const TABLE: &[Row] = &[
             hold(observation, remembered, 60);
         },
         secret: IdentitySecret::None,
-        action: "Hold MayNotHandOff",
+        action: "BackOff MayNotHandOff",
     },
     Row {
         why: "its time has come",
@@ -377,7 +375,7 @@ fn shown(action: &HandOffAction) -> String {
             let flags: String = flags.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
             format!("Start logins={}{flags}", work.logins.len())
         }
-        HandOffAction::Hold { problem, .. } => format!("Hold {}", problem.reason()),
+        HandOffAction::BackOff { problem, .. } => format!("BackOff {}", problem.reason().as_str()),
         _ => action.name().to_owned(),
     }
 }
@@ -393,7 +391,8 @@ fn handing_off_reads_as_a_table() {
         assert_eq!(shown(&plan.action), row.action, "action: {}", row.why);
         reached.extend([format!("{:?}", plan.secret), plan.action.name().to_owned()]);
     }
-    for expected in ["None", "Observed", "Remembered", "Wait", "Await", "Start", "Hold", "HandOut", "Keep"] {
+    for expected in ["None", "Observed", "Remembered", "Wait", "Await", "Start", "BackOff", "HandOut", "Keep"]
+    {
         assert!(reached.contains(expected), "no row reaches {expected}");
     }
 }

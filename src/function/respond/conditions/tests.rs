@@ -1,32 +1,16 @@
-use std::collections::BTreeSet;
-
 use infisical::{
     Error, ErrorKind,
     endpoint::{Endpoint, Origin, Tls},
 };
 
+use super::super::content::{MESSAGE_LONGEST, bounded, events};
 use super::*;
 use crate::{
-    model::{problem::ProblemKind, remembered::Held, work::Attempt},
+    contract::proto::v1::Status,
+    model::{problem::ProblemKind, remembered::Held, work::Attempt, xr::PreviousConditions},
     plan::tests::{at, mk_accepted, mk_admin, mk_observation, mk_observed, origin, taken},
 };
-
-/// A reason is a word in capitals between quotes, and so are the types and
-/// the status of a condition.
-#[test]
-fn every_reason_that_is_given_is_listed() {
-    let source = include_str!("../conditions.rs");
-    let (_, source) = source.split_once("pub(super) struct Verdict").unwrap();
-    let (source, _) = source.split_once("#[cfg(test)]").unwrap();
-    let is_reason = |text: &&str| {
-        text.len() > 2
-            && text.starts_with(|c: char| c.is_ascii_uppercase())
-            && text.chars().all(|c| c.is_ascii_alphanumeric())
-            && !["True", "False", "Unknown", "WaitingFor"].contains(text)
-    };
-    let given: BTreeSet<&str> = source.split('"').filter(is_reason).collect();
-    assert_eq!(given, REASONS.iter().copied().collect());
-}
+use infisical::secret::AccessToken;
 
 /// One row: a state of the world, and status and reason of both conditions.
 struct Row {
@@ -153,7 +137,7 @@ const TABLE: &[Row] = &[
             persisted(observation, remembered);
             remembered.asked_at = Some(at(-10));
             observation.xr.previous =
-                PreviousConditions::test(TOKEN_VALID, "Unknown", "Unreachable").since(at(-9));
+                PreviousConditions::test(ConditionType::TokenValid, "Unknown", "Unreachable").since(at(-9));
         },
         bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
         token_valid: (Status::ConditionUnknown, "Unreachable"),
@@ -165,7 +149,7 @@ const TABLE: &[Row] = &[
             persisted(observation, remembered);
             remembered.asked_at = Some(at(-10));
             observation.xr.previous =
-                PreviousConditions::test(TOKEN_VALID, "Unknown", "Unreachable").since(at(-10));
+                PreviousConditions::test(ConditionType::TokenValid, "Unknown", "Unreachable").since(at(-10));
         },
         bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
         token_valid: (Status::ConditionTrue, "Accepted"),
@@ -178,10 +162,10 @@ const TABLE: &[Row] = &[
             remembered.asked_at = Some(at(-10));
             remembered.accepted.as_mut().unwrap().verified_at = at(-10);
             observation.xr.previous =
-                PreviousConditions::test(TOKEN_VALID, "False", TOKEN_REFUSED).since(at(-9));
+                PreviousConditions::test(ConditionType::TokenValid, "False", "TokenRefused").since(at(-9));
         },
         bootstrapped: (Status::ConditionFalse, "Bootstrapping"),
-        token_valid: (Status::ConditionFalse, TOKEN_REFUSED),
+        token_valid: (Status::ConditionFalse, "TokenRefused"),
         is_ready: false,
     },
     Row {
@@ -191,10 +175,10 @@ const TABLE: &[Row] = &[
             remembered.asked_at = Some(at(-10));
             remembered.accepted.as_mut().unwrap().verified_at = at(-10);
             observation.xr.previous =
-                PreviousConditions::test(TOKEN_VALID, "False", TOKEN_REFUSED).since(at(-10));
+                PreviousConditions::test(ConditionType::TokenValid, "False", "TokenRefused").since(at(-10));
         },
         bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
-        token_valid: (Status::ConditionTrue, ACCEPTED),
+        token_valid: (Status::ConditionTrue, "Accepted"),
         is_ready: true,
     },
     Row {
@@ -205,7 +189,7 @@ const TABLE: &[Row] = &[
             remembered.held = Some(Box::new(held(ProblemKind::NoInstanceAdmin)));
             remembered.asked_at = Some(at(-10));
             observation.xr.previous =
-                PreviousConditions::test(BOOTSTRAPPED, "False", "Unreachable").since(at(-9));
+                PreviousConditions::test(ConditionType::Bootstrapped, "False", "Unreachable").since(at(-9));
         },
         bootstrapped: (Status::ConditionFalse, "Unreachable"),
         token_valid: (Status::ConditionFalse, "NoToken"),
@@ -219,7 +203,7 @@ const TABLE: &[Row] = &[
             remembered.accepted = None;
             observation.instance = crate::readiness::Readiness::NotReady("It is not".to_owned());
             observation.xr.previous =
-                PreviousConditions::test(BOOTSTRAPPED, "False", "Unreachable").since(at(9));
+                PreviousConditions::test(ConditionType::Bootstrapped, "False", "Unreachable").since(at(9));
         },
         bootstrapped: (Status::ConditionFalse, "WaitingForInstance"),
         token_valid: (Status::ConditionFalse, "NoToken"),
@@ -230,8 +214,11 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             persisted(observation, remembered);
             remembered.accepted = None;
-            observation.xr.previous =
-                crate::model::xr::PreviousConditions::test(TOKEN_VALID, "True", NOT_INSTANCE_ADMIN);
+            observation.xr.previous = crate::model::xr::PreviousConditions::test(
+                ConditionType::TokenValid,
+                "True",
+                "NotInstanceAdmin",
+            );
         },
         bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
         token_valid: (Status::ConditionTrue, "NotInstanceAdmin"),
@@ -387,7 +374,8 @@ fn a_database_that_was_lost_is_told_with_the_token_that_is_handed_out() {
     };
     let reasons = |world| {
         let (verdict, observation) = judged(world);
-        let events = events(&verdict, &observation.xr.previous);
+        let mut events: Vec<_> = events(&verdict.conditions, &observation.xr.previous).collect();
+        events.extend(verdict.event);
         events.into_iter().filter_map(|event| event.reason).collect::<Vec<_>>()
     };
     assert_eq!(reasons(world), ["Bootstrapped", "BootstrappedAgain"]);

@@ -1,9 +1,8 @@
-use std::collections::BTreeSet;
-
 use infisical::{Error, ErrorKind};
 
 use super::*;
 use crate::{
+    contract::proto::v1::Status,
     input::InstanceAdmin,
     model::{due::Due, hand_off::HeldHandOff, xr::PreviousConditions},
     plan::{
@@ -11,21 +10,6 @@ use crate::{
         tests::{at, mk_observation, origin},
     },
 };
-
-/// A reason is a word in capitals between quotes, and so is the condition's type.
-#[test]
-fn every_reason_that_is_given_is_listed() {
-    let source = include_str!("../hand_off.rs");
-    let (_, source) = source.split_once("pub(super) struct Verdict").unwrap();
-    let constants = [DONE, UNDER_WAY, NOT_ASKED_FOR, REFUSED];
-    let is_reason = |text: &&str| {
-        text.len() > 5
-            && text.starts_with(|c: char| c.is_ascii_uppercase())
-            && text.chars().all(|c| c.is_ascii_alphanumeric())
-    };
-    let given = source.split('"').filter(is_reason).chain(constants);
-    assert_eq!(given.collect::<BTreeSet<_>>(), REASONS.iter().copied().collect());
-}
 
 struct Row {
     why: &'static str,
@@ -39,7 +23,7 @@ fn revoking(observation: &mut Observation) {
 }
 
 fn said(observation: &mut Observation, status: &str, reason: &str) {
-    observation.xr.previous = PreviousConditions::test(HANDED_OFF, status, reason);
+    observation.xr.previous = PreviousConditions::test(ConditionType::HandedOff, status, reason);
 }
 
 fn hold(remembered: &mut Remembered, kind: ProblemKind) {
@@ -119,7 +103,8 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             done(observation, remembered);
             observation.hand_off.as_mut().unwrap().projects = projects();
-            observation.xr.previous = PreviousConditions::test(HANDED_OFF, "True", "HandedOff").since(at(1));
+            observation.xr.previous =
+                PreviousConditions::test(ConditionType::HandedOff, "True", "HandedOff").since(at(1));
         },
         says: (Status::ConditionTrue, "HandedOff"),
         is_ready: true,
@@ -207,7 +192,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             done(observation, remembered);
             state(remembered).asked_at = Some(at(-10));
-            let said = PreviousConditions::test(HANDED_OFF, "Unknown", "Unreachable");
+            let said = PreviousConditions::test(ConditionType::HandedOff, "Unknown", "Unreachable");
             observation.xr.previous = said.since(at(-9));
         },
         says: (Status::ConditionUnknown, "Unreachable"),

@@ -6,7 +6,10 @@ use fake_crossplane::{
     structs::decode,
     templates::{NAME, READY, render},
 };
-use function_infisical::{contract::proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse}, server::RunFunction};
+use function_infisical::{
+    contract::proto::v1::{Ready, RunFunctionRequest, RunFunctionResponse},
+    server::RunFunction,
+};
 use serde_json::{Map, Value, json};
 use tonic::Status;
 
