@@ -5,6 +5,8 @@
 //! outcome stays in [`Memory`] until it is seen in observed. At most one task of
 //! each kind runs per XR, and one in all per instance, in a process. One XR at a time asks
 //! an instance that does not answer.
+//!
+//! Rule 3 and Rule 4 are kept here.
 
 use std::{
     collections::BTreeMap,
@@ -30,11 +32,11 @@ mod memory;
 mod reachability;
 mod tokens;
 
-pub use memory::{Census, Memory, Xrs};
-pub use tokens::Tokens;
+pub(crate) use memory::{Memory, Xrs};
+pub(crate) use tokens::Tokens;
 
 /// Starts work, counts it and remembers what came of it.
-pub struct Act {
+pub(crate) struct Act {
     memory: Arc<Memory>,
     connect: Arc<dyn Connect>,
     clock: Arc<dyn Clock>,
@@ -47,7 +49,7 @@ pub struct Act {
 impl Act {
     /// Nothing is under way.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         memory: Arc<Memory>,
         connect: Arc<dyn Connect>,
         clock: Arc<dyn Clock>,
@@ -60,7 +62,7 @@ impl Act {
     /// Starts work for an XR, unless something has happened to it since
     /// `revision`: then the plan that asked for it is out of date. Where the instance is
     /// known not to answer, that is what comes of it.
-    pub fn start(&self, key: &XrKey, revision: u64, work: Establish) {
+    pub(crate) fn start(&self, key: &XrKey, revision: u64, work: Establish) {
         let Some(under_way) = self.memory.begin(key, &work.endpoint, revision) else { return };
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
         let (key, tokens, origin) = (key.clone(), self.tokens.clone(), work.endpoint.origin().clone());
@@ -86,7 +88,7 @@ impl Act {
     }
 
     /// The same for handing off.
-    pub fn start_hand_off(&self, key: &XrKey, revision: u64, work: HandOff) {
+    pub(crate) fn start_hand_off(&self, key: &XrKey, revision: u64, work: HandOff) {
         let Some(under_way) = self.memory.begin_hand_off(key, &work.endpoint, revision) else { return };
         let (connect, clock, memory) = (self.connect.clone(), self.clock.clone(), self.memory.clone());
         let (key, origin) = (key.clone(), work.endpoint.origin().clone());
@@ -130,7 +132,7 @@ impl Act {
     }
 
     /// Waits until work for an XR ends, or at once if none is under way.
-    pub async fn settled(&self, key: &XrKey) {
+    pub(crate) async fn settled(&self, key: &XrKey) {
         // The sender is dropped when the work ends, even by a panic.
         let ended = async |mut under_way: watch::Receiver<bool>| while under_way.changed().await.is_ok() {};
         match self.memory.under_way(key) {
@@ -145,7 +147,7 @@ impl Act {
     }
 
     /// Waits until all work is done.
-    pub async fn drain(&self) {
+    pub(crate) async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }

@@ -66,7 +66,7 @@ pub struct Needs {
 
 /// What this process knows.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// The server at which it looks.
     pub origin: Option<&'a Origin>,
     /// The admin's email.
@@ -132,10 +132,9 @@ pub fn inferences(condition: ConditionType, status: Status, reason: Reason) -> &
         (TokenValid, _, Reason::NotInstanceAdmin) => &[I::ServerSaid, I::TokenLackedTheRight],
         (TokenValid, _, Reason::TokenRefused) => &[I::ServerSaid, I::TokenRefused],
         (TokenValid, Status::False, Reason::TokenEnded) => &[I::ServerSaid, I::TokenEnded],
-        (TokenValid, ..) if comes_of_asking(reason) => &[I::ServerSaid],
         (HandedOff, Status::True, Reason::HandedOff) => &[I::ServerSaid, I::WasHandedOff, I::AllHandedOff],
         (HandedOff, Status::Unknown, _) => &[I::ServerSaid, I::WasHandedOff],
-        (HandedOff, ..) if comes_of_asking(reason) => &[I::ServerSaid],
+        (TokenValid | HandedOff, ..) if comes_of_asking(reason) => &[I::ServerSaid],
         (StatusWritten, Status::False, _) => &[I::FieldsLeftOut],
         (Bootstrapped | TokenValid | HandedOff | StatusWritten, ..) => &[],
     }
@@ -151,7 +150,7 @@ impl Known<'_> {
     /// was told otherwise since has said so. In doubt of which came first it is this process
     /// that knows better, unless it is in doubt of what it was told.
     #[must_use]
-    pub fn is_older_than(&self, said: &PreviousCondition) -> bool {
+    pub(crate) fn is_older_than(&self, said: &PreviousCondition) -> bool {
         self.told_at.is_none_or(|told_at| {
             said.is_newer_than(told_at) || (self.is_in_doubt && !said.is_older_than(told_at))
         })
@@ -159,7 +158,7 @@ impl Known<'_> {
 
     /// The condition that something follows from.
     #[must_use]
-    pub fn infers<'a>(
+    pub(crate) fn infers<'a>(
         &self,
         inference: Inference,
         of: ConditionType,
@@ -179,7 +178,7 @@ impl Known<'_> {
 
     /// Whether something follows.
     #[must_use]
-    pub fn is_inferred(
+    pub(crate) fn is_inferred(
         &self,
         inference: Inference,
         of: ConditionType,
@@ -191,7 +190,12 @@ impl Known<'_> {
     /// Whether the XR says something else than what this process was told, and has it of a
     /// server that was asked since.
     #[must_use]
-    pub fn is_contradicted(&self, of: ConditionType, own: Reason, previous: &PreviousConditions) -> bool {
+    pub(crate) fn is_contradicted(
+        &self,
+        of: ConditionType,
+        own: Reason,
+        previous: &PreviousConditions,
+    ) -> bool {
         let said = self.infers(Inference::ServerSaid, of, previous);
         said.is_some_and(|said| said.reason != Some(own))
     }
@@ -200,7 +204,7 @@ impl Known<'_> {
     /// otherwise since, and saying what is older would change the XR back and forth at every
     /// reconcile. What is seen in the cluster is no matter of who asked last.
     #[must_use]
-    pub fn is_said_better<'a>(
+    pub(crate) fn is_said_better<'a>(
         &self,
         of: ConditionType,
         (status, reason): (Status, Reason),

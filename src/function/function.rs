@@ -3,6 +3,8 @@
 //! A call that starts work waits for it for a moment, so that a fast server
 //! makes a fast XR; then it answers with what is known. The work goes on without
 //! it, and its outcome comes with a later call.
+//!
+//! Rule 14 is kept here.
 
 use std::{
     ops::Deref,
@@ -125,7 +127,7 @@ impl Function {
         let reason =
             response.conditions.first().map(|condition| condition.reason.as_str()).unwrap_or_default();
         let action = plan.action.name();
-        // At info only what is news; a steady XR says nothing.
+        // At info only what has changed; a steady XR logs nothing.
         if !response.results.is_empty() {
             span.in_scope(|| tracing::info!(action, reason, "answered"));
         } else if tracing::enabled!(tracing::Level::DEBUG) {
@@ -223,6 +225,29 @@ impl Function {
         let remembered = self.memory.recall(&xr.key, server, (connection.as_ref(), wanted), now);
         (plan(observation, &remembered, now), remembered)
     }
+}
+
+/// What the function makes of a request before it does anything.
+pub struct Explanation {
+    /// Whether the instance is ready to be asked.
+    pub instance_is_ready: bool,
+    /// Where the instance is, as far as that is known.
+    pub endpoint: Option<String>,
+    /// All of it, for a person: no secret is printed.
+    pub text: String,
+}
+
+/// Explains a request. Asks nobody, and changes nothing.
+///
+/// # Errors
+///
+/// What is wrong with the input or the XR.
+pub fn explain(request: &RunFunctionRequest) -> Result<Explanation, String> {
+    let input = crate::input::parse(request.input.as_deref()).map_err(|error| error.to_string())?;
+    let observation = observe(request, &input).map_err(|error| error.to_string())?;
+    let endpoint = observation.endpoint.as_ref().ok().map(|endpoint| endpoint.origin().to_string());
+    let (instance_is_ready, text) = (observation.instance.is_ready(), format!("{observation:?}"));
+    Ok(Explanation { instance_is_ready, endpoint, text })
 }
 
 /// Made with all of its fields: JSON that grows by one is written anew.

@@ -15,15 +15,18 @@
 //! a server of Infisical answers is in the crate [`infisical`], which also has the types
 //! that keep secrets unprintable; what any long-running program has is in [`daemon`].
 
-pub mod act;
-pub mod agreement;
+mod act;
+mod agreement;
 pub mod args;
 pub mod contract;
 pub mod function;
 pub mod input;
-pub mod model;
-pub mod observe;
-pub mod plan;
-pub mod readiness;
-pub mod respond;
+mod model;
+mod observe;
+mod plan;
+mod readiness;
+mod respond;
 pub mod server;
+
+pub use agreement::{Inference, inferences};
+pub use model::{condition, reason};

@@ -3,16 +3,16 @@
 //! Uses none of the parts, has no I/O and reads no clock.
 
 pub mod condition;
-pub mod connection;
-pub mod due;
-pub mod hand_off;
-pub mod held;
-pub mod identity;
-pub mod life;
-pub mod pause;
-pub mod problem;
+pub(crate) mod connection;
+pub(crate) mod due;
+pub(crate) mod failure;
+pub(crate) mod hand_off;
+pub(crate) mod identity;
+pub(crate) mod life;
+pub(crate) mod pause;
+pub(crate) mod problem;
 pub mod reason;
-pub mod remembered;
-pub mod replicas;
-pub mod work;
-pub mod xr;
+pub(crate) mod remembered;
+pub(crate) mod replicas;
+pub(crate) mod work;
+pub(crate) mod xr;

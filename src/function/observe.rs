@@ -35,28 +35,27 @@ mod secrets;
 mod status;
 mod xr;
 
-pub use admin::AdminSource;
-pub use hand_off::HandOff;
-pub use requirements::Required;
-pub use secrets::Place;
-pub use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, SchemaKnown};
+pub(crate) use admin::AdminSource;
+pub(crate) use hand_off::HandOff;
+pub(crate) use requirements::Required;
+pub(crate) use secrets::Place;
+pub(crate) use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, SchemaKnown};
 
 /// The name in the pipeline of the Secret with the admin's email and password.
-pub const ADMIN_RESOURCE: &str = "infisical-admin";
+pub(crate) const ADMIN_RESOURCE: &str = "infisical-admin";
 
 /// The name in the pipeline of the connection Secret.
-pub const CONNECTION_RESOURCE: &str = "infisical-connection";
+pub(crate) const CONNECTION_RESOURCE: &str = "infisical-connection";
 
 /// The name in the pipeline of the Secret with client ID and secret.
-pub const IDENTITY_RESOURCE: &str = "infisical-identity";
+pub(crate) const IDENTITY_RESOURCE: &str = "infisical-identity";
 
 /// The names in the pipeline of all that this function composes.
 const OUR_RESOURCES: [&str; 3] = [ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE];
 
 /// What a call is about, in values of its own.
 #[derive(Clone, Debug)]
-pub struct Observation {
-    /// The XR.
+pub(crate) struct Observation {
     pub xr: Xr,
     /// Whether the composed instance is ready to be asked.
     pub instance: Readiness,
@@ -71,7 +70,6 @@ pub struct Observation {
     pub adopted: Option<Result<AccessToken, Waiting>>,
     /// The email and password in the admin Secret that this function composed.
     pub persisted_admin: Option<Credentials>,
-    /// The connection Secret.
     pub connection: Option<ObservedConnection>,
     /// Whether it is known in which namespace the Secrets are. Until then none of them
     /// is observed, and none is composed.
@@ -82,7 +80,6 @@ pub struct Observation {
     pub connection_place: Place,
     /// What the two Secrets are called.
     pub admin_secret: SecretName,
-    /// See `admin_secret`.
     pub connection_secret: SecretName,
     /// The keys of the connection Secret.
     pub wanted: Arc<[ConnectionDetail]>,
@@ -96,27 +93,26 @@ pub struct Observation {
     pub hand_off: Option<Box<HandOff>>,
     /// What must be in the request before the answer counts.
     pub requirements: Requirements,
-    /// Whether it is.
     pub requirements_met: bool,
 }
 
 impl Observation {
     /// Whether anything is required besides what is in the places of our own Secrets.
     #[must_use]
-    pub fn requires_what_may_be_missing(&self) -> bool {
+    pub(crate) fn requires_what_may_be_missing(&self) -> bool {
         self.requirements.resources.keys().any(|requirement| !secrets::is_of_a_place(requirement))
     }
 
     /// Whether the input asks for the instance admin right to be revoked.
     #[must_use]
-    pub fn gives_up_the_right(&self) -> bool {
+    pub(crate) fn gives_up_the_right(&self) -> bool {
         self.hand_off.as_ref().is_some_and(|hand_off| hand_off.instance_admin == InstanceAdmin::Revoke)
     }
 }
 
 /// Something that is not there yet, and a sentence of what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Waiting {
+pub(crate) enum Waiting {
     /// The instance is not ready.
     Instance(String),
     /// The endpoint, or the CA bundle to check it by, is not known yet.
@@ -137,7 +133,7 @@ pub enum Waiting {
 
 /// A mistake that only a person can mend: a fatal result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ObserveError {
+pub(crate) enum ObserveError {
     /// The input is wrong.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -158,7 +154,6 @@ pub enum ObserveError {
     NotOurs {
         /// The name in the pipeline.
         name: &'static str,
-        /// What it is.
         kind: String,
     },
     /// What is observed under one of our names has not the XR as its controller.
@@ -170,7 +165,6 @@ pub enum ObserveError {
     NotControlled {
         /// The name in the pipeline.
         name: &'static str,
-        /// Its namespace and name.
         secret: String,
     },
     /// The namespace of the Secrets is not known.
@@ -178,32 +172,19 @@ pub enum ObserveError {
         "input.writeConnectionSecretToRef.namespace: is missing, and composite resource {name:?} is cluster-scoped; write \
          here the namespace of its Secrets, or on the composite resource, in spec.writeConnectionSecretToRef.namespace"
     )]
-    NoNamespace {
-        /// The XR's name.
-        name: String,
-    },
+    NoNamespace { name: String },
     /// The same of a legacy XR, whose own fields do not say.
     #[error(
         "input.writeConnectionSecretToRef.namespace: is missing, and composite resource {name:?} has neither a namespace \
          nor a claim; write here the namespace of its Secrets"
     )]
-    NoNamespaceOfLegacy {
-        /// The XR's name.
-        name: String,
-    },
+    NoNamespaceOfLegacy { name: String },
     /// A namespaced XR composes into its own namespace only.
     #[error(
         "{field}: is \"{given}\", but a namespaced composite resource composes into its own namespace only; leave it \
          out or write \"{own}\""
     )]
-    OtherNamespace {
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        given: String,
-        /// The XR's namespace.
-        own: String,
-    },
+    OtherNamespace { field: &'static str, given: String, own: String },
     /// A value that was read by a field path cannot be used.
     #[error("{field}: {what}")]
     Value {
@@ -218,7 +199,7 @@ pub enum ObserveError {
 ///
 /// # Errors
 /// A mistake that only a person can mend.
-pub fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observation, ObserveError> {
+pub(crate) fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result<Observation, ObserveError> {
     let composite = request.observed.as_ref().and_then(|observed| observed.composite.as_ref());
     let manifest = composite.and_then(|composite| composite.resource.as_deref()).map(Manifest::new);
     let manifest = manifest.ok_or(ObserveError::NoXr)?;

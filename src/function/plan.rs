@@ -18,18 +18,18 @@ use crate::{
 mod admin;
 mod decide;
 mod facts;
-pub mod hand_off;
+pub(crate) mod hand_off;
 mod situation;
 #[cfg(test)]
 pub(crate) mod tests;
-pub mod timing;
+pub(crate) mod timing;
 mod work;
 
 pub(crate) use admin::password_email;
 
 /// What one call does.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What becomes of the admin Secret.
     pub admin: AdminSecret,
     /// What becomes of the connection Secret.
@@ -42,7 +42,7 @@ pub struct Plan {
 
 /// What becomes of the Secret with the admin's email and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AdminSecret {
+pub(crate) enum AdminSecret {
     /// None is composed: the platform team supplies the password, or it is gone.
     None,
     /// It is emitted as it was observed.
@@ -55,7 +55,7 @@ pub enum AdminSecret {
 
 /// What becomes of the connection Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionSecret {
+pub(crate) enum ConnectionSecret {
     /// There is none yet.
     None,
     /// It is emitted as it was observed.
@@ -66,7 +66,7 @@ pub enum ConnectionSecret {
 
 /// What is done or waited for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Something in the cluster has to come first.
     Wait(Wait),
     /// Work is under way.
@@ -75,14 +75,12 @@ pub enum Action {
     Start(Box<Establish>),
     /// A problem was found, and it is too early to try again.
     BackOff {
-        /// The problem.
         problem: Problem,
         /// When it is tried again.
         retry_at: Timestamp,
     },
     /// A token was accepted and is handed out until it is seen in observed.
     HandOut,
-    /// The connection stands.
     Keep {
         /// When the token is verified or renewed next.
         check_at: Timestamp,
@@ -91,7 +89,7 @@ pub enum Action {
 
 /// What has to come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wait {
+pub(crate) enum Wait {
     /// What is required was not looked for yet.
     Requirements,
     /// Something is not there yet.
@@ -103,7 +101,7 @@ pub enum Wait {
 impl Action {
     /// Its name, for logs.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Wait(_) => "Wait",
             Self::Await => "Await",
@@ -117,7 +115,7 @@ impl Action {
 
 /// Decides what a call does.
 #[must_use]
-pub fn plan(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Plan {
+pub(crate) fn plan(observation: &Observation, remembered: &Remembered, now: Timestamp) -> Plan {
     let facts = Facts::new(observation, remembered, now);
     let action = decide(facts.situation(), || work::next(&facts));
     Plan {

@@ -29,8 +29,7 @@ use object::{Object, Verdict};
 
 /// Whether a resource is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// It is.
+pub(crate) enum Readiness {
     Ready,
     /// It is not, and why: a clause with a subject, such as `Deployment "vault"
     /// has 0 of 1 replicas available`.
@@ -40,14 +39,14 @@ pub enum Readiness {
 impl Readiness {
     /// Whether it is.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         matches!(self, Self::Ready)
     }
 }
 
 /// Decides on the composed resource that runs an instance.
 #[must_use]
-pub fn instance_readiness(
+pub(crate) fn instance_readiness(
     checks: &[ReadinessCheck],
     desired_ready: Ready,
     observed: Option<Manifest<'_>>,

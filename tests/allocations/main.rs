@@ -115,7 +115,7 @@ fn a_steady_call_allocates_no_more_than_it_may() {
         let frame = steady.request(bound.others);
         // What is cached is cached now.
         let answer = RunFunctionResponse::decode(steady.call(frame.clone()).as_slice()).unwrap();
-        assert!(answer.results.is_empty(), "a steady call has no news: {:?}", answer.results);
+        assert!(answer.results.is_empty(), "a steady call has no events: {:?}", answer.results);
         let mut encoded = Vec::new();
         let counted: AllocationInfo = allocation_counter::measure(|| encoded = steady.call(frame.clone()));
         assert_eq!(counted.count_current, 1, "what a call leaves behind is its answer");

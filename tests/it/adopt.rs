@@ -185,7 +185,7 @@ async fn a_secret_that_is_not_there_is_waited_for() {
     let message = world.message("InfisicalBootstrapped");
     assert!(message.contains("has nothing under key \"admin-token\"; add that key"), "{message}");
     assert!(world.fake.log().is_empty());
-    assert!(world.events(0).is_empty(), "waiting is no news");
+    assert!(world.events(0).is_empty(), "no event tells of waiting");
 
     world.crossplane.others = vec![secret(&minted(&world))];
     world.settle().await;

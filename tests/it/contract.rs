@@ -1,9 +1,9 @@
 //! The fake Infisical answers as the recorded server did.
 //!
-//! Every recorded exchange is played in order, over HTTP, against a fake of
+//! Every recorded exchange is replayed in order, over HTTP, against a fake of
 //! its variant. Status, content type and body must be the recorded ones; ids,
 //! times, slugs and tokens need to have the same type only. Nothing is
-//! skipped: an exchange that is new in the recordings is played like the rest.
+//! skipped: an exchange that is new in the recordings is replayed like the rest.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -49,10 +49,10 @@ async fn replay(recordings: &str, settings: Settings) {
     let start: Timestamp = "2026-11-23T21:53:48.895Z".parse().unwrap();
     let options = Options { settings, time: std::sync::Arc::new(move || start), ..Options::default() };
     let fake = FakeInfisical::start(options).await.unwrap();
-    let mut played = Played::default();
+    let mut replayed = Replayed::default();
     for exchange in &exchanges {
         let name = exchange["name"].as_str().unwrap();
-        let request = played.translate(exchange);
+        let request = replayed.translate(exchange);
         let answer = if name == "bootstrap-race-same-email" {
             race(&fake, &request).await
         } else {
@@ -63,7 +63,7 @@ async fn replay(recordings: &str, settings: Settings) {
         assert_eq!(u64::from(answer.status), recorded["status"].as_u64().unwrap(), "{name}: {}", answer.body);
         assert_eq!(answer.content_type, recorded["contentType"].as_str().unwrap(), "{name}");
         compare(name, "", &recorded["body"], &answer.body);
-        played.learn(name, &recorded["body"], &answer.body);
+        replayed.learn(name, &recorded["body"], &answer.body);
     }
 }
 
@@ -120,22 +120,22 @@ async fn six_bootstraps_with_six_emails_leave_six_super_admins() {
     assert_eq!((fake.super_admins().len(), fake.organization_names().len()), (6, 6));
 }
 
-/// What the played answers had in place of what the recorded ones had.
+/// What the replayed answers had in place of what the recorded ones had.
 #[derive(Default)]
-struct Played {
+struct Replayed {
     /// Recorded ids, tokens and client secrets.
     values: BTreeMap<String, String>,
     /// The token of an exchange, by its name.
     tokens: BTreeMap<String, String>,
 }
 
-impl Played {
+impl Replayed {
     fn translate(&self, exchange: &Value) -> Raw {
         let name = exchange["name"].as_str().unwrap();
         let request = &exchange["request"];
         let mut path = request["path"].as_str().unwrap().to_owned();
-        for (recorded, played) in &self.values {
-            path = path.replace(recorded, played);
+        for (recorded, replayed) in &self.values {
+            path = path.replace(recorded, replayed);
         }
         let authorization = request["authorization"].as_str().map(|header| self.placeholder(header));
         let body = match (name, request.get("body")) {
@@ -169,24 +169,24 @@ impl Played {
         }
     }
 
-    fn learn(&mut self, name: &str, recorded: &Value, played: &Value) {
-        match (recorded, played) {
-            (Value::Object(recorded), Value::Object(played)) => {
+    fn learn(&mut self, name: &str, recorded: &Value, replayed: &Value) {
+        match (recorded, replayed) {
+            (Value::Object(recorded), Value::Object(replayed)) => {
                 for (key, value) in recorded {
                     if key == "accessToken" || key == "token" {
-                        let token = played[key].as_str().unwrap().to_owned();
+                        let token = replayed[key].as_str().unwrap().to_owned();
                         self.tokens.insert(name.to_owned(), token);
                     }
-                    self.learn(name, value, &played[key]);
+                    self.learn(name, value, &replayed[key]);
                 }
             }
-            (Value::Array(recorded), Value::Array(played)) => {
-                for (recorded, played) in recorded.iter().zip(played) {
-                    self.learn(name, recorded, played);
+            (Value::Array(recorded), Value::Array(replayed)) => {
+                for (recorded, replayed) in recorded.iter().zip(replayed) {
+                    self.learn(name, recorded, replayed);
                 }
             }
-            (Value::String(recorded), Value::String(played)) if is_word_of_its_own(recorded) => {
-                self.values.insert(recorded.clone(), played.clone());
+            (Value::String(recorded), Value::String(replayed)) if is_word_of_its_own(recorded) => {
+                self.values.insert(recorded.clone(), replayed.clone());
             }
             _ => {}
         }
@@ -213,8 +213,8 @@ fn is_time(text: &str) -> bool {
 }
 
 /// Same keys and types, and the same values where a value means something.
-fn compare(name: &str, at: &str, recorded: &Value, played: &Value) {
-    match (recorded, played) {
+fn compare(name: &str, at: &str, recorded: &Value, replayed: &Value) {
+    match (recorded, replayed) {
         (Value::Object(left), Value::Object(right)) => {
             let keys = |fields: &serde_json::Map<String, Value>| {
                 fields.keys().cloned().collect::<std::collections::BTreeSet<_>>()
@@ -234,23 +234,23 @@ fn compare(name: &str, at: &str, recorded: &Value, played: &Value) {
         (Value::Number(left), Value::Number(right)) if is_epoch(at) => {
             assert_eq!(left.is_i64(), right.is_i64(), "{name}: {at}");
         }
-        _ => assert_eq!(recorded, played, "{name}: {at}"),
+        _ => assert_eq!(recorded, replayed, "{name}: {at}"),
     }
 }
 
-fn compare_texts(name: &str, at: &str, recorded: &str, played: &str) {
+fn compare_texts(name: &str, at: &str, recorded: &str, replayed: &str) {
     if is_jwt(recorded) {
-        return compare_claims(name, &claims(recorded), &claims(played));
+        return compare_claims(name, &claims(recorded), &claims(replayed));
     }
     let alike = match at.rsplit('/').next().unwrap() {
-        "reqId" => played.starts_with("req-") && played.len() == recorded.len(),
-        "slug" if at != "/project/environments/0/slug" => played.contains('-') || played == recorded,
-        "clientSecret" | "clientSecretPrefix" => played.len() == recorded.len(),
-        _ if is_uuid(recorded) => is_uuid(played),
-        _ if is_time(recorded) => is_time(played),
-        _ => played == recorded,
+        "reqId" => replayed.starts_with("req-") && replayed.len() == recorded.len(),
+        "slug" if at != "/project/environments/0/slug" => replayed.contains('-') || replayed == recorded,
+        "clientSecret" | "clientSecretPrefix" => replayed.len() == recorded.len(),
+        _ if is_uuid(recorded) => is_uuid(replayed),
+        _ if is_time(recorded) => is_time(replayed),
+        _ => replayed == recorded,
     };
-    assert!(alike, "{name}: {at} was {recorded:?} and is {played:?}");
+    assert!(alike, "{name}: {at} was {recorded:?} and is {replayed:?}");
 }
 
 fn is_epoch(at: &str) -> bool {
@@ -262,13 +262,13 @@ fn claims(jwt: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
-fn compare_claims(name: &str, recorded: &Value, played: &Value) {
-    compare(name, "claims", recorded, played);
+fn compare_claims(name: &str, recorded: &Value, replayed: &Value) {
+    compare(name, "claims", recorded, replayed);
     let life = |claims: &Value| Some(claims["exp"].as_i64()? - claims["iat"].as_i64()?);
-    assert_eq!(life(recorded), life(played), "{name}: how long the token lives");
+    assert_eq!(life(recorded), life(replayed), "{name}: how long the token lives");
     assert_eq!(
         recorded.get("jti") == recorded.get("identityAccessTokenId"),
-        played.get("jti") == played.get("identityAccessTokenId"),
+        replayed.get("jti") == replayed.get("identityAccessTokenId"),
         "{name}: the jti"
     );
 }

@@ -4,13 +4,12 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::CommandFactory as _;
 use function_infisical::{
-    agreement::{Inference, inferences},
+    Inference,
     args::Args,
+    condition::ConditionType,
+    inferences,
     input::crd::custom_resource_definition,
-    model::{
-        condition::ConditionType,
-        reason::{Event, Reason},
-    },
+    reason::{Event, Reason},
 };
 use serde_json::Value;
 
@@ -65,7 +64,8 @@ fn reasons() -> BTreeSet<String> {
 
 /// Holds what stands between two comments in a page to what the code says, or writes it there
 /// when it is asked to.
-fn assert_generated(page: &str, name: &str, expected: &str) {
+fn assert_generated(page: &str, name: &str, expected: &[String]) {
+    let expected = expected.join("\n") + "\n";
     let (begin, end) = (format!("<!-- {name}: made of the code -->\n"), format!("<!-- end of {name} -->"));
     let text = read(page);
     let (before, rest) = text.split_once(&begin).unwrap();
@@ -80,7 +80,10 @@ fn assert_generated(page: &str, name: &str, expected: &str) {
 
 #[test]
 fn the_table_of_reasons_is_that_of_the_code() {
-    let mut table = "| reason | condition | event | what it means |\n| --- | --- | --- | --- |\n".to_owned();
+    let mut lines = vec![
+        "| reason | condition | event | what it means |".to_owned(),
+        "| --- | --- | --- | --- |".to_owned(),
+    ];
     for reason in Reason::ALL {
         let said = reason.said().iter().map(|(condition, status)| {
             format!("`{}` {}", condition.as_str().trim_start_matches("Infisical"), status.as_str())
@@ -92,9 +95,9 @@ fn the_table_of_reasons_is_that_of_the_code() {
             Event::Warning => "Warning",
         };
         let (text, meaning) = (reason.as_str(), reason.meaning());
-        table += &format!("| [`{text}`](#{}) | {said} | {event} | {meaning} |\n", text.to_lowercase());
+        lines.push(format!("| [`{text}`](#{}) | {said} | {event} | {meaning} |", text.to_lowercase()));
     }
-    assert_generated("docs/conditions.md", "reasons", &table);
+    assert_generated("docs/conditions.md", "reasons", &lines);
 }
 
 #[test]
@@ -116,12 +119,13 @@ fn the_table_of_what_replicas_infer_is_that_of_the_code() {
             }
         }
     }
-    let mut table =
-        "| condition | status | what a replica infers | reasons |\n| --- | --- | --- | --- |\n".to_owned();
+    let mut lines = ["| condition | status | what a replica infers | reasons |", "| --- | --- | --- | --- |"]
+        .map(str::to_owned)
+        .to_vec();
     for (key, reasons) in rows {
-        table += &format!("{key} {} |\n", reasons.join(", "));
+        lines.push(format!("{key} {} |", reasons.join(", ")));
     }
-    table += "\n| what is inferred | if the condition |\n| --- | --- |\n";
+    lines.extend(["", "| what is inferred | if the condition |", "| --- | --- |"].map(str::to_owned));
     for inference in Inference::ALL {
         let needs = inference.needs();
         let words = [
@@ -132,9 +136,9 @@ fn the_table_of_what_replicas_infer_is_that_of_the_code() {
         ];
         let words: Vec<_> = words.into_iter().filter(|(needed, _)| *needed).map(|(_, words)| words).collect();
         let words = if words.is_empty() { "is about no other server".to_owned() } else { words.join(", ") };
-        table += &format!("| {inference:?} | {words} |\n");
+        lines.push(format!("| {inference:?} | {words} |"));
     }
-    assert_generated("ARCHITECTURE.md", "inferences", &table);
+    assert_generated("ARCHITECTURE.md", "inferences", &lines);
 }
 
 #[test]
@@ -259,6 +263,55 @@ fn a_run_without_a_ready_xr_is_no_picture() {
 }
 
 #[test]
+fn every_rule_is_cited_where_it_is_kept_and_has_a_test() {
+    let text = read("ARCHITECTURE.md");
+    let (_, table) = text.split_once("| rule | kept in | breaks without it |").unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    let (tests, mut numbers) = (tests(), BTreeSet::new());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let (number, _) = cells[0].trim().split_once(". ").unwrap();
+        numbers.insert(number.parse::<usize>().unwrap());
+        for file in quoted(cells[1]) {
+            let cited = format!("Rule {number}");
+            let is_cited = read(&format!("src/function/{file}"))
+                .split(&cited)
+                .skip(1)
+                .any(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()));
+            assert!(is_cited, "{file} does not cite {cited}");
+        }
+        assert!(!quoted(cells[2]).is_empty(), "{row}");
+        for test in quoted(cells[2]) {
+            assert!(tests.contains(&format!("fn {test}(")), "there is no test {test}");
+        }
+    }
+    assert_eq!(numbers, (1..=17).collect());
+}
+
+/// What stands between backquotes.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The text of all tests.
+fn tests() -> String {
+    let mut text = String::new();
+    let mut folders = ["tests/it", "tests/simulation", "tests/e2e/src/cases", "src/function"]
+        .map(|it| root().join(it))
+        .to_vec();
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                text += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    text
+}
+
+#[test]
 fn every_test_that_a_document_names_is_there() {
     let text = read("docs/security.md");
     let mut named = Vec::new();
@@ -269,17 +322,11 @@ fn every_test_that_a_document_names_is_there() {
         for row in rows {
             let tests = row.trim_end_matches(['|', ' ']).rsplit(" | ").next().unwrap();
             let before = named.len();
-            named.extend(tests.split('`').skip(1).step_by(2));
+            named.extend(quoted(tests));
             assert!(named.len() > before, "no test is named in {row}");
         }
     }
-    let mut tests = String::new();
-    for folder in ["tests/it", "tests/e2e/src/cases"] {
-        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
-            // A folder is no file of tests.
-            tests += &std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
-        }
-    }
+    let tests = tests();
     for name in named {
         assert!(tests.contains(&format!("fn {name}(")), "there is no test {name}");
     }

@@ -1,5 +1,5 @@
 //! Every folder of `examples/` that has a Composition: its manifests are read,
-//! its templates rendered, its input held against the CRD, and its step played
+//! its templates rendered, its input held against the CRD, and its step replayed
 //! until the XR is ready with a token that works.
 //!
 //! What only a cluster can tell (whether the other functions, the provider and
@@ -18,8 +18,8 @@ use fake_crossplane::{
 };
 use fake_infisical::Variant;
 use function_infisical::{
+    function::explain,
     input::{self, crd::custom_resource_definition},
-    observe::observe,
 };
 use serde_json::{Value, json};
 
@@ -292,10 +292,9 @@ fn the_step_finds_the_instance_that_the_steps_before_it_compose() {
             crossplane.composed.insert(name, observed);
         }
         let request = crossplane.request();
-        let input = input::parse(request.input.as_deref()).unwrap();
-        let observation = observe(&request, &input).unwrap();
-        assert!(observation.instance.is_ready(), "{}: {:?}", example.name, observation.instance);
-        found.push((example.name, observation.endpoint.unwrap().origin().to_string()));
+        let explained = explain(&request).unwrap_or_else(|error| panic!("{}: {error}", example.name));
+        assert!(explained.instance_is_ready, "{}: {}", example.name, explained.text);
+        found.push((example.name, explained.endpoint.unwrap()));
     }
     let expected = endpoints.map(|(name, endpoint)| (name.to_owned(), endpoint.to_owned()));
     assert_eq!(found, expected);

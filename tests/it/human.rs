@@ -170,7 +170,7 @@ async fn a_token_that_is_no_instance_admins_any_more_is_kept_and_said_to_be_one(
     assert!((24..=30).contains(&verified), "two requests, every ten minutes: {verified}");
     assert!(world.asked(mark).iter().all(|route| VERIFIED.contains(route)), "{:?}", world.asked(mark));
 
-    // A restart is no news.
+    // A restart tells nothing new.
     world.restart();
     world.settle().await;
     assert_eq!(world.events(events), ["NotInstanceAdmin"]);

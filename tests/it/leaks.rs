@@ -21,8 +21,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use daemon::telemetry;
 use fake_infisical::{FakeInfisical, Fault, On, Options, Route, Settings, Times, Transaction};
 use function_infisical::{
-    contract::proto::v1::function_runner_service_client::FunctionRunnerServiceClient, input::parse,
-    observe::observe,
+    contract::proto::v1::function_runner_service_client::FunctionRunnerServiceClient, function::explain,
 };
 use infisical::{
     Connect as _, Error,
@@ -187,8 +186,7 @@ impl Heard {
         world.settle().await;
         world.live(span).await;
         let request = world.request();
-        self.texts
-            .push(format!("{:?}", parse(request.input.as_deref()).map(|input| observe(&request, &input))));
+        self.texts.push(explain(&request).map_or_else(|error| error, |explained| explained.text));
         self.texts.push(format!("{:?} {:?}", world.fake, world.crossplane.events));
         self.texts.push(world.xr_status());
         self.texts.append(&mut world.said.lock().unwrap());

@@ -58,7 +58,7 @@ async fn a_year_passes_with_nobody_touching_the_xr() {
         assert_eq!(world.fake.count(Route::RenewToken), renewals, "{settings:?}");
         // One login more, to look for siblings.
         assert!(world.fake.count(Route::Login) <= logins + 1, "{settings:?}");
-        assert_eq!(world.events(events), [""; 0], "{settings:?}: all is well, and that is no news");
+        assert_eq!(world.events(events), [""; 0], "{settings:?}: all is well, and no event tells of it");
     }
 }
 

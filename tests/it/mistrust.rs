@@ -164,7 +164,7 @@ fn check_response(response: &RunFunctionResponse, line: &Line, password: &str) -
     Ok(())
 }
 
-/// Rule: a token is handed out only after the server accepted it.
+/// A token is handed out only after the server accepted it (Rule 6).
 fn check_token(crossplane: &Crossplane, line: &Line) -> Result<(), TestCaseError> {
     let accepted = &line.passed.lock().unwrap().accepted;
     let token = in_secret(crossplane, "infisical-connection", "token");

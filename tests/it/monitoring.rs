@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use fake_infisical::{Fault, On, Settings, Times};
-use function_infisical::model::reason::Reason;
+use function_infisical::reason::Reason;
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use crate::{

@@ -53,7 +53,7 @@ pub(crate) enum Mutant {
     /// Rule 2: it acts on a call whose response still asks for resources. The
     /// mutant looks them up itself, and carries on with them in that call.
     ActsOnOpenRequirements,
-    /// Its requirements are there and empty where it has none.
+    /// Rule 2: its requirements are there and empty where it has none.
     RequiresNothing,
     /// Rule 1: it draws a new password whenever the admin Secret is not
     /// observed, and writes it over the one that is there. The mutant forgets
@@ -64,28 +64,28 @@ pub(crate) enum Mutant {
     RevokesBeforeObserved,
     /// Rule 3: each try has an email of its own.
     AnotherEmailPerTry,
-    /// It gives up the instance admin right as soon as a client secret was made.
+    /// Rule 15: it gives up the instance admin right as soon as a client secret was made.
     GivesUpTheRightFirst,
-    /// It takes what a server has said of the admin's login for what another would say.
+    /// Rule 16: it takes what a server has said of the admin's login for what another would say.
     TakesOneServerForAnother,
-    /// It takes whichever identity it is connected with for the one that bootstrap made.
+    /// Rule 15: it takes whichever identity it is connected with for the one that bootstrap made.
     StripsWhoeverIsConnected,
     /// It deletes the admin Secret when the input has another email, whatever has been
     /// let in with it.
     DropsThePasswordForAnotherEmail,
-    /// It asks a server that does not answer again at once, many times.
+    /// Rule 8: it asks a server that does not answer again at once, many times.
     RetriesAtOnce,
-    /// It takes a token for old by a clock that is not the server's, and renews it again
+    /// Rule 14: it takes a token for old by a clock that is not the server's, and renews it again
     /// and again.
     RenewsAgainAndAgain,
     /// It takes a token for renewed because the server has said 200, and so does not mint
     /// another before the end that has stayed.
     BelievesARenewal,
-    /// It does nothing until the time has come that its clock showed before it was set back.
+    /// Rule 14: it does nothing until the time has come that its clock showed before it was set back.
     WaitsForTheClock,
-    /// It leaves what stands alone while the instance is not ready.
+    /// Rule 9: it leaves a connection alone while the instance is not ready.
     WaitsForTheRollout,
-    /// It takes the place of each of its Secrets for free. The mutant is told that nothing
+    /// Rule 5: it takes the place of each of its Secrets for free. The mutant is told that nothing
     /// is there.
     TakesWhatIsNotItsOwn,
     /// Rule 4: its work dies with the call that started it. The mutant breaks

@@ -175,9 +175,8 @@ fn names(circle: &BTreeSet<Module>) -> String {
 #[test]
 fn no_files_of_a_crate_use_each_other_in_a_circle() {
     for folder in CRATES {
-        for circle in circles(&Crate::read(folder).arrows()) {
-            panic!("{folder}: {}", names(&circle));
-        }
+        let circles: Vec<_> = circles(&Crate::read(folder).arrows()).iter().map(names).collect();
+        assert!(circles.is_empty(), "{folder}: {circles:?}");
     }
 }
 

@@ -4,6 +4,8 @@
 //! bootstrapped, a full one is logged in to. Whether and when is decided by the
 //! plan. Every step may be the last before a crash, and starting again from the
 //! top is always right.
+//!
+//! Rule 6 and Rule 7 are kept here.
 
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ use crate::model::{
 
 /// After an answer that leaves open whether a bootstrap took effect, the server
 /// is asked for its state after each of these. Bootstrap takes well under a
-/// second, so a rival's has ended by then.
+/// second, so that of another replica has ended by then.
 const SETTLE: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(3)];
 
 /// Gets a token that the server accepts, or the problem that is in the way.
@@ -169,7 +171,7 @@ impl Run<'_> {
         self.accept(token, receipt).await
     }
 
-    /// Rule: a token is handed out only after the server accepted it.
+    /// A token is handed out only after the server accepted it (Rule 6).
     async fn accept(&self, token: AccessToken, receipt: Receipt) -> Result<Connection, Refusal> {
         let organization =
             self.infisical.send(&VerifyToken { token: &token }).await.map_err(Refusal::from)?;
@@ -188,11 +190,11 @@ impl Run<'_> {
     }
 
     /// Of two tokens that work the one that every replica prefers. Whether the
-    /// rival does is asked: another replica may have revoked it since.
+    /// own one does is asked: another replica may have revoked it since.
     async fn preferred(&self, connection: Connection) -> Connection {
-        match &self.work.rival {
-            Some(rival) if rival.is_preferred_to(&connection) => {
-                self.accept(rival.token.clone(), Receipt::Found).await.unwrap_or(connection)
+        match &self.work.own {
+            Some(own) if own.is_preferred_to(&connection) => {
+                self.accept(own.token.clone(), Receipt::Found).await.unwrap_or(connection)
             }
             _ => connection,
         }
@@ -528,8 +530,9 @@ pub(super) fn login_problem(admin: &Credentials, error: Error<LoginRefusal>) -> 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Receipt {
     /// The server has issued it upon a request of this run, sent `at`.
-    Issued { at: Timestamp },
-    /// It was there.
+    Issued {
+        at: Timestamp,
+    },
     Found,
 }
 

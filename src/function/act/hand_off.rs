@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    /// Rule: what is handed out was accepted by the server.
+    /// What is handed out was accepted by the server (Rule 6).
     async fn accept(&mut self, login: &UniversalAuth) -> Result<Identity, Error<ClientLoginRefusal>> {
         let token = self.infisical.send(&ClientLogin { login }).await?;
         let organization = self.infisical.send(&VerifyToken { token: &token }).await;

@@ -10,6 +10,8 @@
 //! What a server said is remembered of that server, and nothing lasts longer than its
 //! reason: an answer until the next one, a problem until what was tried has changed, a
 //! refused login until its time has come.
+//!
+//! Rule 4 is kept here.
 
 use std::{
     collections::HashMap,
@@ -42,7 +44,7 @@ use crate::{
         life::Life,
         pause,
         problem::Problem,
-        remembered::{Accepted, Held, LoginRefused, Owner, Remembered},
+        remembered::{Accepted, Failure, LoginRefused, Owner, Remembered},
         replicas::{HELD_AFTER_SEEN, SWEEPS_AFTER, SWEPT_AFTER},
         work::{Before, Establish, Outcome},
         xr::{Neighbour, PreviousConditions, XrKey},
@@ -53,7 +55,7 @@ mod census;
 mod changes;
 mod entry;
 
-pub use census::{Census, Xrs};
+pub(crate) use census::Xrs;
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
@@ -76,7 +78,7 @@ const KNOWN: usize = 8;
 
 /// What the processes of one instance of this function remember, by XR.
 #[derive(Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// In no order, so that a call costs the same however many there are; boxed,
     /// since an entry is a thousand bytes.
     entries: Mutex<HashMap<XrKey, Box<Entry>>>,
@@ -99,7 +101,7 @@ pub(super) fn forget(known: &mut Box<[Fingerprint]>, one: Fingerprint) {
 
 impl Memory {
     /// Notes a call, and dates the changes of the XR's conditions by the clock here.
-    pub fn date(&self, key: &XrKey, previous: &mut PreviousConditions, now: Timestamp) {
+    pub(crate) fn date(&self, key: &XrKey, previous: &mut PreviousConditions, now: Timestamp) {
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         entry.changes.date(previous, entry.last_called, now);
@@ -108,7 +110,7 @@ impl Memory {
 
     /// What is remembered of an XR at the server that it is pointed at, if that is known.
     /// Notes that it was called, and which connection was seen in observed.
-    pub fn recall(
+    pub(crate) fn recall(
         &self,
         key: &XrKey,
         server: Option<&Endpoint>,
@@ -131,7 +133,7 @@ impl Memory {
 
     /// Draws the credentials of an XR, unless something has happened since `revision`:
     /// they are drawn once, whoever asks.
-    pub fn generate(&self, key: &XrKey, revision: u64, email: Email, rng: &mut impl CryptoRng) {
+    pub(crate) fn generate(&self, key: &XrKey, revision: u64, email: Email, rng: &mut impl CryptoRng) {
         let mut entries = self.lock();
         let remembered = entries.entry(key.clone()).or_default().present.remembered();
         if remembered.revision == revision {
@@ -142,7 +144,7 @@ impl Memory {
 
     /// Keeps credentials that were seen in the cluster, so that a Secret that is
     /// deleted by hand is written again.
-    pub fn keep_admin(&self, key: &XrKey, admin: &Credentials) {
+    pub(crate) fn keep_admin(&self, key: &XrKey, admin: &Credentials) {
         let mut entries = self.lock();
         let entry = entries.entry(key.clone()).or_default();
         if entry.present.remembered.admin.as_ref() != Some(admin) {
@@ -152,7 +154,7 @@ impl Memory {
 
     /// Marks work as under way until what is returned is dropped. `None` when
     /// there is some already, or something has happened since `revision`.
-    pub fn begin(&self, key: &XrKey, server: &Endpoint, revision: u64) -> Option<watch::Sender<bool>> {
+    pub(crate) fn begin(&self, key: &XrKey, server: &Endpoint, revision: u64) -> Option<watch::Sender<bool>> {
         let mut entries = self.lock();
         let there = entries.get_mut(key)?.at(server)?;
         if there.is_working() || there.remembered.revision != revision {
@@ -165,7 +167,10 @@ impl Memory {
 
     /// Tells when the work that is under way ends, and when handing off does, at the
     /// server that the XR is pointed at.
-    pub fn under_way(&self, key: &XrKey) -> (Option<watch::Receiver<bool>>, Option<watch::Receiver<bool>>) {
+    pub(crate) fn under_way(
+        &self,
+        key: &XrKey,
+    ) -> (Option<watch::Receiver<bool>>, Option<watch::Receiver<bool>>) {
         let entries = self.lock();
         let Some(entry) = entries.get(key) else { return (None, None) };
         let alive =
@@ -174,7 +179,7 @@ impl Memory {
     }
 
     /// Notes what handing off has left in observed.
-    pub fn see_identity(
+    pub(crate) fn see_identity(
         &self,
         key: &XrKey,
         server: Option<&Endpoint>,
@@ -193,7 +198,7 @@ impl Memory {
     }
 
     /// As [`Self::begin`], of handing off.
-    pub fn begin_hand_off(
+    pub(crate) fn begin_hand_off(
         &self,
         key: &XrKey,
         server: &Endpoint,
@@ -211,7 +216,13 @@ impl Memory {
     }
 
     /// Remembers what came of handing off, and what that says of the connection.
-    pub fn finish_hand_off(&self, key: &XrKey, work: &HandOff, outcome: HandOffOutcome, now: Timestamp) {
+    pub(crate) fn finish_hand_off(
+        &self,
+        key: &XrKey,
+        work: &HandOff,
+        outcome: HandOffOutcome,
+        now: Timestamp,
+    ) {
         let mut entries = self.lock();
         let Some(there) = entries.entry(key.clone()).or_default().at(&work.endpoint) else { return };
         there.handing_off = None;
@@ -233,7 +244,7 @@ impl Memory {
     }
 
     /// Remembers what came of work.
-    pub fn finish(&self, key: &XrKey, work: &Establish, mut outcome: Outcome, now: Timestamp) {
+    pub(crate) fn finish(&self, key: &XrKey, work: &Establish, mut outcome: Outcome, now: Timestamp) {
         let mut entries = self.lock();
         if outcome.is_elsewhere()
             && let Some(neighbour) = neighbour_at(&entries, key, work, now)
@@ -244,8 +255,8 @@ impl Memory {
         if entry.xr.as_deref() != work.xr.as_ref() {
             entry.xr = work.xr.clone().map(Box::new);
         }
-        if let Some(let_in) = outcome.let_in(work) {
-            entry.present.remembered().let_in = Some(Box::new(let_in));
+        if let Some(logged_in) = outcome.logged_in(work) {
+            entry.present.remembered().logged_in = Some(Box::new(logged_in));
         }
         let Some(there) = entry.at(&work.endpoint) else { return };
         there.under_way = None;
@@ -295,15 +306,9 @@ impl Memory {
     }
 
     /// How many XRs are remembered.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
         self.lock().len()
-    }
-
-    /// Whether none is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
     }
 
     /// Nothing that is done under the lock can leave it half done.
@@ -369,7 +374,7 @@ impl Remembered {
         }
         match outcome.problem {
             Some(problem) => self.hold(key, work, problem, now),
-            None => self.held = None,
+            None => self.failure = None,
         }
     }
 
@@ -378,14 +383,14 @@ impl Remembered {
         self.revision += 1;
         self.asked_at = Some(told.at);
         let problem = Problem::told(work.endpoint.origin(), work.first_request(), told.error);
-        let held = Held::told(self.held.as_deref(), work.attempt(), problem, told.retry_at);
-        self.held = Some(Box::new(held));
+        let failure = Failure::told(self.failure.as_deref(), work.attempt(), problem, told.retry_at);
+        self.failure = Some(Box::new(failure));
     }
 
     /// It answers again: there is no reason to wait any more.
     pub(super) fn answers_again(&mut self, now: Timestamp) {
-        if let Some(held) = &mut self.held {
-            held.answers_again(now);
+        if let Some(failure) = &mut self.failure {
+            failure.answers_again(now);
         }
         if let Some(hand_off) = &mut self.hand_off {
             hand_off.answers_again(now);
@@ -452,7 +457,7 @@ impl Remembered {
     fn hold(&mut self, key: &XrKey, work: &Establish, problem: Problem, now: Timestamp) {
         let attempt = work.attempt();
         let retry = problem.retry();
-        let attempts = Held::attempts_after(self.held.as_deref(), &attempt, retry);
+        let attempts = Failure::attempts_after(self.failure.as_deref(), &attempt, retry);
         let pause = pause::after(retry, attempts, key);
         // A token that works leaves time to try again.
         let pause = match &self.accepted {
@@ -462,7 +467,7 @@ impl Remembered {
             _ => pause,
         };
         let retry_at = Due::after(now, pause);
-        self.held = Some(Box::new(Held { problem, attempt, attempts, retry_at }));
+        self.failure = Some(Box::new(Failure { problem, attempt, attempts, retry_at }));
     }
 }
 

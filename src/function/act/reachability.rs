@@ -4,6 +4,8 @@
 //! hangs takes its whole limit. So one XR asks at a time, with a pause that grows; the
 //! others are told what it was told, and ask nothing. All of this ends with the next
 //! answer, or when nobody has asked for a while.
+//!
+//! Rule 8 is kept here.
 
 use std::{
     collections::BTreeMap,
@@ -54,7 +56,6 @@ pub(super) struct Leave {
 pub(super) struct Told {
     /// Why there was no answer.
     pub(super) error: ErrorKind<String>,
-    /// When that was.
     pub(super) at: Timestamp,
     /// When it is worth another try.
     pub(super) retry_at: Due,
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(told.retry_at, Due::after(at(3), TOLD_AGAIN_AFTER), "the others soon hear what of");
         assert!(reachability.heard(&here(), None, at(4)), "it has answered");
         assert!(reachability.may_ask(&here(), &other, at(4)).is_ok());
-        assert!(!reachability.heard(&here(), None, at(5)), "that is no news any more");
+        assert!(!reachability.heard(&here(), None, at(5)), "that is known already");
     }
 
     #[test]

@@ -11,7 +11,7 @@ type Labels = [(&'static str, &'static str); 1];
 
 /// Tokens by how they were had, and bootstraps.
 #[derive(Clone)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     family: Family<Labels, Counter>,
     bootstraps: Counter,
 }
@@ -29,7 +29,7 @@ impl Default for Tokens {
 
 impl Tokens {
     /// Counts what work has come to.
-    pub fn count(&self, how: Option<How>, bootstrapped: bool) {
+    pub(crate) fn count(&self, how: Option<How>, bootstrapped: bool) {
         if let Some(how) = how {
             self.family.get_or_create(&[("how", how.label())]).inc();
         }
@@ -39,7 +39,7 @@ impl Tokens {
     }
 
     /// Adds them to a registry.
-    pub fn register(&self, registry: &mut Registry) {
+    pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "function_infisical_tokens",
             "Tokens that the server accepted, by how they were had",

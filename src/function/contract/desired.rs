@@ -6,6 +6,8 @@
 //! resources, and of the composite its readiness, connection details and
 //! status. The wire format is Protocol Buffers' `State` message: field 1 is the
 //! composite, field 2 an entry of the map of composed resources.
+//!
+//! Rule 17 is kept here.
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::{

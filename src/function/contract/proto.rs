@@ -4,6 +4,8 @@
 //! read through [`crate::contract::manifest`]. How a frame becomes one lives in
 //! [`codec`]. Nothing here can be printed: the messages
 //! hold Secrets.
+//!
+//! Rule 11 is kept here.
 
 pub mod codec;
 

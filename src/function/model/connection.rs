@@ -20,14 +20,13 @@ use crate::{
 
 /// A working connection to an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// The token that the server accepted.
     pub token: AccessToken,
     /// Where the server is.
     pub origin: Origin,
     /// The organization whose token it is.
     pub organization_id: String,
-    /// That organization's slug.
     pub organization_slug: String,
     /// The identity whose token it is, as far as the token says.
     pub identity_id: Option<String>,
@@ -47,7 +46,7 @@ impl Connection {
     /// The connection of an accepted token. `max_ttl` is the server's longest
     /// life of a token, for one that does not say when it ends.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         token: AccessToken,
         origin: Origin,
         organization: Organization,
@@ -77,14 +76,14 @@ impl Connection {
     /// Whether this one is handed out rather than another of the same server,
     /// when both work: see [`rank`].
     #[must_use]
-    pub fn is_preferred_to(&self, other: &Self) -> bool {
+    pub(crate) fn is_preferred_to(&self, other: &Self) -> bool {
         let rank = |connection: &Self| rank(connection.expires_at, &connection.token);
         self.origin == other.origin && rank(self) > rank(other)
     }
 
     /// What of it is handed out.
     #[must_use]
-    pub fn parts(&self) -> Parts<'_> {
+    pub(crate) fn parts(&self) -> Parts<'_> {
         Parts {
             token: &self.token,
             origin: &self.origin,
@@ -100,20 +99,19 @@ impl Connection {
 /// that lives longer, then the one with the larger fingerprint. All replicas prefer the same
 /// one, so that they do not take turns in overwriting each other's.
 #[must_use]
-pub fn rank(expires_at: Option<Timestamp>, token: &AccessToken) -> (Option<Timestamp>, Fingerprint) {
+pub(crate) fn rank(expires_at: Option<Timestamp>, token: &AccessToken) -> (Option<Timestamp>, Fingerprint) {
     (expires_at, token.fingerprint())
 }
 
 /// What of an accepted connection is handed out.
 #[derive(Clone, Copy)]
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     /// The token that the server accepted.
     pub token: &'a AccessToken,
     /// Where the server is.
     pub origin: &'a Origin,
     /// The organization whose token it is.
     pub organization_id: &'a str,
-    /// That organization's slug.
     pub organization_slug: &'a str,
     /// The identity whose token it is, as far as the token says.
     pub identity_id: Option<&'a str>,
@@ -124,7 +122,7 @@ pub struct Parts<'a> {
 impl Parts<'_> {
     /// The data of the connection Secret, under the names that the input gives.
     #[must_use]
-    pub fn data(&self, wanted: &[ConnectionDetail]) -> SecretData {
+    pub(crate) fn data(&self, wanted: &[ConnectionDetail]) -> SecretData {
         let mut data = SecretData::default();
         for detail in wanted {
             self.read(detail.value, |value| data.insert(&detail.name, value));
@@ -135,7 +133,7 @@ impl Parts<'_> {
     /// The same over what was observed of it: what the server did not say, such as
     /// when the token ends, stays as another replica has written it.
     #[must_use]
-    pub fn data_over(
+    pub(crate) fn data_over(
         &self,
         observed: Option<&ObservedConnection>,
         wanted: &[ConnectionDetail],
@@ -150,7 +148,7 @@ impl Parts<'_> {
     /// Whether what was observed is [`Self::data_over`] it, without making that:
     /// this is asked several times in a call.
     #[must_use]
-    pub fn is_in(&self, observed: &ObservedConnection, wanted: &[ConnectionDetail]) -> bool {
+    pub(crate) fn is_in(&self, observed: &ObservedConnection, wanted: &[ConnectionDetail]) -> bool {
         // Nothing but the wanted names was taken out of the Secret.
         wanted.iter().all(|detail| {
             let there = observed.data.get(&detail.name);
@@ -208,7 +206,7 @@ fn is_credentials_of(token: &AccessToken, there: &[u8]) -> bool {
 
 /// The connection Secret, as observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObservedConnection {
+pub(crate) struct ObservedConnection {
     /// The token in it, whether it works or not.
     pub token: Option<AccessToken>,
     /// What is under the wanted names.
@@ -225,7 +223,7 @@ impl ObservedConnection {
     /// The names may have changed since it was written, so the token is looked
     /// for under its present name and then under the default one.
     #[must_use]
-    pub fn read(mut data: SecretData, wanted: &[ConnectionDetail]) -> Self {
+    pub(crate) fn read(mut data: SecretData, wanted: &[ConnectionDetail]) -> Self {
         let named = wanted.iter().find(|detail| detail.value == DetailValue::Token);
         let in_place = named.and_then(|detail| data.text(&detail.name));
         let token = in_place.or_else(|| data.text("token")).map(AccessToken::new);
@@ -238,7 +236,7 @@ impl ObservedConnection {
 
     /// The server that it names, where the input wants that in it.
     #[must_use]
-    pub fn host(&self, wanted: &[ConnectionDetail]) -> Option<&str> {
+    pub(crate) fn host(&self, wanted: &[ConnectionDetail]) -> Option<&str> {
         let named = wanted.iter().find(|detail| detail.value == DetailValue::Host)?;
         self.data.text(&named.name)
     }
@@ -354,6 +352,6 @@ mod tests {
         let other = mk("c", 90, "http://here");
         assert!(long.is_preferred_to(&other) != other.is_preferred_to(&long), "one of two that live as long");
         assert!(!long.is_preferred_to(&long));
-        assert!(!mk("d", 99, "http://there").is_preferred_to(&short), "another place is nobody's rival");
+        assert!(!mk("d", 99, "http://there").is_preferred_to(&short), "another place is not compared");
     }
 }

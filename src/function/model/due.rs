@@ -4,6 +4,8 @@
 //! set: a moment that lies ahead of the present one is no reason to wait, so nothing is
 //! ever put off for longer than it was meant to be. Times of other machines' clocks
 //! have no place here; what a server says of its own is a [`Life`](crate::model::life::Life).
+//!
+//! Rule 14 is kept here.
 
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use jiff::Timestamp;
 
 /// Something that is to be done when a while has passed since a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
+pub(crate) struct Due {
     since: Micros,
     at: Micros,
 }
@@ -37,7 +39,7 @@ impl From<Micros> for Timestamp {
 impl Due {
     /// When `pause` has passed since `since`.
     #[must_use]
-    pub fn after(since: Timestamp, pause: Duration) -> Self {
+    pub(crate) fn after(since: Timestamp, pause: Duration) -> Self {
         Self { since: since.into(), at: later(since, pause).into() }
     }
 
@@ -50,33 +52,33 @@ impl Due {
     /// Whether it is time. It is too when the clock was set back behind the moment
     /// since which it is waited for.
     #[must_use]
-    pub fn is_over(self, now: Timestamp) -> bool {
+    pub(crate) fn is_over(self, now: Timestamp) -> bool {
         let now = Micros::from(now);
         now < self.since || self.at <= now
     }
 
     /// Whether it is later than another moment of the same clock.
     #[must_use]
-    pub fn comes_after(self, other: Timestamp) -> bool {
+    pub(crate) fn comes_after(self, other: Timestamp) -> bool {
         Micros::from(other) < self.at
     }
 
     /// The moment as it looks now: never later than the pause from now.
     #[must_use]
-    pub fn at(self, now: Timestamp) -> Timestamp {
+    pub(crate) fn at(self, now: Timestamp) -> Timestamp {
         if Micros::from(now) < self.since { now } else { self.at.into() }
     }
 }
 
 /// Whether a moment is past, and by less than `span`.
 #[must_use]
-pub fn is_recent(at: Timestamp, span: Duration, now: Timestamp) -> bool {
+pub(crate) fn is_recent(at: Timestamp, span: Duration, now: Timestamp) -> bool {
     !Due::after(at, span).is_over(now)
 }
 
 /// How long it is from one moment to a later one; nothing to an earlier one.
 #[must_use]
-pub fn between(from: Timestamp, to: Timestamp) -> Duration {
+pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{
     due::{Due, is_recent},
-    held::Held,
+    failure::Failure,
     identity::Identity,
     problem::Problem,
     reason::Reason,
@@ -25,8 +25,7 @@ use crate::input::{Project, ProjectSlug};
 /// What there is to hand off with.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each read in one place")]
-pub struct HandOff {
-    /// The server.
+pub(crate) struct HandOff {
     pub endpoint: Endpoint,
     /// The token of the connection, which stands.
     pub token: AccessToken,
@@ -59,35 +58,29 @@ pub struct HandOff {
     pub login: Login,
     /// Whether what earlier tries have left is ended when it works.
     pub sweep: bool,
-    /// The time.
     pub now: Timestamp,
 }
 
 /// What an attempt is made with. A change of it is worth a try at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandOffAttempt {
-    /// The server.
+pub(crate) struct HandOffAttempt {
     pub origin: Origin,
     /// The token of the connection.
     pub token: Fingerprint,
-    /// The client secrets.
     pub logins: Vec<Fingerprint>,
-    /// The role.
     pub role: String,
-    /// The projects.
     pub projects: Arc<[Project]>,
     /// Whether the right is to be revoked.
     pub revoke: bool,
     /// Whether the instance is one that somebody else set up.
     pub adopts: bool,
-    /// The admin's credentials.
     pub credentials: Option<Fingerprint>,
 }
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each read in one place")]
-pub struct HandOffOutcome {
+pub(crate) struct HandOffOutcome {
     /// An identity whose client secret the server accepted just now.
     pub identity: Option<Identity>,
     /// Whether that client secret was made just now.
@@ -115,7 +108,7 @@ pub struct HandOffOutcome {
 impl HandOff {
     /// What identifies the attempt.
     #[must_use]
-    pub fn attempt(&self) -> HandOffAttempt {
+    pub(crate) fn attempt(&self) -> HandOffAttempt {
         HandOffAttempt {
             origin: self.endpoint.origin().clone(),
             token: self.token.fingerprint(),
@@ -156,7 +149,7 @@ impl HandOffOutcome {
 
 /// What is remembered of handing off.
 #[derive(Clone, Debug, Default)]
-pub struct HandedOff {
+pub(crate) struct HandedOff {
     /// The client secret that the server accepted last.
     pub accepted: Option<AcceptedIdentity>,
     /// Fingerprints of those that were tried.
@@ -168,7 +161,7 @@ pub struct HandedOff {
     /// The identity that bootstrap has made, where this process has seen which it is.
     pub of_bootstrap: Option<Box<str>>,
     /// The last problem, while there is one.
-    pub held: Option<HeldHandOff>,
+    pub failure: Option<HandOffFailure>,
     /// When to look for what earlier tries have left.
     pub sweep_at: Option<Due>,
     /// When the server was asked last, and had answered or had not.
@@ -184,14 +177,12 @@ pub struct HandedOff {
 
 /// A client secret that the server accepted.
 #[derive(Clone, Debug)]
-pub struct AcceptedIdentity {
+pub(crate) struct AcceptedIdentity {
     /// Which, with its client ID.
     pub login: Fingerprint,
-    /// The identity's id.
     pub identity_id: Option<String>,
     /// The projects that it was found or made a member of.
     pub projects: Arc<[Project]>,
-    /// The server that did.
     pub origin: Origin,
     /// The id of the connection's token at that time.
     pub token_id: Option<Box<str>>,
@@ -208,7 +199,7 @@ pub struct AcceptedIdentity {
 }
 
 /// A problem of handing off.
-pub type HeldHandOff = Held<HandOffAttempt>;
+pub(crate) type HandOffFailure = Failure<HandOffAttempt>;
 
 impl AcceptedIdentity {
     /// Whether no other replica revokes it, since it is young or was in the cluster
@@ -222,25 +213,25 @@ impl AcceptedIdentity {
 impl HandedOff {
     /// Whether a client secret was tried before.
     #[must_use]
-    pub fn knows(&self, login: Fingerprint) -> bool {
+    pub(crate) fn knows(&self, login: Fingerprint) -> bool {
         self.accepted.as_ref().is_some_and(|accepted| accepted.login == login) || self.known.contains(&login)
     }
 
     /// As [`Remembered::stands_in_a_queue`](crate::model::remembered::Remembered::stands_in_a_queue).
     #[must_use]
-    pub fn stands_in_a_queue(&self) -> bool {
-        self.queued && self.held.is_some()
+    pub(crate) fn stands_in_a_queue(&self) -> bool {
+        self.queued && self.failure.is_some()
     }
 
     /// The reason of a client secret that the server accepted.
     #[must_use]
-    pub fn reason(&self) -> Reason {
-        self.held.as_ref().map_or(Reason::HandedOff, |held| held.problem.reason())
+    pub(crate) fn reason(&self) -> Reason {
+        self.failure.as_ref().map_or(Reason::HandedOff, |failure| failure.problem.reason())
     }
 
     /// Whether this process could not tell whose the right is, which another may know.
     #[must_use]
-    pub fn is_in_doubt(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.problem.cannot_tell_whose_right())
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.problem.cannot_tell_whose_right())
     }
 }

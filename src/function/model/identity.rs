@@ -18,7 +18,7 @@ use crate::{
 
 /// A machine identity whose client secret the server accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// What it logs in with.
     pub login: UniversalAuth,
     /// The id of its client secret, as far as the token of the login says.
@@ -34,7 +34,7 @@ pub struct Identity {
 impl Identity {
     /// What of it is handed out.
     #[must_use]
-    pub fn parts(&self) -> Parts<'_> {
+    pub(crate) fn parts(&self) -> Parts<'_> {
         Parts {
             login: &self.login,
             id: self.id.as_deref(),
@@ -47,7 +47,7 @@ impl Identity {
 
 /// What of an accepted identity is handed out.
 #[derive(Clone, Copy)]
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     /// What it logs in with.
     pub login: &'a UniversalAuth,
     /// Its id, as far as the token of the login says.
@@ -56,14 +56,13 @@ pub struct Parts<'a> {
     pub origin: &'a Origin,
     /// The organization that it is of.
     pub organization_id: &'a str,
-    /// That organization's slug.
     pub organization_slug: &'a str,
 }
 
 impl Parts<'_> {
     /// The data of its Secret, under the names that the input gives.
     #[must_use]
-    pub fn data(&self, wanted: &[IdentityDetail]) -> SecretData {
+    pub(crate) fn data(&self, wanted: &[IdentityDetail]) -> SecretData {
         let mut data = SecretData::default();
         for detail in wanted {
             self.read(detail.value, |value| data.insert(&detail.name, value));
@@ -74,7 +73,7 @@ impl Parts<'_> {
     /// Whether what was observed has that, without making it: this is asked several times in
     /// a call.
     #[must_use]
-    pub fn is_in(&self, observed: &ObservedIdentity, wanted: &[IdentityDetail]) -> bool {
+    pub(crate) fn is_in(&self, observed: &ObservedIdentity, wanted: &[IdentityDetail]) -> bool {
         // Nothing but the wanted names was taken out of the Secret.
         wanted.iter().all(|detail| {
             let there = observed.data.get(&detail.name);
@@ -109,7 +108,7 @@ fn credentials_json(login: &UniversalAuth) -> Zeroizing<String> {
 
 /// The Secret with client ID and secret, as observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObservedIdentity {
+pub(crate) struct ObservedIdentity {
     /// What is in it to log in with, whether it works or not.
     pub login: Option<UniversalAuth>,
     /// What is under the wanted names.
@@ -124,7 +123,7 @@ impl ObservedIdentity {
     /// Picks out of a Secret's data what the input wants in it. The names may have
     /// changed since it was written, so that the default ones are looked at too.
     #[must_use]
-    pub fn read(data: &SecretData, wanted: &[IdentityDetail]) -> Self {
+    pub(crate) fn read(data: &SecretData, wanted: &[IdentityDetail]) -> Self {
         let named = |value| {
             let detail = wanted.iter().find(|detail| detail.value == value)?;
             data.text(&detail.name)

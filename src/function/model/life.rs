@@ -4,6 +4,8 @@
 //! another by minutes or hours. The two are never compared. How long a token lives is
 //! the difference of the two; how much of that has passed is measured by the clock here
 //! from when it was asked for, or from when the server said what its clock shows.
+//!
+//! Rule 14 is kept here.
 
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ pub(crate) const DEFAULT_LIFE: Duration = Duration::from_hours(90 * 24);
 
 /// How long a token lives. In whole seconds, as the server counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Life {
+pub(crate) struct Life {
     /// From its issue to its end.
     whole: u32,
     /// What was left of it.
@@ -32,7 +34,7 @@ impl Life {
     /// Of a token that was issued upon a request that was sent `at`: all of it is left,
     /// since it cannot have been issued earlier.
     #[must_use]
-    pub fn issued(
+    pub(crate) fn issued(
         issued_at: Option<Timestamp>,
         expires_at: Option<Timestamp>,
         at: Timestamp,
@@ -46,7 +48,7 @@ impl Life {
     /// that was sent `at`. Where that is not known the two clocks are taken for one, and
     /// its age for unknown. Never more than all of it is left, whatever was shown.
     #[must_use]
-    pub fn found(
+    pub(crate) fn found(
         issued_at: Option<Timestamp>,
         expires_at: Option<Timestamp>,
         shown: Option<Timestamp>,
@@ -62,7 +64,7 @@ impl Life {
 
     /// Whether the server has issued it within a while, to whichever process.
     #[must_use]
-    pub fn was_issued_within(&self, span: Duration, now: Timestamp) -> bool {
+    pub(crate) fn was_issued_within(&self, span: Duration, now: Timestamp) -> bool {
         let age = Duration::from_secs((self.whole - self.left).into());
         let rest = span.saturating_sub(age);
         self.age_is_known && !rest.is_zero() && is_recent(self.at.into(), rest, now)
@@ -70,20 +72,20 @@ impl Life {
 
     /// How much of it is left now.
     #[must_use]
-    pub fn left(&self, now: Timestamp) -> Duration {
+    pub(crate) fn left(&self, now: Timestamp) -> Duration {
         Duration::from_secs(self.left.into()).saturating_sub(between(self.at.into(), now))
     }
 
     /// Whether none is, so far as this clock goes.
     #[must_use]
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         self.left(now).is_zero()
     }
 
     /// How long it is until its end, or since then. `None` when the clock here was set back
     /// since it was measured.
     #[must_use]
-    pub fn until_end(&self, now: Timestamp) -> Option<SignedDuration> {
+    pub(crate) fn until_end(&self, now: Timestamp) -> Option<SignedDuration> {
         let end = later(self.at.into(), Duration::from_secs(self.left.into()));
         (self.at <= now.into()).then(|| end.duration_since(now))
     }
@@ -91,26 +93,26 @@ impl Life {
     /// Whether it can still be relied on: it is not over, and the clock here was not
     /// set back since it was measured.
     #[must_use]
-    pub fn is_known(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_known(&self, now: Timestamp) -> bool {
         self.at <= now.into() && !self.is_over(now)
     }
 
     /// When none of it is left.
     #[must_use]
-    pub fn end(&self) -> Due {
+    pub(crate) fn end(&self) -> Due {
         self.nears_its_end(0.0)
     }
 
     /// When only `fraction` of it is left.
     #[must_use]
-    pub fn nears_its_end(&self, fraction: f64) -> Due {
+    pub(crate) fn nears_its_end(&self, fraction: f64) -> Due {
         let rest = Duration::from_secs(self.whole.into()).mul_f64(fraction);
         Due::after(self.at.into(), Duration::from_secs(self.left.into()).saturating_sub(rest))
     }
 
     /// Whether less than a part in `parts` of it is left.
     #[must_use]
-    pub fn has_less_left_than(&self, parts: u32, now: Timestamp) -> bool {
+    pub(crate) fn has_less_left_than(&self, parts: u32, now: Timestamp) -> bool {
         self.left(now) < Duration::from_secs(self.whole.into()) / parts
     }
 }

@@ -20,16 +20,14 @@ use crate::{
 
 /// Why there is no working token, and of which server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The server.
+pub(crate) struct Problem {
     pub origin: Origin,
-    /// Why.
     pub kind: ProblemKind,
 }
 
 /// Why there is no working token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
+pub(crate) enum ProblemKind {
     /// A request failed in a way that passes by itself, or is nobody's answer.
     Request(AnyError),
     /// Somebody else set the instance up, and our password is not the admin's.
@@ -55,27 +53,15 @@ pub enum ProblemKind {
         was_in_use: bool,
     },
     /// Only a human can log in: second factor.
-    MfaRequired {
-        /// Whose.
-        email: Email,
-    },
+    MfaRequired { email: Email },
     /// Only a human can log in: captcha.
-    CaptchaRequired {
-        /// Whose.
-        email: Email,
-    },
+    CaptchaRequired { email: Email },
     /// The account is locked after failed logins.
-    AdminLocked {
-        /// Whose.
-        email: Email,
-    },
+    AdminLocked { email: Email },
     /// Login by email and password is switched off.
     PasswordLoginDisabled,
     /// The user is not a server admin (any more).
-    NotServerAdmin {
-        /// Whose.
-        email: Email,
-    },
+    NotServerAdmin { email: Email },
     /// No identity has the instance admin right (any more).
     NoInstanceAdmin,
     /// The server renews the token, and what it gives ends no later.
@@ -97,25 +83,15 @@ pub enum ProblemKind {
         fields: Vec<String>,
     },
     /// The organizations of the admin hold no instance admin identity.
-    NoOrganization {
-        /// Whose.
-        email: Email,
-    },
+    NoOrganization { email: Email },
     /// The server does not make an identity with that role.
-    IdentityRefused {
-        /// The slug.
-        role: String,
-    },
+    IdentityRefused { role: String },
     /// The identity that was made is locked after failed logins.
     IdentityLocked,
     /// There is no project with that slug (yet), or the XR has no slug (yet).
-    ProjectMissing {
-        /// The slug.
-        project: ProjectSlug,
-    },
+    ProjectMissing { project: ProjectSlug },
     /// The server does not add the identity to a project.
     ProjectRefused {
-        /// Its slug.
         project: String,
         /// The slug of the role there.
         role: String,
@@ -129,7 +105,7 @@ pub enum ProblemKind {
 
 /// Why the instance admin right of the connection's identity is not revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RightKept {
+pub(crate) enum RightKept {
     /// The instance is one that somebody else set up.
     Adopted,
     /// It is another identity's.
@@ -143,7 +119,7 @@ const LOCKED_FOR: Duration = Duration::from_mins(5);
 
 /// How soon it is worth trying again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
+pub(crate) enum Retry {
     /// It may pass any moment.
     Soon,
     /// When the server says.
@@ -175,13 +151,13 @@ impl ProblemKind {
 impl Problem {
     /// A problem of a server.
     #[must_use]
-    pub fn new(origin: &Origin, kind: ProblemKind) -> Self {
+    pub(crate) fn new(origin: &Origin, kind: ProblemKind) -> Self {
         Self { origin: origin.clone(), kind }
     }
 
     /// How soon it is worth trying again.
     #[must_use]
-    pub fn retry(&self) -> Retry {
+    pub(crate) fn retry(&self) -> Retry {
         match &self.kind {
             ProblemKind::Request(error) => match error.kind {
                 ErrorKind::RateLimited { retry_after: Some(after) } => Retry::After(after),
@@ -237,19 +213,19 @@ impl Problem {
 
     /// Whether the server could not be asked: what is persisted stands.
     #[must_use]
-    pub fn is_unreachable(&self) -> bool {
+    pub(crate) fn is_unreachable(&self) -> bool {
         matches!(self.kind, ProblemKind::Request(_))
     }
 
     /// Whether nobody could say whose the right is that is not revoked.
     #[must_use]
-    pub fn cannot_tell_whose_right(&self) -> bool {
+    pub(crate) fn cannot_tell_whose_right(&self) -> bool {
         self.kind == ProblemKind::RightKept(RightKept::Unknown)
     }
 
     /// The reason of the condition.
     #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match &self.kind {
             ProblemKind::Request(error) => request_reason(&error.kind),
             ProblemKind::BootstrappedElsewhere { .. } => Reason::BootstrappedElsewhere,
@@ -280,7 +256,7 @@ impl Problem {
     /// The message of the condition: what is, then what to do.
     #[must_use]
     #[expect(clippy::too_many_lines, reason = "a table: a message for each problem")]
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let origin = &self.origin;
         match &self.kind {
             ProblemKind::Request(error) => {

@@ -24,7 +24,7 @@ pub enum Origin {
 /// Whether an event tells of it when a condition gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// None: neither good news nor anything to mend.
+    /// None: neither a success nor anything to mend.
     None,
     /// One of type `Normal`.
     Normal,

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use super::{
     connection::{Connection, ObservedConnection, Parts},
     due::{Due, is_recent},
+    failure,
     hand_off::HandedOff,
-    held,
     life::Life,
     problem::Problem,
     reason::Reason,
@@ -27,11 +27,11 @@ use super::{
 /// What is remembered of one XR, at the server that it is pointed at. What few XRs have,
 /// or have for a short time, is boxed: there may be thousands of XRs.
 #[derive(Clone, Debug, Default)]
-pub struct Remembered {
+pub(crate) struct Remembered {
     /// The generated email and password. The same at every server.
     pub admin: Option<Credentials>,
     /// The email and password that a server has let in last, this one or another.
-    pub let_in: Option<Box<Fingerprint>>,
+    pub logged_in: Option<Box<Fingerprint>>,
     /// The token that the server accepted last.
     pub accepted: Option<Accepted>,
     /// Fingerprints of tokens that were tried: predecessors of the accepted
@@ -45,8 +45,7 @@ pub struct Remembered {
     /// A token that bootstrap returned and that could not be tried yet.
     pub untested: Option<Box<AccessToken>>,
     /// The last problem, while there is one.
-    pub held: Option<Box<Held>>,
-    /// The last refused login.
+    pub failure: Option<Box<Failure>>,
     pub login_refused: Option<Box<LoginRefused>>,
     /// When to look for tokens that earlier tries have left alive.
     pub sweep_at: Option<Due>,
@@ -65,10 +64,8 @@ pub struct Remembered {
 
 /// A token that the server accepted.
 #[derive(Clone, Debug)]
-pub struct Accepted {
-    /// Which.
+pub(crate) struct Accepted {
     pub token: Fingerprint,
-    /// The server that did.
     pub origin: Origin,
     /// When it did so last.
     pub verified_at: Timestamp,
@@ -92,10 +89,8 @@ pub struct Accepted {
 
 /// Whose token was accepted, as the server and the token said.
 #[derive(Clone, Debug)]
-pub struct Owner {
-    /// The organization's ID.
+pub(crate) struct Owner {
     pub organization_id: Box<str>,
-    /// The organization's slug.
     pub organization_slug: Box<str>,
     /// The identity's ID, as far as the token says.
     pub identity_id: Option<Box<str>>,
@@ -106,7 +101,7 @@ pub struct Owner {
 impl Owner {
     /// That of a connection.
     #[must_use]
-    pub fn of(connection: &Connection) -> Self {
+    pub(crate) fn of(connection: &Connection) -> Self {
         Self {
             organization_id: connection.organization_id.as_str().into(),
             organization_slug: connection.organization_slug.as_str().into(),
@@ -117,14 +112,12 @@ impl Owner {
 }
 
 /// A problem of the connection.
-pub type Held = held::Held<Attempt>;
+pub(crate) type Failure = failure::Failure<Attempt>;
 
 /// A login that was refused.
 #[derive(Clone, Debug)]
-pub struct LoginRefused {
-    /// With which credentials.
+pub(crate) struct LoginRefused {
     pub credentials: Fingerprint,
-    /// In which way.
     pub problem: Problem,
     /// How often in a row.
     pub attempts: u32,
@@ -132,10 +125,10 @@ pub struct LoginRefused {
     pub retry_at: Due,
 }
 
-impl Held {
+impl Failure {
     /// Whether it came of asking about this token.
     #[must_use]
-    pub fn is_about(&self, accepted: &Accepted) -> bool {
+    pub(crate) fn is_about(&self, accepted: &Accepted) -> bool {
         self.attempt.tokens.contains(&accepted.token)
     }
 }
@@ -144,17 +137,19 @@ impl Remembered {
     /// Whether a token was tried before: it is the accepted one, one of its
     /// predecessors, or one that was refused.
     #[must_use]
-    pub fn knows(&self, token: Fingerprint) -> bool {
+    pub(crate) fn knows(&self, token: Fingerprint) -> bool {
         self.accepted.as_ref().is_some_and(|accepted| accepted.token == token) || self.known.contains(&token)
     }
 
     /// The reason of a token that the server accepted. That its identity is no instance admin
     /// is nothing to tell where that `is_wanted`.
     #[must_use]
-    pub fn token_reason(&self, accepted: &Accepted, is_wanted: bool) -> Reason {
-        match &self.held {
-            Some(held) if held.is_about(accepted) && held.problem.is_unreachable() => held.problem.reason(),
-            Some(held) if held.is_about(accepted) => Reason::NotRenewed,
+    pub(crate) fn token_reason(&self, accepted: &Accepted, is_wanted: bool) -> Reason {
+        match &self.failure {
+            Some(failure) if failure.is_about(accepted) && failure.problem.is_unreachable() => {
+                failure.problem.reason()
+            }
+            Some(failure) if failure.is_about(accepted) => Reason::NotRenewed,
             _ if accepted.lacks_the_right() && !is_wanted => Reason::NotInstanceAdmin,
             _ => Reason::Accepted,
         }
@@ -163,8 +158,8 @@ impl Remembered {
     /// Whether work that follows a failed attempt waits for its turn: at an instance that
     /// hangs others come first, and no call is to wait with them.
     #[must_use]
-    pub fn stands_in_a_queue(&self) -> bool {
-        self.queued && self.held.is_some()
+    pub(crate) fn stands_in_a_queue(&self) -> bool {
+        self.queued && self.failure.is_some()
     }
 }
 
@@ -172,7 +167,7 @@ impl Accepted {
     /// The connection that was accepted, with the observed token in it, if that is the
     /// accepted one. What else is observed may have been edited since.
     #[must_use]
-    pub fn with<'a>(&'a self, observed: &'a ObservedConnection) -> Option<Parts<'a>> {
+    pub(crate) fn with<'a>(&'a self, observed: &'a ObservedConnection) -> Option<Parts<'a>> {
         let token = observed.token.as_ref().filter(|token| token.fingerprint() == self.token)?;
         Some(Parts {
             token,
@@ -186,7 +181,7 @@ impl Accepted {
 
     /// Whether its identity was found not to be an instance admin (any more).
     #[must_use]
-    pub fn lacks_the_right(&self) -> bool {
+    pub(crate) fn lacks_the_right(&self) -> bool {
         self.is_instance_admin == Some(false)
     }
 

@@ -28,15 +28,14 @@ pub(crate) const OURS: &str = "function-infisical/";
 /// What there is to get a token with.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each read in one place")]
-pub struct Establish {
-    /// The server.
+pub(crate) struct Establish {
     pub endpoint: Endpoint,
     /// A token that may work.
     pub token: Option<AccessToken>,
     /// Tokens that are tried in turn when that one is refused.
     pub others: Vec<AccessToken>,
     /// The connection that was accepted before, when the first token is another's.
-    pub rival: Option<Arc<Connection>>,
+    pub own: Option<Arc<Connection>>,
     /// A token of which it is known how long it lives, and that.
     pub measured: Option<(Fingerprint, Life)>,
     /// What was accepted before of a token that may be used so many times only.
@@ -71,13 +70,12 @@ pub struct Establish {
     pub token_policy: TokenPolicy,
     /// How the XR is called in the messages of its neighbours.
     pub xr: Option<Neighbour>,
-    /// The time.
     pub now: Timestamp,
 }
 
 /// Whose token is minted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MintedFor {
+pub(crate) struct MintedFor {
     /// The connection's own identity, as far as the server has said. What a Secret
     /// says is no reason: who may write there is not who may choose.
     pub identity_id: Option<String>,
@@ -116,7 +114,7 @@ pub(crate) const BOOTSTRAP_IDENTITY: &str = "Instance Admin Identity";
 
 /// What is known of a connection to a server before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Before {
+pub(crate) enum Before {
     /// Nothing speaks for one.
     None,
     /// There was one to some server.
@@ -127,8 +125,7 @@ pub enum Before {
 
 /// Whether logging in may be tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Login {
-    /// It may.
+pub(crate) enum Login {
     Allowed,
     /// It was refused with these credentials, in this way, not long ago.
     Refused(Problem),
@@ -136,7 +133,7 @@ pub enum Login {
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// A connection whose token the server accepted just now.
     pub connection: Option<Connection>,
     /// Why there is none, or why it was not renewed.
@@ -161,26 +158,23 @@ pub struct Outcome {
 
 /// How a token was had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum How {
     /// It was there and works.
     Verified,
     /// It was there and works, and could not be renewed.
     Kept,
-    /// It was renewed.
     Renewed,
-    /// Bootstrap returned it.
     Bootstrapped,
-    /// The admin minted it.
     Minted,
 }
 
 impl How {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Verified, Self::Kept, Self::Renewed, Self::Bootstrapped, Self::Minted];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Verified, Self::Kept, Self::Renewed, Self::Bootstrapped, Self::Minted];
 
     /// What logs and metrics say.
     #[must_use]
-    pub fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Verified => "verified",
             Self::Kept => "kept",
@@ -210,7 +204,7 @@ impl Establish {
 
     /// What identifies the attempt: a change of it is worth a try at once.
     #[must_use]
-    pub fn attempt(&self) -> Attempt {
+    pub(crate) fn attempt(&self) -> Attempt {
         Attempt {
             endpoint: self.endpoint.clone(),
             credentials: self.admin.as_ref().map(Credentials::fingerprint),
@@ -247,7 +241,7 @@ impl Outcome {
     }
 
     /// The admin's credentials, if the server has let them in or made them the admin's.
-    pub(crate) fn let_in(&self, work: &Establish) -> Option<Fingerprint> {
+    pub(crate) fn logged_in(&self, work: &Establish) -> Option<Fingerprint> {
         let is_let_in = self.bootstrapped
             || match &self.login {
                 Some(Ok(())) => true,
@@ -261,10 +255,8 @@ impl Outcome {
 
 /// What an attempt is made with. A change of it is worth a try at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// The server.
+pub(crate) struct Attempt {
     pub endpoint: Endpoint,
-    /// The admin's credentials.
     pub credentials: Option<Fingerprint>,
     /// The email that the input names, which the credentials need not have.
     pub email: Option<Email>,
@@ -272,6 +264,5 @@ pub struct Attempt {
     pub organization: String,
     /// Whose token is minted.
     pub minted_for: MintedFor,
-    /// The tokens.
     pub tokens: Vec<Fingerprint>,
 }

@@ -12,16 +12,12 @@ use super::{
 
 /// A composite resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Xr {
+pub(crate) struct Xr {
     /// Its identity for as long as it exists.
     pub key: XrKey,
-    /// `apiVersion`.
     pub api_version: String,
-    /// `kind`.
     pub kind: String,
-    /// `metadata.name`.
     pub name: String,
-    /// Its scope.
     pub scope: Scope,
     /// What its conditions said when it was read.
     pub previous: PreviousConditions,
@@ -29,7 +25,7 @@ pub struct Xr {
 
 /// Which kind of XR it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// A v2 XR in a namespace.
     Namespaced(String),
     /// A v2 XR without one.
@@ -43,26 +39,19 @@ pub enum Scope {
 
 /// The claim that a legacy XR names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// Its `apiVersion`.
+pub(crate) struct Claim {
     pub api_version: String,
-    /// Its `kind`.
     pub kind: String,
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 
 /// A namespaced XR as it is called in the messages of others of its namespace, and of
 /// no other: who may read one of them may know the others' names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Neighbour {
-    /// Its namespace.
+pub(crate) struct Neighbour {
     pub namespace: String,
-    /// Its `kind`.
     pub kind: String,
-    /// Its name.
     pub name: String,
 }
 
@@ -70,25 +59,22 @@ pub struct Neighbour {
 /// its name is another. What `crossplane render` is given may have none, and
 /// then it is kind, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct XrKey(Arc<str>);
+pub(crate) struct XrKey(Arc<str>);
 
 /// What stands before a server in the message of a condition.
 const SERVER: &str = "Infisical at ";
 
 /// What this function's conditions on the observed XR say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PreviousConditions(Vec<PreviousCondition>);
+pub(crate) struct PreviousConditions(Vec<PreviousCondition>);
 
 /// One condition on the observed XR.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PreviousCondition {
-    /// `type`.
+pub(crate) struct PreviousCondition {
     pub condition_type: ConditionType,
-    /// `status`.
     pub status: Status,
     /// `reason`; `None` where it is none of ours.
     pub reason: Option<Reason>,
-    /// `message`.
     pub message: String,
     /// When any of these changed last: `lastTransitionTime`, in whole seconds, and by the
     /// clock here as soon as the memory has dated it.
@@ -100,20 +86,20 @@ pub struct PreviousCondition {
 impl PreviousCondition {
     /// Whether it changed after a moment. Both count in whole seconds.
     #[must_use]
-    pub fn is_newer_than(&self, at: Timestamp) -> bool {
+    pub(crate) fn is_newer_than(&self, at: Timestamp) -> bool {
         self.since.is_some_and(|since| at.as_second() < since.as_second())
     }
 
     /// Whether it changed before a moment. Both count in whole seconds.
     #[must_use]
-    pub fn is_older_than(&self, at: Timestamp) -> bool {
+    pub(crate) fn is_older_than(&self, at: Timestamp) -> bool {
         self.since.is_some_and(|since| since.as_second() < at.as_second())
     }
 
     /// Whether the server that its message names is this one; `None` where it names
     /// none.
     #[must_use]
-    pub fn names(&self, origin: &Origin) -> Option<bool> {
+    pub(crate) fn names(&self, origin: &Origin) -> Option<bool> {
         let (_, rest) = self.message.split_once(SERVER)?;
         let named = rest.split_whitespace().next().unwrap_or_default();
         Some(named.trim_end_matches(['.', ',', ':', ';']) == origin.as_str())
@@ -121,7 +107,7 @@ impl PreviousCondition {
 
     /// Whether its message names no other email than this one.
     #[must_use]
-    pub fn is_of_email(&self, email: Option<&Email>) -> bool {
+    pub(crate) fn is_of_email(&self, email: Option<&Email>) -> bool {
         let words = self.message.split_whitespace().filter(|word| word.contains('@'));
         let mut named = words.map(|word| word.trim_end_matches(['.', ',', ':', ';']));
         email.is_none_or(|email| named.all(|named| named == email.as_str()))
@@ -131,7 +117,7 @@ impl PreviousCondition {
 impl Xr {
     /// The XR's namespace.
     #[must_use]
-    pub fn namespace(&self) -> Option<&str> {
+    pub(crate) fn namespace(&self) -> Option<&str> {
         match &self.scope {
             Scope::Namespaced(namespace) => Some(namespace),
             Scope::Cluster | Scope::Legacy { .. } => None,
@@ -141,20 +127,20 @@ impl Xr {
     /// How it is called in the messages of others. Who may read a cluster-scoped XR need
     /// not be allowed to read another, and where a claim is the author can make up.
     #[must_use]
-    pub fn as_neighbour(&self) -> Option<Neighbour> {
+    pub(crate) fn as_neighbour(&self) -> Option<Neighbour> {
         let namespace = self.namespace()?.to_owned();
         Some(Neighbour { namespace, kind: self.kind.clone(), name: self.name.clone() })
     }
 
     /// Whether it has connection details of its own.
     #[must_use]
-    pub fn is_legacy(&self) -> bool {
+    pub(crate) fn is_legacy(&self) -> bool {
         matches!(self.scope, Scope::Legacy { .. })
     }
 
     /// The claim that it names.
     #[must_use]
-    pub fn claim(&self) -> Option<&Claim> {
+    pub(crate) fn claim(&self) -> Option<&Claim> {
         match &self.scope {
             Scope::Legacy { claim } => claim.as_ref(),
             Scope::Namespaced(_) | Scope::Cluster => None,
@@ -165,7 +151,7 @@ impl Xr {
 impl XrKey {
     /// The key of an XR.
     #[must_use]
-    pub fn new(key: &str) -> Self {
+    pub(crate) fn new(key: &str) -> Self {
         Self(key.into())
     }
 
@@ -177,7 +163,7 @@ impl XrKey {
 
     /// The key as text: the UID, where there is one.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -191,7 +177,7 @@ impl fmt::Display for XrKey {
 impl Neighbour {
     /// Whether the other one may be named in messages of this one.
     #[must_use]
-    pub fn may_name(&self, other: &Self) -> bool {
+    pub(crate) fn may_name(&self, other: &Self) -> bool {
         // One that was deleted and made again under its name is not another.
         self.namespace == other.namespace && self != other
     }
@@ -206,7 +192,7 @@ impl fmt::Display for Neighbour {
 impl PreviousConditions {
     /// Those that were read.
     #[must_use]
-    pub fn new(conditions: Vec<PreviousCondition>) -> Self {
+    pub(crate) fn new(conditions: Vec<PreviousCondition>) -> Self {
         Self(conditions)
     }
 
@@ -251,13 +237,13 @@ impl PreviousConditions {
     /// The condition of a type, unless it is about another server: what that has said
     /// is no reason for anything here.
     #[must_use]
-    pub fn of_type(&self, condition_type: ConditionType) -> Option<&PreviousCondition> {
+    pub(crate) fn of_type(&self, condition_type: ConditionType) -> Option<&PreviousCondition> {
         self.of_any_server(condition_type).filter(|condition| !condition.is_elsewhere)
     }
 
     /// The condition of a type, to compare with what is said in its place.
     #[must_use]
-    pub fn of_any_server(&self, condition_type: ConditionType) -> Option<&PreviousCondition> {
+    pub(crate) fn of_any_server(&self, condition_type: ConditionType) -> Option<&PreviousCondition> {
         self.0.iter().find(|condition| condition.condition_type == condition_type)
     }
 }

@@ -28,7 +28,7 @@ const PASSWORD_KEY: &str = "password";
 
 /// Where the admin's email and password come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AdminSource {
+pub(crate) enum AdminSource {
     /// The password is generated and persisted first.
     Generated {
         /// The email, or that it is not known yet.

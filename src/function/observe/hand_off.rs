@@ -18,7 +18,7 @@ use crate::{
 
 /// What the input asks for after bootstrap, with what of it is there.
 #[derive(Clone, Debug)]
-pub struct HandOff {
+pub(crate) struct HandOff {
     /// The slug of the identity's role in the organization.
     pub role: String,
     /// The projects that the identity becomes a member of, with their slugs as far
@@ -32,9 +32,7 @@ pub struct HandOff {
     pub secret: SecretName,
     /// Whether it may be composed.
     pub place: Place,
-    /// Its keys.
     pub wanted: Vec<IdentityDetail>,
-    /// The Secret.
     pub observed: Option<ObservedIdentity>,
 }
 

@@ -27,15 +27,14 @@ const SCHEMA_REQUIREMENT: &str = "infisical-composite-schema";
 const CLAIM_REQUIREMENT: &str = "infisical-claim";
 
 /// An object that is required.
-pub struct Sought<'a> {
-    /// What was brought.
+pub(crate) struct Sought<'a> {
     pub manifest: Option<Manifest<'a>>,
     /// Where it is looked for, for messages: its namespace and name, in quotes.
     pub place: String,
 }
 
 /// Collects what is required and looks up what was brought.
-pub struct Required<'a> {
+pub(crate) struct Required<'a> {
     request: &'a RunFunctionRequest,
     xr: &'a Xr,
     default_namespace: Option<&'a str>,
@@ -49,7 +48,7 @@ impl<'a> Required<'a> {
     /// `connection_secret`. It is never one that only the XR's author wrote: what is
     /// found there is sent to the endpoint.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         request: &'a RunFunctionRequest,
         xr: &'a Xr,
         connection_secret: Option<&'a SecretRef>,
@@ -67,7 +66,7 @@ impl<'a> Required<'a> {
 
     /// The namespace of the claim that a legacy XR names, once it is known to be that
     /// XR's. `None` where it names none.
-    pub fn claim_namespace(&mut self) -> Option<Result<&'a str, Waiting>> {
+    pub(crate) fn claim_namespace(&mut self) -> Option<Result<&'a str, Waiting>> {
         let claim = self.xr.claim()?;
         if claim::has_our_secrets(self.request, claim) {
             return Some(Ok(&claim.namespace));
@@ -87,7 +86,7 @@ impl<'a> Required<'a> {
     ///
     /// # Errors
     /// There is no namespace to look in.
-    pub fn object(
+    pub(crate) fn object(
         &mut self,
         requirement: &str,
         (kind, name, namespace): (&str, &str, Option<&str>),
@@ -148,7 +147,7 @@ impl<'a> Required<'a> {
 
     /// Requires the schema of a kind, and gives it where it was brought. There is none
     /// where the API server does not publish one yet.
-    pub fn schema(&mut self, api_version: &str, kind: &str) -> Option<Schema<'a>> {
+    pub(crate) fn schema(&mut self, api_version: &str, kind: &str) -> Option<Schema<'a>> {
         self.schema = Some(SchemaSelector { api_version: api_version.to_owned(), kind: kind.to_owned() });
         let brought = self.request.required_schemas.get(SCHEMA_REQUIREMENT)?.openapi_v3.as_deref();
         brought.filter(|schema| !schema.is_empty()).map(Schema::new)
@@ -156,7 +155,7 @@ impl<'a> Required<'a> {
 
     /// Whether all that is required was looked for, found or not.
     #[must_use]
-    pub fn met(&self) -> bool {
+    pub(crate) fn met(&self) -> bool {
         let Self { request, selectors, schema, .. } = self;
         selectors.keys().all(|requirement| self.was_looked_for(requirement))
             && (schema.is_none() || request.required_schemas.contains_key(SCHEMA_REQUIREMENT))
@@ -164,7 +163,7 @@ impl<'a> Required<'a> {
 
     /// What to ask for.
     #[must_use]
-    pub fn into_requirements(self) -> Requirements {
+    pub(crate) fn into_requirements(self) -> Requirements {
         let schemas = self.schema.map(|schema| (SCHEMA_REQUIREMENT.to_owned(), schema));
         Requirements {
             resources: self.selectors,

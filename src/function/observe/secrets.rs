@@ -1,6 +1,8 @@
 //! The two Secrets that this function composes: what they are called, whether
 //! their names in the pipeline and in the cluster are free, whose what is observed under
 //! them is, and what the connection Secret holds.
+//!
+//! Rule 5 and Rule 12 are kept here.
 
 use super::{
     ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, OUR_RESOURCES, ObserveError, Required, Waiting,
@@ -67,7 +69,7 @@ fn controllers(secret: Manifest<'_>) -> impl Iterator<Item = Manifest<'_>> {
 
 /// Whether a Secret may be composed where it belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// It is there already and the XR's, or nothing is.
     Free,
     /// Nobody has looked, or none is to be composed.

@@ -23,11 +23,11 @@ use crate::{
 };
 
 /// Under this name is the id of an identity.
-pub const IDENTITY_ID: &str = "identityId";
+pub(crate) const IDENTITY_ID: &str = "identityId";
 /// Under this name is where the connection is.
-pub const CONNECTION_SECRET: &str = "connectionSecretRef";
+pub(crate) const CONNECTION_SECRET: &str = "connectionSecretRef";
 /// Under this name is where client ID and secret are.
-pub const IDENTITY_SECRET: &str = "secretRef";
+pub(crate) const IDENTITY_SECRET: &str = "secretRef";
 
 /// The names below a field at which a text is written.
 pub(super) type Leaf = &'static [&'static str];
@@ -47,7 +47,7 @@ const OF_IDENTITY: [Leaf; 3] = [&[IDENTITY_ID], &[IDENTITY_SECRET, "name"], &[ID
 
 /// A field of the XR's status that describes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Described {
+pub(crate) struct Described {
     /// Which. Consists of the names of fields.
     pub path: FieldPath,
     /// What it says: the texts under the names that are written there.
@@ -62,12 +62,11 @@ pub struct Described {
 
 /// What is known of the schema of the XR.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SchemaKnown {
+pub(crate) enum SchemaKnown {
     /// It was not asked for, because there is no need to.
     NotAsked,
     /// It was asked for, and the API server has none yet.
     Unknown,
-    /// It was brought.
     Known {
         /// `apiVersion` and `kind` that it is of.
         of: String,
@@ -132,7 +131,7 @@ impl Described {
     }
 
     /// Where what is not declared would be.
-    pub fn undeclared_paths(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn undeclared_paths(&self) -> impl Iterator<Item = String> {
         self.undeclared.iter().map(|leaf| format!("{}.{}", self.path, leaf.join(".")))
     }
 }

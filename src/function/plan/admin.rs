@@ -2,6 +2,8 @@
 //!
 //! The password is seen in the cluster before it is used, and one that a server may know is
 //! never given up.
+//!
+//! Rule 1 and Rule 3 are kept here.
 
 use infisical::{
     endpoint::Endpoint,
@@ -62,10 +64,10 @@ fn gives_way(observation: &Observation, remembered: &Remembered, admin: &Credent
     if *email == admin.email || was_in_use(observation, remembered, admin) {
         return false;
     }
-    let is_here = remembered.held.as_ref().filter(|held| held.problem.origin == *endpoint.origin());
-    let is_used_up = is_here.filter(|held| held.problem.kind.uses_up(&admin.email));
+    let is_here = remembered.failure.as_ref().filter(|failure| failure.problem.origin == *endpoint.origin());
+    let is_used_up = is_here.filter(|failure| failure.problem.kind.uses_up(&admin.email));
     match &observation.persisted_admin {
-        Some(_) => is_used_up.is_some_and(|held| held.attempt.email.as_ref() == Some(email)),
+        Some(_) => is_used_up.is_some_and(|failure| failure.attempt.email.as_ref() == Some(email)),
         // Another replica has deleted it, with as good a reason.
         None => is_used_up.is_some() || is_said_to_be_used_up(observation, endpoint, admin),
     }
@@ -81,7 +83,7 @@ fn is_said_to_be_used_up(observation: &Observation, endpoint: &Endpoint, admin: 
 pub(super) fn was_in_use(observation: &Observation, remembered: &Remembered, admin: &Credentials) -> bool {
     let has_token = observation.connection.as_ref().is_some_and(|connection| connection.token.is_some());
     let has_handed_off = observation.hand_off.as_ref().is_some_and(|hand_off| hand_off.observed.is_some());
-    remembered.let_in.as_deref() == Some(&admin.fingerprint())
+    remembered.logged_in.as_deref() == Some(&admin.fingerprint())
         || remembered.accepted.is_some()
         || has_token
         || has_handed_off
@@ -92,7 +94,7 @@ pub(super) fn was_in_use(observation: &Observation, remembered: &Remembered, adm
 fn a_new_password_is_of_use(observation: &Observation, remembered: &Remembered) -> bool {
     let is_empty =
         |problem: &Problem| matches!(problem.kind, ProblemKind::AdminSecretMissing { initialized: false });
-    let said_so = remembered.held.as_ref().is_some_and(|held| is_empty(&held.problem));
+    let said_so = remembered.failure.as_ref().is_some_and(|failure| is_empty(&failure.problem));
     let connected = observation.connection.is_some() || remembered.accepted.is_some();
     said_so || (!connected && observation.adopted.is_none())
 }

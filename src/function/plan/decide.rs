@@ -1,5 +1,7 @@
 //! What is done in a situation: one match, read from top to bottom. The first row that fits
 //! counts. ARCHITECTURE.md has it as a table, which a test tries against every situation.
+//!
+//! Rule 2 and Rule 8 are kept here.
 
 use super::{
     Action, Wait,
@@ -8,12 +10,11 @@ use super::{
 use crate::observe::Waiting;
 
 /// Decides what is done. `next` is looked for only where it counts: it copies tokens.
-pub(super) fn decide<'a>(situation: S<'a>, next: impl FnOnce() -> Next) -> Action {
+pub(super) fn decide(situation: S<'_>, next: impl FnOnce() -> Next) -> Action {
     let wait = |waiting: &Waiting| Action::Wait(Wait::For(waiting.clone()));
     match situation {
         S { requirements: Requirements::Missing, .. } => Action::Wait(Wait::Requirements),
-        S { secrets: Secrets::NotLocated(waiting), .. } => wait(waiting),
-        S { secrets: Secrets::Taken(waiting), .. } => wait(waiting),
+        S { secrets: Secrets::NotLocated(waiting) | Secrets::Taken(waiting), .. } => wait(waiting),
         S { instance: Instance::NotReady(why), connection: Connection::None, .. } => {
             wait(&Waiting::Instance(why.to_owned()))
         }

@@ -1,4 +1,6 @@
 //! What the decisions of one call are made from, computed once.
+//!
+//! Rule 5 is kept here.
 
 use infisical::{
     claims::Claims,
@@ -85,7 +87,7 @@ impl<'a> Facts<'a> {
     /// is left until the instance is ready, but for a try that has failed.
     fn has_connection(&self) -> bool {
         let remembered = self.remembered;
-        let tried = |token: Fingerprint| !remembered.refused.contains(&token) || remembered.held.is_some();
+        let tried = |token: Fingerprint| !remembered.refused.contains(&token) || remembered.failure.is_some();
         remembered.accepted.is_some() || self.observed.is_some_and(tried)
     }
 
@@ -113,7 +115,7 @@ impl<'a> Facts<'a> {
         let check_at = timing::check_at(accepted, token_policy, &xr.key, self.now);
         let others = [
             // A renewal that failed is tried again long before the next verification.
-            self.remembered.held.as_ref().map(|held| held.retry_at),
+            self.remembered.failure.as_ref().map(|failure| failure.retry_at),
             self.sweep_at(),
             self.contradicted_at(accepted),
         ];

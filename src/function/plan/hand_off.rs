@@ -27,7 +27,7 @@ use crate::{
 
 /// What one call does about handing off.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HandOffPlan {
+pub(crate) struct HandOffPlan {
     /// What becomes of the Secret with client ID and secret.
     pub secret: IdentitySecret,
     /// What is done or waited for.
@@ -36,7 +36,7 @@ pub struct HandOffPlan {
 
 /// What becomes of the Secret with client ID and secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdentitySecret {
+pub(crate) enum IdentitySecret {
     /// There is none yet.
     None,
     /// It is emitted as it was observed.
@@ -47,7 +47,7 @@ pub enum IdentitySecret {
 
 /// What is done or waited for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum HandOffAction {
+pub(crate) enum HandOffAction {
     /// The connection has to stand first.
     Wait,
     /// Another Secret has to make room first.
@@ -58,34 +58,16 @@ pub enum HandOffAction {
     Start(Box<Work>),
     /// A problem was found, and it is too early to try again.
     BackOff {
-        /// The problem.
         problem: Problem,
         /// When it is tried again.
         retry_at: Timestamp,
     },
     /// A client secret was accepted and is handed out until it is seen in observed.
     HandOut,
-    /// It stands.
     Keep {
         /// When the client secret is tried next.
         check_at: Timestamp,
     },
-}
-
-impl HandOffAction {
-    /// Its name, for logs.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Wait => "Wait",
-            Self::MakeRoom(_) => "MakeRoom",
-            Self::Await => "Await",
-            Self::Start(_) => "Start",
-            Self::BackOff { .. } => "BackOff",
-            Self::HandOut => "HandOut",
-            Self::Keep { .. } => "Keep",
-        }
-    }
 }
 
 /// Decides what a call does about handing off, if that is asked for.
@@ -163,13 +145,16 @@ impl At<'_> {
         if let Place::Taken(waiting) = &self.wanted.place {
             return HandOffAction::MakeRoom(waiting.clone());
         }
-        if let Some(standing) = self.standing(endpoint) {
-            return standing;
+        if let Some(action) = self.kept(endpoint) {
+            return action;
         }
         let work = self.work(endpoint, token);
-        match &self.state.held {
-            Some(held) if !held.retry_at.is_over(self.now) && held.attempt == work.attempt() => {
-                HandOffAction::BackOff { problem: held.problem.clone(), retry_at: held.retry_at.at(self.now) }
+        match &self.state.failure {
+            Some(failure) if !failure.retry_at.is_over(self.now) && failure.attempt == work.attempt() => {
+                HandOffAction::BackOff {
+                    problem: failure.problem.clone(),
+                    retry_at: failure.retry_at.at(self.now),
+                }
             }
             _ => HandOffAction::Start(Box::new(work)),
         }
@@ -178,13 +163,13 @@ impl At<'_> {
     /// The token of the connection that stands.
     fn token(&self) -> Option<AccessToken> {
         let accepted = self.remembered.accepted.as_ref()?;
-        let held = accepted.connection.as_ref().map(|connection| &connection.token);
+        let in_memory = accepted.connection.as_ref().map(|connection| &connection.token);
         let observed = self.observation.connection.as_ref().and_then(|it| it.token.as_ref());
-        held.or(observed.filter(|token| token.fingerprint() == accepted.token)).cloned()
+        in_memory.or(observed.filter(|token| token.fingerprint() == accepted.token)).cloned()
     }
 
     /// What is done about what was handed off and needs no work.
-    fn standing(&self, endpoint: &Endpoint) -> Option<HandOffAction> {
+    fn kept(&self, endpoint: &Endpoint) -> Option<HandOffAction> {
         let accepted = self.state.accepted.as_ref()?;
         let is_seen = is_persisted(self.wanted, accepted);
         let is_due = accepted.projects != self.wanted.projects || (is_seen && self.right_is_due());
@@ -192,7 +177,7 @@ impl At<'_> {
             return None;
         }
         let check_at = self.verification(accepted).at(self.now);
-        let retry_at = self.state.held.as_ref().map(|held| held.retry_at);
+        let retry_at = self.state.failure.as_ref().map(|failure| failure.retry_at);
         let others = [retry_at, self.sweep_at(), self.contradicted_at(accepted)];
         let sooner = |check_at: Timestamp, other: Due| check_at.min(other.at(self.now));
         let check_at = others.into_iter().flatten().fold(check_at, sooner);

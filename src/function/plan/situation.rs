@@ -15,13 +15,11 @@ pub(super) struct Situation<'a> {
     pub(super) requirements: Requirements,
     /// The Secrets without which nothing can be done.
     pub(super) secrets: Secrets<'a>,
-    /// The composed instance.
     pub(super) instance: Instance<'a>,
     /// Where the instance is.
     pub(super) endpoint: Address<'a>,
     /// Work for this XR.
     pub(super) work: Work,
-    /// The connection.
     pub(super) connection: Connection,
 }
 
@@ -51,7 +49,6 @@ pub(super) enum Secrets<'a> {
 pub(super) enum Instance<'a> {
     /// Why it is not ready.
     NotReady(&'a str),
-    /// It is.
     Ready,
 }
 
@@ -60,14 +57,12 @@ pub(super) enum Instance<'a> {
 pub(super) enum Address<'a> {
     /// What it is waited for.
     Unknown(&'a Waiting),
-    /// It is.
     Known,
 }
 
 /// Work for this XR.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Work {
-    /// None.
     None,
     /// A task of this process is at it.
     UnderWay,
@@ -97,11 +92,9 @@ pub(super) enum Next {
     Lacking(Wait),
     /// The same has failed a short time ago.
     TooSoon {
-        /// With which problem.
         problem: Problem,
         /// When it is tried again.
         retry_at: Timestamp,
     },
-    /// This.
     Work(Box<Establish>),
 }

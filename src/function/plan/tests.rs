@@ -22,7 +22,7 @@ use crate::{
         due::Due,
         life::Life,
         problem::ProblemKind,
-        remembered::{Accepted, Held, LoginRefused, Owner},
+        remembered::{Accepted, Failure, LoginRefused, Owner},
         work::Login,
         xr::{PreviousConditions, Scope, Xr, XrKey},
     },
@@ -62,7 +62,7 @@ fn used_up() -> ProblemKind {
 fn used_up_still(observation: &mut Observation, remembered: &mut Remembered) {
     persisted(observation);
     observation.admin = AdminSource::Generated { email: Ok(mk_other_email()) };
-    remembered.held = Some(Box::new(mk_held(observation, used_up(), 60)));
+    remembered.failure = Some(Box::new(mk_failure(observation, used_up(), 60)));
 }
 
 fn waiting() -> Waiting {
@@ -146,11 +146,11 @@ pub(crate) fn mk_accepted(token: &str) -> Accepted {
     }
 }
 
-fn mk_held(observation: &Observation, kind: ProblemKind, retry_in: i64) -> Held {
+fn mk_failure(observation: &Observation, kind: ProblemKind, retry_in: i64) -> Failure {
     let nothing = Remembered::default();
     let facts = Facts::new(observation, &nothing, at(0));
     let work = work::work(&facts, observation.endpoint.as_ref().unwrap());
-    Held {
+    Failure {
         problem: Problem::new(&origin(), kind),
         attempt: work.unwrap().attempt(),
         attempts: 1,
@@ -295,7 +295,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             observation.connection = Some(mk_observed("dead"));
             let kind = ProblemKind::AdminSecretMissing { initialized: false };
-            remembered.held = Some(Box::new(mk_held(observation, kind, 60)));
+            remembered.failure = Some(Box::new(mk_failure(observation, kind, 60)));
             observation.admin_place = taken();
         },
         admin: "None",
@@ -467,7 +467,7 @@ const TABLE: &[Row] = &[
         action: "Keep",
     },
     Row {
-        why: "all is well, and the token is no longer held in memory",
+        why: "all is well, and the token is no longer failure in memory",
         world: |observation, remembered| {
             connected(observation, remembered);
             remembered.accepted.as_mut().unwrap().connection = None;
@@ -491,7 +491,7 @@ const TABLE: &[Row] = &[
         why: "a token that is there is right until the server says otherwise, wherever it came from",
         world: |observation, remembered| {
             connected(observation, remembered);
-            observation.connection = Some(mk_observed("strange"));
+            observation.connection = Some(mk_observed("unknown"));
         },
         admin: "Observed",
         connection: ConnectionSecret::Observed,
@@ -550,7 +550,7 @@ const TABLE: &[Row] = &[
         why: "a failure is not tried again too early",
         world: |observation, remembered| {
             persisted(observation);
-            remembered.held = Some(Box::new(mk_held(observation, ProblemKind::NoInstanceAdmin, 60)));
+            remembered.failure = Some(Box::new(mk_failure(observation, ProblemKind::NoInstanceAdmin, 60)));
         },
         admin: "Observed",
         connection: ConnectionSecret::None,
@@ -560,7 +560,7 @@ const TABLE: &[Row] = &[
         why: "its time has come",
         world: |observation, remembered| {
             persisted(observation);
-            remembered.held = Some(Box::new(mk_held(observation, ProblemKind::NoInstanceAdmin, 0)));
+            remembered.failure = Some(Box::new(mk_failure(observation, ProblemKind::NoInstanceAdmin, 0)));
         },
         admin: "Observed",
         connection: ConnectionSecret::None,
@@ -570,7 +570,7 @@ const TABLE: &[Row] = &[
         why: "other credentials are tried at once",
         world: |observation, remembered| {
             persisted(observation);
-            remembered.held = Some(Box::new(mk_held(observation, ProblemKind::NoInstanceAdmin, 60)));
+            remembered.failure = Some(Box::new(mk_failure(observation, ProblemKind::NoInstanceAdmin, 60)));
             let password = Password::new("marker-other");
             observation.persisted_admin = Some(Credentials { password, ..mk_admin() });
         },
@@ -590,7 +590,7 @@ const TABLE: &[Row] = &[
                 attempts: 1,
                 retry_at: Due::test(at(60)),
             }));
-            observation.connection = Some(mk_observed("strange"));
+            observation.connection = Some(mk_observed("unknown"));
         },
         admin: "Observed",
         connection: ConnectionSecret::Observed,
@@ -600,7 +600,7 @@ const TABLE: &[Row] = &[
         why: "an interrupted bootstrap has used the email up, and the input has another: that is asked again",
         world: |observation, remembered| {
             persisted(observation);
-            remembered.held = Some(Box::new(mk_held(observation, used_up(), 60)));
+            remembered.failure = Some(Box::new(mk_failure(observation, used_up(), 60)));
             observation.admin = AdminSource::Generated { email: Ok(mk_other_email()) };
         },
         admin: "Observed",
@@ -618,7 +618,7 @@ const TABLE: &[Row] = &[
         why: "but not when a server has let the password in",
         world: |observation, remembered| {
             used_up_still(observation, remembered);
-            remembered.let_in = Some(Box::new(mk_admin().fingerprint()));
+            remembered.logged_in = Some(Box::new(mk_admin().fingerprint()));
         },
         admin: "Observed",
         connection: ConnectionSecret::None,
@@ -638,7 +638,7 @@ const TABLE: &[Row] = &[
         why: "nor when the server has said something else since",
         world: |observation, remembered| {
             used_up_still(observation, remembered);
-            remembered.held.as_mut().unwrap().problem.kind = ProblemKind::NoInstanceAdmin;
+            remembered.failure.as_mut().unwrap().problem.kind = ProblemKind::NoInstanceAdmin;
         },
         admin: "Observed",
         connection: ConnectionSecret::None,
@@ -674,7 +674,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             observation.connection = Some(mk_observed("dead"));
             let kind = ProblemKind::AdminSecretMissing { initialized: false };
-            remembered.held = Some(Box::new(mk_held(observation, kind, 60)));
+            remembered.failure = Some(Box::new(mk_failure(observation, kind, 60)));
         },
         admin: "Generate",
         connection: ConnectionSecret::Observed,
@@ -722,7 +722,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             observation.admin = AdminSource::None;
             observation.adopted = Some(Ok(AccessToken::new("adopted")));
-            remembered.held = Some(Box::new(mk_held(observation, ProblemKind::InstanceEmpty, 60)));
+            remembered.failure = Some(Box::new(mk_failure(observation, ProblemKind::InstanceEmpty, 60)));
         },
         admin: "None",
         connection: ConnectionSecret::None,

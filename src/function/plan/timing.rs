@@ -16,7 +16,7 @@ const END_ASKED_AGAIN: Duration = Duration::from_mins(1);
 
 /// When a token that was accepted is verified or renewed next.
 #[must_use]
-pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey, now: Timestamp) -> Timestamp {
+pub(crate) fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey, now: Timestamp) -> Timestamp {
     let interval = if accepted.end_is_open { END_ASKED_AGAIN } else { policy.verify_interval };
     let verify = verification(accepted.verified_at, interval.min(policy.verify_interval), xr);
     let renewal = accepted.life.map(|life| life.nears_its_end(policy.renew_at));
@@ -32,7 +32,7 @@ pub fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey, now: Time
 /// When what was accepted is asked about again: earlier than the interval by up to
 /// a tenth, never later.
 #[must_use]
-pub fn verification(verified_at: Timestamp, interval: Duration, xr: &XrKey) -> Due {
+pub(crate) fn verification(verified_at: Timestamp, interval: Duration, xr: &XrKey) -> Due {
     Due::after(verified_at, interval.mul_f64(1.0 - 0.1 * spread(xr)))
 }
 
@@ -42,7 +42,7 @@ pub fn verification(verified_at: Timestamp, interval: Duration, xr: &XrKey) -> D
 /// what it answers has the whole `ttl` again; to each wait a tenth may be added.
 /// After both some of the token's life has to be left.
 #[must_use]
-pub fn latest_call(left: Duration) -> Duration {
+pub(crate) fn latest_call(left: Duration) -> Duration {
     left.mul_f64(1.0 / 2.3)
 }
 

@@ -35,9 +35,9 @@ pub(super) fn next(facts: &Facts<'_>) -> Next {
     };
     match work(facts, endpoint) {
         Err(wait) => Next::Lacking(wait),
-        Ok(work) => match &facts.remembered.held {
-            Some(held) if held.attempt == work.attempt() && !held.retry_at.is_over(facts.now) => {
-                Next::TooSoon { problem: held.problem.clone(), retry_at: held.retry_at.at(facts.now) }
+        Ok(work) => match &facts.remembered.failure {
+            Some(failure) if failure.attempt == work.attempt() && !failure.retry_at.is_over(facts.now) => {
+                Next::TooSoon { problem: failure.problem.clone(), retry_at: failure.retry_at.at(facts.now) }
             }
             _ => Next::Work(Box::new(work)),
         },
@@ -67,7 +67,7 @@ pub(super) fn work(facts: &Facts<'_>, endpoint: &Endpoint) -> Result<Establish, 
         may_bootstrap: observation.instance == Readiness::Ready,
         sweep: facts.sweep_at().is_some_and(|sweep_at| sweep_at.is_over(now)),
         login: login(remembered, admin, now),
-        rival: rival(facts),
+        own: own(facts),
         token,
         others,
         adopts: observation.adopted.is_some(),
@@ -92,14 +92,14 @@ pub(super) fn work(facts: &Facts<'_>, endpoint: &Endpoint) -> Result<Establish, 
 /// instance admin any more. What a token claims counts if the server accepted it.
 fn minted_for(observation: &Observation, remembered: &Remembered) -> MintedFor {
     let accepted = remembered.accepted.as_ref();
-    let held = accepted.and_then(|accepted| accepted.connection.as_ref());
+    let in_memory = accepted.and_then(|accepted| accepted.connection.as_ref());
     let observed = observation.connection.as_ref().and_then(|observed| observed.token.as_ref());
     let of_observed = || {
         let is_accepted = |token: &&AccessToken| accepted.is_some_and(|it| it.token == token.fingerprint());
         Claims::of(observed.filter(is_accepted)?).identity_id
     };
     MintedFor {
-        identity_id: held.and_then(|connection| connection.identity_id.clone()).or_else(of_observed),
+        identity_id: in_memory.and_then(|connection| connection.identity_id.clone()).or_else(of_observed),
         may_be_no_admin: observation.hand_off.is_some(),
     }
 }
@@ -153,7 +153,7 @@ fn tokens_to_try(facts: &Facts<'_>) -> Vec<AccessToken> {
 
 /// The newest token that was accepted, when another is tried first. Not when it
 /// is so old that whoever has put the other there may be about to revoke it.
-fn rival(facts: &Facts<'_>) -> Option<Arc<Connection>> {
+fn own(facts: &Facts<'_>) -> Option<Arc<Connection>> {
     if !facts.observed_comes_first {
         return None;
     }

@@ -1,6 +1,8 @@
 //! The condition `InfisicalBootstrapped`: whether there is a connection to the instance and,
 //! if not, what is in the way.
 
+use infisical::endpoint::Endpoint;
+
 use super::{
     content::Content,
     token::Token,
@@ -109,7 +111,7 @@ fn connection_is_there(observation: &Observation) -> String {
 /// Whether a password is refused of which this replica does not remember, but the
 /// XR says, that it once worked.
 fn knew_the_password(observation: &Observation, problem: &Problem) -> bool {
-    let origin = observation.endpoint.as_ref().ok().map(|endpoint| endpoint.origin());
+    let origin = observation.endpoint.as_ref().ok().map(Endpoint::origin);
     let known = Known { origin, email: password_email(observation), ..Known::default() };
     let is_said = || {
         known.is_inferred(Inference::PasswordWorked, ConditionType::Bootstrapped, &observation.xr.previous)

@@ -23,7 +23,7 @@ use crate::{
         due::is_recent,
         problem::Problem,
         reason::Reason,
-        remembered::{Held, Remembered},
+        remembered::{Accepted, Failure, Remembered},
     },
     observe::Observation,
     plan::{Action, AdminSecret, Plan, Wait},
@@ -34,7 +34,6 @@ const ASKED_LATE: Duration = Duration::from_mins(1);
 
 /// What a response says of the state of things.
 pub(super) struct Verdict {
-    /// Both conditions.
     pub(super) conditions: Vec<Condition>,
     /// Whether the token that is emitted was seen in observed.
     pub(super) token_is_persisted: bool,
@@ -58,7 +57,7 @@ pub(super) fn judge(
     let bootstrapped = bootstrapped(observation, plan, &token, problem);
     let accepted = remembered.accepted.as_ref();
     let lacks_the_right =
-        accepted.is_some_and(|accepted| accepted.lacks_the_right()) && !observation.gives_up_the_right();
+        accepted.is_some_and(Accepted::lacks_the_right) && !observation.gives_up_the_right();
     let token_valid = match unasked(observation, remembered, plan, now) {
         Some(wait) if matches!(token, Token::Works) => {
             let (reason, message) = waiting(observation, wait);
@@ -121,21 +120,21 @@ fn newest(
 /// place than the present endpoint does not, and of a token that stands only what
 /// came of trying that token does.
 fn problem<'a>(observation: &Observation, remembered: &'a Remembered, plan: &'a Plan) -> Option<&'a Problem> {
-    let is_here = |held: &&Held| {
-        observation.endpoint.as_ref().is_ok_and(|endpoint| *endpoint.origin() == held.problem.origin)
+    let is_here = |failure: &&Failure| {
+        observation.endpoint.as_ref().is_ok_and(|endpoint| *endpoint.origin() == failure.problem.origin)
     };
-    let held = remembered.held.as_deref().filter(is_here);
+    let failure = remembered.failure.as_deref().filter(is_here);
     match &plan.action {
         Action::BackOff { problem, .. } => Some(problem),
-        Action::Await | Action::Start(_) => held.map(|held| &held.problem),
+        Action::Await | Action::Start(_) => failure.map(|failure| &failure.problem),
         Action::Keep { .. } | Action::HandOut => {
             let accepted = remembered.accepted.as_ref()?;
-            held.filter(|held| held.is_about(accepted)).map(|held| &held.problem)
+            failure.filter(|failure| failure.is_about(accepted)).map(|failure| &failure.problem)
         }
         // The credentials are replaced because of it. Another replica that has them in
         // memory reads here that they are used up, and does not write them again.
         Action::Wait(Wait::PersistingAdmin) if is_replaced(observation, plan) => {
-            held.map(|held| &held.problem)
+            failure.map(|failure| &failure.problem)
         }
         Action::Wait(_) => None,
     }

@@ -1,4 +1,6 @@
 //! What a condition says, as it is set on the XR and told by an event.
+//!
+//! Rule 10 is kept here.
 
 use crate::{
     contract::proto::v1::{
@@ -49,7 +51,7 @@ impl Content {
 }
 
 /// The reason of each condition of a response, by its type.
-pub fn said(response: &RunFunctionResponse) -> impl Iterator<Item = (ConditionType, Reason)> + Clone {
+pub(crate) fn said(response: &RunFunctionResponse) -> impl Iterator<Item = (ConditionType, Reason)> + Clone {
     response.conditions.iter().filter_map(|condition| {
         Some((ConditionType::parse(&condition.r#type)?, Reason::parse(&condition.reason)?))
     })
@@ -87,7 +89,7 @@ pub(super) fn event(reason: Reason, message: String) -> Option<Warned> {
 /// Cuts a message to what an event can have. Names and values out of the cluster
 /// are in some, and may be of any length.
 #[must_use]
-pub fn bounded(mut message: String) -> String {
+pub(crate) fn bounded(mut message: String) -> String {
     if message.len() > MESSAGE_LONGEST {
         let end = message.floor_char_boundary(MESSAGE_LONGEST - "…".len());
         message.truncate(end);

@@ -29,7 +29,6 @@ use crate::{
 
 /// What a response says of handing off.
 pub(super) struct Verdict {
-    /// The condition.
     pub(super) condition: Condition,
     /// Whether the XR may be ready, as far as this goes.
     pub(super) is_ready: bool,
@@ -38,13 +37,10 @@ pub(super) struct Verdict {
 /// What is known of the client secret that is emitted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Login {
-    /// There is none.
     None,
-    /// The server accepted it.
     Works,
     /// The server could not be asked yet.
     NotAsked,
-    /// The server refused it.
     Refused,
 }
 
@@ -238,7 +234,7 @@ impl At<'_> {
                     let endpoint = self.observation.endpoint.as_ref();
                     endpoint.is_ok_and(|endpoint| *endpoint.origin() == problem.origin)
                 };
-                self.state.held.as_ref().map(|held| &held.problem).filter(|problem| is_here(problem))
+                self.state.failure.as_ref().map(|failure| &failure.problem).filter(|problem| is_here(problem))
             }
         }
     }

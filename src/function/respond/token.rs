@@ -1,4 +1,6 @@
 //! What is known of the token that is emitted. Nothing is called good beyond its end.
+//!
+//! Rule 6 is kept here.
 
 use infisical::{
     claims::Claims,
@@ -15,9 +17,7 @@ use crate::{
 
 /// What is known of the token that is emitted.
 pub(super) enum Token {
-    /// There is none.
     None,
-    /// The server accepted it.
     Works,
     /// The server could not be asked yet.
     NotAsked,
@@ -25,7 +25,6 @@ pub(super) enum Token {
     Unasked,
     /// Nor is it known what its clock shows, and by the one here the token's life is over.
     MayHaveEnded,
-    /// The server refused it.
     Refused,
     /// Its life is over, whether the server can be asked or not.
     Ended,

@@ -411,7 +411,7 @@ impl Crossplane {
         let is_ready = match said {
             Ready::True => true,
             Ready::False => false,
-            // What function-auto-ready would say of the rest is not played here.
+            // What function-auto-ready would say of the rest is left out here.
             Ready::Unspecified => desired.resources.values().all(|resource| resource.ready() != Ready::False),
         };
         let (status, reason) = if is_ready { ("True", "Available") } else { ("False", "Creating") };

@@ -143,7 +143,7 @@ impl World {
         self.registry.reference(FUNCTION)
     }
 
-    /// Again without a runtime for packages, which is played from now on.
+    /// Again without a runtime for packages, for which the harness stands in from now on.
     pub(crate) async fn play_runtime(&mut self) {
         self.restart_crossplane(&[]).await;
         for (name, port) in FUNCTIONS.into_iter().zip(self.ports) {

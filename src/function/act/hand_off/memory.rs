@@ -13,8 +13,8 @@ use crate::{
     input::IdentityDetail,
     model::{
         due::Due,
-        hand_off::{AcceptedIdentity, HandOff, HandOffOutcome, HandedOff, HeldHandOff},
-        held::Held,
+        failure::Failure,
+        hand_off::{AcceptedIdentity, HandOff, HandOffFailure, HandOffOutcome, HandedOff},
         identity::{Identity, ObservedIdentity},
         pause,
         problem::Problem,
@@ -82,7 +82,7 @@ impl HandedOff {
         }
         match outcome.problem {
             Some(problem) => self.hold(key, work, problem, now),
-            None => self.held = None,
+            None => self.failure = None,
         }
     }
 
@@ -91,13 +91,13 @@ impl HandedOff {
         self.revision += 1;
         self.asked_at = Some(told.at);
         let problem = Problem::told(work.endpoint.origin(), work.first_request(), told.error);
-        self.held = Some(Held::told(self.held.as_ref(), work.attempt(), problem, told.retry_at));
+        self.failure = Some(Failure::told(self.failure.as_ref(), work.attempt(), problem, told.retry_at));
     }
 
     /// It answers again: there is no reason to wait any more.
     pub(in crate::act) fn answers_again(&mut self, now: Timestamp) {
-        if let Some(held) = &mut self.held {
-            held.answers_again(now);
+        if let Some(failure) = &mut self.failure {
+            failure.answers_again(now);
         }
     }
 
@@ -131,8 +131,8 @@ impl HandedOff {
     fn hold(&mut self, key: &XrKey, work: &HandOff, problem: Problem, now: Timestamp) {
         let attempt = work.attempt();
         let retry = problem.retry();
-        let attempts = Held::attempts_after(self.held.as_ref(), &attempt, retry);
+        let attempts = Failure::attempts_after(self.failure.as_ref(), &attempt, retry);
         let retry_at = Due::after(now, pause::after(retry, attempts, key));
-        self.held = Some(HeldHandOff { problem, attempt, attempts, retry_at });
+        self.failure = Some(HandOffFailure { problem, attempt, attempts, retry_at });
     }
 }

@@ -7,6 +7,8 @@
 //! admin's credentials are let in, the server lists it by the name that bootstrap gives,
 //! and the admin is in its organization: the generated password is one that nobody has set
 //! but our own bootstrap, and who supplies credentials has said whose instance it is.
+//!
+//! Rule 15 is kept here.
 
 use infisical::{
     Error, ErrorKind,

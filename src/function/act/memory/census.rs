@@ -17,8 +17,7 @@ use crate::model::{condition::ConditionType, due::Due, reason::Reason, xr::XrKey
 type Labels = [(&'static str, &'static str); 2];
 
 /// What is remembered of XRs, read when it is asked for.
-pub struct Xrs {
-    /// What is read.
+pub(crate) struct Xrs {
     pub memory: Arc<Memory>,
     /// Tells which XRs are still called.
     pub clock: Arc<dyn Clock>,
@@ -32,7 +31,7 @@ impl fmt::Debug for Xrs {
 
 /// What a scrape says of XRs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub(crate) struct Census {
     /// How many XRs say each reason of each condition.
     pub reasons: BTreeMap<(ConditionType, Reason), i64>,
     /// When the first of their tokens ends, in seconds since 1970.
@@ -69,7 +68,7 @@ impl Collector for Xrs {
 impl Memory {
     /// Notes what was answered: the reason of each condition, by its type, and when Crossplane
     /// calls again.
-    pub fn note(
+    pub(crate) fn note(
         &self,
         key: &XrKey,
         said: impl Iterator<Item = (ConditionType, Reason)> + Clone,
@@ -86,7 +85,7 @@ impl Memory {
 
     /// What the XRs say that are still called.
     #[must_use]
-    pub fn census(&self, now: Timestamp) -> Census {
+    pub(crate) fn census(&self, now: Timestamp) -> Census {
         let entries = self.lock();
         let is_called = |entry: &&Entry| entry.is_called(now);
         let mut census = Census::default();

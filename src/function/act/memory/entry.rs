@@ -3,6 +3,8 @@
 //! What a server said is no other's: where an XR is pointed at another server, what is
 //! remembered starts empty. Only the generated password is the XR's own. What is kept
 //! of the server before is there for a read that is stale, and goes soon after.
+//!
+//! Rule 16 is kept here.
 
 use std::sync::Arc;
 
@@ -115,9 +117,9 @@ impl Entry {
         };
         next.left_at = None;
         let own = &self.present.remembered;
-        let (admin, let_in) = (own.admin.clone(), own.let_in.clone());
+        let (admin, logged_in) = (own.admin.clone(), own.logged_in.clone());
         let remembered = next.remembered();
-        (remembered.admin, remembered.let_in) = (admin, let_in);
+        (remembered.admin, remembered.logged_in) = (admin, logged_in);
         let mut left = std::mem::replace(&mut self.present, next);
         left.left_at = Some(now);
         self.others.push(left);
@@ -156,7 +158,6 @@ impl Entry {
 }
 
 impl AtServer {
-    /// To be changed.
     pub(super) fn remembered(&mut self) -> &mut Remembered {
         Arc::make_mut(&mut self.remembered)
     }

@@ -75,7 +75,7 @@ fn mk_work(token: &str) -> Establish {
         email: None,
         admin_was_in_use: false,
         adopts: false,
-        rival: None,
+        own: None,
         minted_for: MintedFor::default(),
         before: Before::Connected,
         login: Login::Allowed,
@@ -122,8 +122,8 @@ fn the_token_that_was_accepted_last_is_handed_out_and_none_of_them_is_strange() 
     for token in ["a", "b", "c"] {
         assert!(remembered.knows(AccessToken::new(token).fingerprint()), "{token}");
     }
-    let held = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
-    assert_eq!(held.map(|connection| &connection.token), Some(&AccessToken::new("c")));
+    let in_memory = remembered.accepted.as_ref().and_then(|accepted| accepted.connection.as_ref());
+    assert_eq!(in_memory.map(|connection| &connection.token), Some(&AccessToken::new("c")));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn what_a_server_said_is_remembered_of_no_other() {
         let there = recall(other, 1);
         assert!(there.admin == full.admin, "the password is the XR's own");
         assert!(there.accepted.is_none() && there.untested.is_none() && there.hand_off.is_none());
-        assert!(there.held.is_none() && there.login_refused.is_none() && there.asked_at.is_none());
+        assert!(there.failure.is_none() && there.login_refused.is_none() && there.asked_at.is_none());
         assert!(there.known.is_empty() && there.refused.is_empty() && there.sweep_at.is_none());
     }
     assert!(recall(&others[3], 300).accepted.is_none());
@@ -285,7 +285,7 @@ fn what_comes_of_work_at_a_server_that_was_left_is_not_taken_for_the_present_one
     let there = recall(&elsewhere, 3);
     assert!(there.accepted.is_none());
     let in_use = mk_work("a").admin.map(|admin| admin.fingerprint());
-    assert_eq!(there.let_in.as_deref().copied(), in_use, "but the password is in use");
+    assert_eq!(there.logged_in.as_deref().copied(), in_use, "but the password is in use");
     assert!(recall(&mk_endpoint(), 4).accepted.is_some());
 }
 

@@ -7,7 +7,7 @@ use super::super::content::{MESSAGE_LONGEST, bounded, events};
 use super::*;
 use crate::{
     contract::proto::v1::Status,
-    model::{problem::ProblemKind, remembered::Held, work::Attempt, xr::PreviousConditions},
+    model::{problem::ProblemKind, remembered::Failure, work::Attempt, xr::PreviousConditions},
     plan::tests::{at, mk_accepted, mk_admin, mk_observation, mk_observed, origin, taken},
 };
 use infisical::secret::AccessToken;
@@ -27,7 +27,7 @@ fn persisted(observation: &mut Observation, remembered: &mut Remembered) {
     remembered.accepted = Some(mk_accepted("a"));
 }
 
-fn held(kind: ProblemKind) -> Held {
+fn failure(kind: ProblemKind) -> Failure {
     let origin = origin();
     let attempt = Attempt {
         endpoint: Endpoint::new(origin.clone(), Tls::default()),
@@ -38,7 +38,7 @@ fn held(kind: ProblemKind) -> Held {
         tokens: vec![AccessToken::new("a").fingerprint()],
     };
     let retry_at = crate::model::due::Due::test(jiff::Timestamp::MAX);
-    Held { problem: Problem::new(&origin, kind), attempt, attempts: 1, retry_at }
+    Failure { problem: Problem::new(&origin, kind), attempt, attempts: 1, retry_at }
 }
 
 /// The token is refused, and there is no admin Secret to get another with.
@@ -46,7 +46,7 @@ fn dead_and_without_admin(observation: &mut Observation, remembered: &mut Rememb
     observation.connection = Some(mk_observed("a"));
     remembered.refused = [AccessToken::new("a").fingerprint()].into();
     remembered.known.clone_from(&remembered.refused);
-    remembered.held = Some(Box::new(held(ProblemKind::AdminSecretMissing { initialized })));
+    remembered.failure = Some(Box::new(failure(ProblemKind::AdminSecretMissing { initialized })));
 }
 
 fn unreachable() -> ProblemKind {
@@ -93,7 +93,7 @@ const TABLE: &[Row] = &[
         why: "the server could not be asked, and what was accepted stands",
         world: |observation, remembered| {
             persisted(observation, remembered);
-            remembered.held = Some(Box::new(held(unreachable())));
+            remembered.failure = Some(Box::new(failure(unreachable())));
         },
         bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
         token_valid: (Status::ConditionUnknown, "ServerError"),
@@ -103,9 +103,9 @@ const TABLE: &[Row] = &[
         why: "what was wrong with another place says nothing of this one",
         world: |observation, remembered| {
             persisted(observation, remembered);
-            remembered.held = Some(Box::new(held(unreachable())));
+            remembered.failure = Some(Box::new(failure(unreachable())));
             let there = Origin::parse("http://elsewhere").unwrap();
-            remembered.held.as_mut().unwrap().problem.origin = there;
+            remembered.failure.as_mut().unwrap().problem.origin = there;
         },
         bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
         token_valid: (Status::ConditionTrue, "Accepted"),
@@ -115,7 +115,7 @@ const TABLE: &[Row] = &[
         why: "the token works and could not be renewed",
         world: |observation, remembered| {
             persisted(observation, remembered);
-            remembered.held = Some(Box::new(held(ProblemKind::NoInstanceAdmin)));
+            remembered.failure = Some(Box::new(failure(ProblemKind::NoInstanceAdmin)));
         },
         bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
         token_valid: (Status::ConditionTrue, "NotRenewed"),
@@ -186,7 +186,7 @@ const TABLE: &[Row] = &[
         world: |observation, remembered| {
             persisted(observation, remembered);
             (observation.connection, remembered.accepted) = (None, None);
-            remembered.held = Some(Box::new(held(ProblemKind::NoInstanceAdmin)));
+            remembered.failure = Some(Box::new(failure(ProblemKind::NoInstanceAdmin)));
             remembered.asked_at = Some(at(-10));
             observation.xr.previous =
                 PreviousConditions::test(ConditionType::Bootstrapped, "False", "Unreachable").since(at(-9));
@@ -241,7 +241,7 @@ const TABLE: &[Row] = &[
             remembered.accepted = None;
             remembered.refused = [AccessToken::new("a").fingerprint()].into();
             remembered.known.clone_from(&remembered.refused);
-            remembered.held = Some(Box::new(held(ProblemKind::NoInstanceAdmin)));
+            remembered.failure = Some(Box::new(failure(ProblemKind::NoInstanceAdmin)));
         },
         bootstrapped: (Status::ConditionFalse, "NoInstanceAdmin"),
         token_valid: (Status::ConditionFalse, "TokenRefused"),

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     contract::proto::v1::Status,
     input::InstanceAdmin,
-    model::{due::Due, hand_off::HeldHandOff, xr::PreviousConditions},
+    model::{due::Due, hand_off::HandOffFailure, xr::PreviousConditions},
     plan::{
         hand_off::tests::{asked, done, mk_login, projects, state},
         tests::{at, mk_observation, origin},
@@ -32,7 +32,7 @@ fn hold(remembered: &mut Remembered, kind: ProblemKind) {
     state(own).accepted = None;
     let plan = crate::plan::plan(observation, own, at(0)).hand_off.unwrap();
     let HandOffAction::Start(work) = plan.action else { panic!("{plan:?}") };
-    state(remembered).held = Some(HeldHandOff {
+    state(remembered).failure = Some(HandOffFailure {
         problem: Problem::new(&origin(), kind),
         attempt: work.attempt(),
         attempts: 1,

@@ -3,7 +3,7 @@
 //! One thing is not as in the file: the endpoint is a fake's URL, because there
 //! is no DNS in a cluster without nodes. External Secrets Operator runs. There are no
 //! providers: what uses the connection is held against its kind by the API server, and
-//! its controller is played here.
+//! a stand-in sets what its controller would.
 
 use std::{
     path::{Path, PathBuf},
@@ -88,7 +88,7 @@ const EXTERNAL_SECRETS: Example = Example {
 /// The project that its XR names.
 const PROJECT: &str = "shop-x1y2";
 
-/// Those whose consumers are of providers, which are played.
+/// Those whose consumers are of providers, for which the harness stands in.
 const WITH_PROVIDERS: [Example; 3] = [
     Example {
         folder: "http",

@@ -34,11 +34,11 @@ pub(crate) async fn ten_mistakes(world: &mut World) {
     for mistake in mistakes(&page) {
         all.push(Played::make(world, mistake).await);
     }
-    join_all(all.iter().map(|played| says(world, played))).await;
-    for played in &all {
-        played.mend(world).await;
+    join_all(all.iter().map(|mistake| says(world, mistake))).await;
+    for mistake in &all {
+        mistake.mend(world).await;
     }
-    join_all(all.iter().map(|played| played.ends_well(world))).await;
+    join_all(all.iter().map(|mistake| mistake.ends_well(world))).await;
 }
 
 impl Played {

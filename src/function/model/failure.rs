@@ -12,10 +12,8 @@ use crate::model::{
 
 /// A problem, and when it is worth trying again.
 #[derive(Clone, Debug)]
-pub struct Held<A> {
-    /// The problem.
+pub(crate) struct Failure<A> {
     pub problem: Problem,
-    /// What was tried.
     pub attempt: A,
     /// How often in a row.
     pub attempts: u32,
@@ -23,18 +21,18 @@ pub struct Held<A> {
     pub retry_at: Due,
 }
 
-impl<A: PartialEq> Held<A> {
+impl<A: PartialEq> Failure<A> {
     /// How often in a row an attempt has failed that fails after `before`: another one, or
     /// one that is tried again at another pace, begins anew.
     pub(crate) fn attempts_after(before: Option<&Self>, attempt: &A, retry: Retry) -> u32 {
-        let again = before.filter(|held| held.attempt == *attempt && held.problem.retry() == retry);
-        again.map_or(1, |held| held.attempts.saturating_add(1))
+        let again = before.filter(|failure| failure.attempt == *attempt && failure.problem.retry() == retry);
+        again.map_or(1, |failure| failure.attempts.saturating_add(1))
     }
 
     /// What another XR was told by an instance that does not answer. Nothing was tried.
     pub(crate) fn told(before: Option<&Self>, attempt: A, problem: Problem, retry_at: Due) -> Self {
-        let again = before.filter(|held| held.attempt == attempt);
-        let attempts = again.map_or(1, |held| held.attempts);
+        let again = before.filter(|failure| failure.attempt == attempt);
+        let attempts = again.map_or(1, |failure| failure.attempts);
         Self { problem, attempt, attempts, retry_at }
     }
 
