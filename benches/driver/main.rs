@@ -64,6 +64,10 @@ struct Args {
     #[arg(long)]
     no_auto_ready: bool,
 
+    /// An earlier binary of ours, to be measured in the same run.
+    #[arg(long, value_name = "BINARY")]
+    before: Option<PathBuf>,
+
     /// Take the binaries of the last run.
     #[arg(long)]
     no_build: bool,
@@ -138,6 +142,10 @@ async fn run(args: &Args) -> Result<(), Failure> {
         subject::build()?;
     }
     let mut subjects = vec![Subject::Floor, Subject::Ours];
+    if let Some(before) = &args.before {
+        fs::copy(before, Subject::Before.binary()?)?;
+        subjects.push(Subject::Before);
+    }
     if !args.no_auto_ready {
         match subject::build_auto_ready() {
             Ok(()) => subjects.push(Subject::AutoReady),
@@ -234,7 +242,7 @@ impl Bench<'_> {
         let client = running.connect(tls).await?;
         let request = self.world.request(0);
         match subject {
-            Subject::Ours => world::warm(&client, &request).await?,
+            Subject::Ours | Subject::Before => world::warm(&client, &request).await?,
             Subject::Floor | Subject::AutoReady => drop(client.call(frame(&request)).await?),
         }
         Ok((running, client))

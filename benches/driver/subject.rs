@@ -32,6 +32,8 @@ const AUTO_READY: &str = "github.com/crossplane/function-auto-ready";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     Floor,
+    /// An earlier binary of ours.
+    Before,
     Ours,
     AutoReady,
 }
@@ -40,6 +42,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Floor => "floor",
+            Self::Before => "before",
             Self::Ours => "function-infisical",
             Self::AutoReady => "function-auto-ready",
         })
@@ -47,10 +50,15 @@ impl fmt::Display for Subject {
 }
 
 impl Subject {
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::Before)
+    }
+
     pub(crate) fn binary(self) -> Result<PathBuf, Failure> {
         let beside = |name: &str| Ok(std::env::current_exe()?.with_file_name(name));
         match self {
             Self::Floor => beside("floor"),
+            Self::Before => Ok(cache()?.join("before")),
             Self::Ours => released(),
             Self::AutoReady => Ok(cache()?.join("function-auto-ready")),
         }
@@ -91,7 +99,7 @@ impl Running {
             Some(dir) => command.arg(format!("--tls-certs-dir={}", dir.display())),
             None => command.arg("--insecure"),
         };
-        if subject == Subject::Ours {
+        if subject.is_ours() {
             command.arg("--metrics-address=127.0.0.1:0");
         }
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
