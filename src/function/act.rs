@@ -31,9 +31,11 @@ mod hand_off;
 mod memory;
 mod reachability;
 mod tokens;
+mod xrs;
 
-pub(crate) use memory::{Memory, Xrs};
+pub(crate) use memory::Memory;
 pub(crate) use tokens::Tokens;
+pub(crate) use xrs::Xrs;
 
 /// Starts work, counts it and remembers what came of it.
 pub(crate) struct Act {

@@ -15,7 +15,7 @@ use crate::model::{
         Status,
     },
     problem::names_an_xr,
-    reason::{Origin as Source, Reason},
+    reason::{Cause, Reason},
     xr::{PreviousCondition, PreviousConditions},
 };
 
@@ -30,8 +30,10 @@ pub enum Inference {
     EmailUsedUp,
     /// Whose instance it is: what is said stays, whoever knows of another.
     OwnerNamed,
-    /// The problem stands until this process has asked.
-    ProblemStands,
+    /// The problem persists until this process has asked.
+    ProblemPersists,
+    /// A server has said it: a process that met another problem before says this one.
+    ProblemSaid,
     /// The token worked, and does until this process has asked.
     TokenWorked,
     /// The same, without the instance admin right.
@@ -42,6 +44,8 @@ pub enum Inference {
     TokenEnded,
     /// A server has said it: a process that was told otherwise before asks again.
     ServerSaid,
+    /// A process could not ask about the token yet, for that reason.
+    NeverAnswered,
     /// It was handed off, and is until this process has asked.
     WasHandedOff,
     /// The same, and nothing was left to do.
@@ -79,17 +83,19 @@ pub(crate) struct Known<'a> {
 
 impl Inference {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::WasConnected,
         Self::PasswordWorked,
         Self::EmailUsedUp,
         Self::OwnerNamed,
-        Self::ProblemStands,
+        Self::ProblemPersists,
+        Self::ProblemSaid,
         Self::TokenWorked,
         Self::TokenLackedTheRight,
         Self::TokenRefused,
         Self::TokenEnded,
         Self::ServerSaid,
+        Self::NeverAnswered,
         Self::WasHandedOff,
         Self::AllHandedOff,
         Self::FieldsLeftOut,
@@ -104,11 +110,12 @@ impl Inference {
             Self::WasConnected => Needs { server: true, ..nothing },
             Self::PasswordWorked | Self::EmailUsedUp => Needs { server: true, email: true, ..nothing },
             Self::OwnerNamed => Needs { server: true, email: true, owner: true, ..nothing },
-            Self::ProblemStands => Needs { email: true, ..nothing },
-            Self::TokenRefused | Self::ServerSaid => Needs { newer: true, ..nothing },
+            Self::ProblemPersists => Needs { email: true, ..nothing },
+            Self::TokenRefused | Self::ServerSaid | Self::ProblemSaid => Needs { newer: true, ..nothing },
             Self::TokenWorked
             | Self::TokenLackedTheRight
             | Self::TokenEnded
+            | Self::NeverAnswered
             | Self::WasHandedOff
             | Self::AllHandedOff
             | Self::FieldsLeftOut => nothing,
@@ -124,14 +131,21 @@ pub fn inferences(condition: ConditionType, status: Status, reason: Reason) -> &
         // Made up: this function does not say so.
         _ if !reason.is_of(condition, status) => &[],
         (Bootstrapped, Status::True, _) => &[I::WasConnected],
-        (Bootstrapped, _, Reason::AdminLoginRefused) => &[I::ProblemStands, I::PasswordWorked],
-        (Bootstrapped, _, Reason::PartiallyBootstrapped) => &[I::ProblemStands, I::EmailUsedUp],
-        (Bootstrapped, _, Reason::BootstrappedElsewhere) => &[I::ProblemStands, I::OwnerNamed],
-        (Bootstrapped, ..) if reason.is_problem() => &[I::ProblemStands],
+        (Bootstrapped, _, Reason::AdminLoginRefused) => {
+            &[I::ProblemPersists, I::ProblemSaid, I::PasswordWorked]
+        }
+        (Bootstrapped, _, Reason::PartiallyBootstrapped) => {
+            &[I::ProblemPersists, I::ProblemSaid, I::EmailUsedUp]
+        }
+        (Bootstrapped, _, Reason::BootstrappedElsewhere) => {
+            &[I::ProblemPersists, I::ProblemSaid, I::OwnerNamed]
+        }
+        (Bootstrapped, ..) if reason.is_problem() => &[I::ProblemPersists, I::ProblemSaid],
         (TokenValid, _, Reason::Accepted) => &[I::ServerSaid, I::TokenWorked],
         (TokenValid, _, Reason::NotInstanceAdmin) => &[I::ServerSaid, I::TokenLackedTheRight],
         (TokenValid, _, Reason::TokenRefused) => &[I::ServerSaid, I::TokenRefused],
         (TokenValid, Status::False, Reason::TokenEnded) => &[I::ServerSaid, I::TokenEnded],
+        (TokenValid, Status::Unknown, _) if reason.cause() == Cause::Waiting => &[I::NeverAnswered],
         (HandedOff, Status::True, Reason::HandedOff) => &[I::ServerSaid, I::WasHandedOff, I::AllHandedOff],
         (HandedOff, Status::Unknown, _) => &[I::ServerSaid, I::WasHandedOff],
         (TokenValid | HandedOff, ..) if comes_of_asking(reason) => &[I::ServerSaid],
@@ -142,7 +156,7 @@ pub fn inferences(condition: ConditionType, status: Status, reason: Reason) -> &
 
 /// Whether a reason came of asking the server.
 fn comes_of_asking(reason: Reason) -> bool {
-    reason.is_problem() || reason.origin() == Source::Answer
+    reason.is_problem() || reason.cause() == Cause::Answer
 }
 
 impl Known<'_> {
@@ -204,7 +218,7 @@ impl Known<'_> {
     /// otherwise since, and saying what is older would change the XR back and forth at every
     /// reconcile. What is seen in the cluster is no matter of who asked last.
     #[must_use]
-    pub(crate) fn is_said_better<'a>(
+    pub(crate) fn superseded_by<'a>(
         &self,
         of: ConditionType,
         (status, reason): (Status, Reason),
@@ -213,8 +227,7 @@ impl Known<'_> {
         let fails = status == Status::False;
         match of {
             Bootstrapped if fails && (reason == Reason::Bootstrapping || reason.is_problem()) => {
-                let said = Known { email: None, ..*self }.infers(Inference::ProblemStands, of, previous)?;
-                self.is_older_than(said).then_some(said)
+                self.infers(Inference::ProblemSaid, of, previous)
             }
             TokenValid if !fails => {
                 let said = self.infers(Inference::ServerSaid, of, previous)?;
@@ -232,3 +245,6 @@ impl Known<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ use crate::{
         xr::{Xr, XrKey},
     },
     observe::{Observation, ObserveError, observe},
-    plan::{Action, AdminSecret, Plan, hand_off::HandOffAction, plan},
+    plan::{Action, AdminSecret, HandOffAction, Plan, plan},
     respond,
     server::RunFunction,
 };
@@ -165,7 +165,7 @@ impl Function {
                     span.in_scope(|| self.act.start(key, remembered.revision, work.as_ref().clone()));
                 }
                 // None of Crossplane's workers is to stand in it.
-                Action::Await if !started && remembered.stands_in_a_queue() => {
+                Action::Await if !started && remembered.waits_for_its_turn() => {
                     return (plan, remembered);
                 }
                 Action::Await => {}
@@ -205,7 +205,7 @@ impl Function {
                 span.in_scope(|| self.act.start_hand_off(key, revision, work.as_ref().clone()));
                 true
             }
-            HandOffAction::Await => *started || !state.is_some_and(|state| state.stands_in_a_queue()),
+            HandOffAction::Await => *started || !state.is_some_and(|state| state.waits_for_its_turn()),
             HandOffAction::Wait
             | HandOffAction::BackOff { .. }
             | HandOffAction::HandOut

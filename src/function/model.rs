@@ -1,4 +1,4 @@
-//! What the parts of a call hand to each other: nouns without verbs.
+//! What the parts of a call hand to each other: values, and what follows from one of them.
 //!
 //! Uses none of the parts, has no I/O and reads no clock.
 

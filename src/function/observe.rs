@@ -14,12 +14,10 @@ use infisical::{
 use crate::{
     contract::{
         composed_secret::SecretName,
-        desired::Desired,
-        fieldpath::FieldPath,
         manifest::Manifest,
         proto::v1::{Requirements, RunFunctionRequest},
     },
-    input::{Bootstrap, ConnectionDetail, InputError, InstanceAdmin, TokenPolicy, nearest::nearest},
+    input::{Bootstrap, ConnectionDetail, InstanceAdmin, TokenPolicy},
     model::{connection::ObservedConnection, xr::Xr},
     readiness::Readiness,
 };
@@ -27,31 +25,26 @@ use crate::{
 mod admin;
 mod claim;
 mod endpoint;
+mod error;
 mod hand_off;
 mod instance;
+mod names;
 mod organization;
+mod request;
 mod requirements;
 mod secrets;
 mod status;
+mod waiting;
 mod xr;
 
 pub(crate) use admin::AdminSource;
+pub(crate) use error::ObserveError;
 pub(crate) use hand_off::HandOff;
+pub(crate) use names::{ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE};
 pub(crate) use requirements::Required;
 pub(crate) use secrets::Place;
 pub(crate) use status::{CONNECTION_SECRET, Described, IDENTITY_ID, IDENTITY_SECRET, SchemaKnown};
-
-/// The name in the pipeline of the Secret with the admin's email and password.
-pub(crate) const ADMIN_RESOURCE: &str = "infisical-admin";
-
-/// The name in the pipeline of the connection Secret.
-pub(crate) const CONNECTION_RESOURCE: &str = "infisical-connection";
-
-/// The name in the pipeline of the Secret with client ID and secret.
-pub(crate) const IDENTITY_RESOURCE: &str = "infisical-identity";
-
-/// The names in the pipeline of all that this function composes.
-const OUR_RESOURCES: [&str; 3] = [ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE];
+pub(crate) use waiting::Waiting;
 
 /// What a call is about, in values of its own.
 #[derive(Clone, Debug)]
@@ -108,91 +101,6 @@ impl Observation {
     pub(crate) fn gives_up_the_right(&self) -> bool {
         self.hand_off.as_ref().is_some_and(|hand_off| hand_off.instance_admin == InstanceAdmin::Revoke)
     }
-}
-
-/// Something that is not there yet, and a sentence of what it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Waiting {
-    /// The instance is not ready.
-    Instance(String),
-    /// The endpoint, or the CA bundle to check it by, is not known yet.
-    Endpoint(String),
-    /// The organization's name is not known yet.
-    Organization(String),
-    /// The admin's email or password is not there yet.
-    Admin(String),
-    /// The token of an instance that is adopted is not there yet.
-    AdoptedToken(String),
-    /// It is not known whether the claim that a legacy XR names is that XR's.
-    Claim(String),
-    /// Where a Secret is to be composed there is one that is somebody else's.
-    SecretTaken(String),
-    /// Where a Secret is to be composed there is one that will go away.
-    SecretLeaving(String),
-}
-
-/// A mistake that only a person can mend: a fatal result.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ObserveError {
-    /// The input is wrong.
-    #[error(transparent)]
-    Input(#[from] InputError),
-    /// No XR, or one without a name.
-    #[error("the request has no observed composite resource with a name; it is not one of Crossplane's")]
-    NoXr,
-    /// An earlier step composes something under one of our names.
-    #[error(
-        "composed resource \"{0}\": an earlier step of the pipeline composes one of that name; if that is a step of \
-         this function, take one of the two out, because an XR connects to one instance; if it is another, rename \
-         the resource there"
-    )]
-    NameTaken(&'static str),
-    /// What is observed under one of our names is no Secret.
-    #[error(
-        "composed resource \"{name}\" is a {kind}, not a Secret; give it another name in the step that composed it"
-    )]
-    NotOurs {
-        /// The name in the pipeline.
-        name: &'static str,
-        kind: String,
-    },
-    /// What is observed under one of our names has not the XR as its controller.
-    #[error(
-        "composed resource \"{name}\": Secret {secret} has no controller, so it may be somebody else's, and it is \
-         neither read nor changed; take it out of the composite resource's resourceRefs, or, if this composite resource \
-         has composed it, give it an owner reference to it with controller: true"
-    )]
-    NotControlled {
-        /// The name in the pipeline.
-        name: &'static str,
-        secret: String,
-    },
-    /// The namespace of the Secrets is not known.
-    #[error(
-        "input.writeConnectionSecretToRef.namespace: is missing, and composite resource {name:?} is cluster-scoped; write \
-         here the namespace of its Secrets, or on the composite resource, in spec.writeConnectionSecretToRef.namespace"
-    )]
-    NoNamespace { name: String },
-    /// The same of a legacy XR, whose own fields do not say.
-    #[error(
-        "input.writeConnectionSecretToRef.namespace: is missing, and composite resource {name:?} has neither a namespace \
-         nor a claim; write here the namespace of its Secrets"
-    )]
-    NoNamespaceOfLegacy { name: String },
-    /// A namespaced XR composes into its own namespace only.
-    #[error(
-        "{field}: is \"{given}\", but a namespaced composite resource composes into its own namespace only; leave it \
-         out or write \"{own}\""
-    )]
-    OtherNamespace { field: &'static str, given: String, own: String },
-    /// A value that was read by a field path cannot be used.
-    #[error("{field}: {what}")]
-    Value {
-        /// The field of the input that led there, or the place itself.
-        field: String,
-        /// What is wrong and what to write.
-        what: String,
-    },
 }
 
 /// Observes a request by the input that came with it.
@@ -277,41 +185,4 @@ pub(crate) fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result
         requirements,
         xr,
     })
-}
-
-/// The text in a field of the XR, `None` where there is none yet. `field` of the
-/// input has led there.
-fn text_of<'a>(
-    composite: Manifest<'a>,
-    path: &FieldPath,
-    field: &str,
-) -> Result<Option<&'a str>, ObserveError> {
-    match composite.string_at(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(ObserveError::Value { field: field.to_owned(), what: error.to_string() }),
-    }
-}
-
-fn no_value_yet(path: &FieldPath) -> String {
-    format!("{path} of the composite resource has no value yet")
-}
-
-/// Says which names there are, since a misspelt one is the likeliest reason.
-fn nobody_composes(request: &RunFunctionRequest, name: &str, field: &str) -> String {
-    let mut names: Vec<&str> = request.desired.iter().flat_map(Desired::names).collect();
-    names.sort_unstable();
-    let meant = nearest(name, names.iter().copied()).map(|name| format!("; did you mean \"{name}\"?"));
-    let end = if meant.is_some() { " Those" } else { "; those" };
-    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    format!(
-        "no earlier step of the pipeline composes a resource \"{name}\" ({field}){}{end} that are composed: {there}",
-        meant.unwrap_or_default()
-    )
-}
-
-/// The manifest of an observed composed resource.
-fn observed<'a>(request: &'a RunFunctionRequest, name: &str) -> Option<Manifest<'a>> {
-    let resource = request.observed.as_ref()?.resources.get(name)?;
-    resource.resource.as_deref().map(Manifest::new)
 }

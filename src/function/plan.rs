@@ -6,112 +6,28 @@
 //! few small enums, and what is done in it is one match (`decide`), which ARCHITECTURE.md has
 //! as a table.
 
-use infisical::secret::{Credentials, Email};
 use jiff::Timestamp;
 
-use self::{decide::decide, facts::Facts, hand_off::HandOffPlan};
-use crate::{
-    model::{problem::Problem, remembered::Remembered, work::Establish},
-    observe::{Observation, Waiting},
-};
+use self::{decide::decide, facts::Facts};
+use crate::{model::remembered::Remembered, observe::Observation};
 
+mod action;
 mod admin;
 mod decide;
 mod facts;
 pub(crate) mod hand_off;
 mod situation;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod timing;
 mod work;
 
+pub(crate) use action::{
+    Action, AdminSecret, ConnectionSecret, HandOffAction, HandOffPlan, IdentitySecret, Plan, Wait,
+};
 pub(crate) use admin::password_email;
-
-/// What one call does.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Plan {
-    /// What becomes of the admin Secret.
-    pub admin: AdminSecret,
-    /// What becomes of the connection Secret.
-    pub connection: ConnectionSecret,
-    /// What is done or waited for.
-    pub action: Action,
-    /// What is done about handing off, if that is asked for.
-    pub hand_off: Option<HandOffPlan>,
-}
-
-/// What becomes of the Secret with the admin's email and password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum AdminSecret {
-    /// None is composed: the platform team supplies the password, or it is gone.
-    None,
-    /// It is emitted as it was observed.
-    Observed(Credentials),
-    /// It is emitted out of memory: not observed yet, or deleted by hand.
-    Remembered(Credentials),
-    /// A password has to be drawn first, to be remembered and planned again.
-    Generate(Email),
-}
-
-/// What becomes of the connection Secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ConnectionSecret {
-    /// There is none yet.
-    None,
-    /// It is emitted as it was observed.
-    Observed,
-    /// It is emitted out of memory: its token is newer than what was observed.
-    Remembered,
-}
-
-/// What is done or waited for.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Action {
-    /// Something in the cluster has to come first.
-    Wait(Wait),
-    /// Work is under way.
-    Await,
-    /// Work is started, detached from the call.
-    Start(Box<Establish>),
-    /// A problem was found, and it is too early to try again.
-    BackOff {
-        problem: Problem,
-        /// When it is tried again.
-        retry_at: Timestamp,
-    },
-    /// A token was accepted and is handed out until it is seen in observed.
-    HandOut,
-    Keep {
-        /// When the token is verified or renewed next.
-        check_at: Timestamp,
-    },
-}
-
-/// What has to come first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// What is required was not looked for yet.
-    Requirements,
-    /// Something is not there yet.
-    For(Waiting),
-    /// The admin Secret has to be seen in observed before it is used.
-    PersistingAdmin,
-}
-
-impl Action {
-    /// Its name, for logs.
-    #[must_use]
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Wait(_) => "Wait",
-            Self::Await => "Await",
-            Self::Start(_) => "Start",
-            Self::BackOff { .. } => "BackOff",
-            Self::HandOut => "HandOut",
-            Self::Keep { .. } => "Keep",
-        }
-    }
-}
 
 /// Decides what a call does.
 #[must_use]

@@ -12,7 +12,10 @@ mod call;
 mod deadline;
 mod health;
 mod metrics;
+mod run_function;
 mod services;
+
+pub use run_function::RunFunction;
 
 use std::{
     convert::Infallible,
@@ -43,15 +46,10 @@ use tokio::{
 };
 use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::Status;
 
 use self::{call::Calls, health::Health, metrics::CallMetrics, services::Services};
 use crate::contract::proto::{
-    DESCRIPTORS,
-    v1::{
-        RunFunctionRequest, RunFunctionResponse,
-        function_runner_service_server::FunctionRunnerServiceServer as ServiceV1,
-    },
+    DESCRIPTORS, v1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1,
     v1beta1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1Beta1,
 };
 
@@ -85,23 +83,6 @@ const ACCEPTED: usize = 16;
 /// For how long connections may close once no call is under way. Crossplane's
 /// close within a round trip; one whose peer is gone never does.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// The function, as the server knows it.
-pub trait RunFunction: Send + Sync + 'static {
-    /// Answers one call, of which the caller waits for `deadline` at most.
-    ///
-    /// # Errors
-    /// A status, where there is nothing that a function could answer.
-    fn run_function(
-        &self,
-        request: RunFunctionRequest,
-        deadline: Option<Duration>,
-    ) -> impl Future<Output = Result<RunFunctionResponse, Status>> + Send;
-
-    /// Waits for work that is detached from its call. It is called once, when
-    /// no call is under way and none can come any more.
-    fn drain(&self) -> impl Future<Output = ()> + Send;
-}
 
 /// How the server is to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -286,6 +286,16 @@ fn every_rule_is_cited_where_it_is_kept_and_has_a_test() {
         }
     }
     assert_eq!(numbers, (1..=17).collect());
+    let sources = files("src/function");
+    assert!(sources.len() > 50);
+    for (path, text) in sources {
+        for rest in text.split("Rule ").skip(1) {
+            let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            let row = table.lines().find(|line| line.starts_with(&format!("| {number}. ")));
+            let file = path.split_once("src/function/").unwrap().1;
+            assert!(row.is_some_and(|row| row.contains(&format!("`{file}`"))), "{file} cites Rule {number}");
+        }
+    }
 }
 
 /// What stands between backquotes.
@@ -295,20 +305,23 @@ fn quoted(text: &str) -> Vec<&str> {
 
 /// The text of all tests.
 fn tests() -> String {
-    let mut text = String::new();
-    let mut folders = ["tests/it", "tests/simulation", "tests/e2e/src/cases", "src/function"]
-        .map(|it| root().join(it))
-        .to_vec();
+    let folders = ["tests/it", "tests/simulation", "tests/e2e/src/cases", "src/function"];
+    folders.into_iter().flat_map(files).map(|(_, text)| text).collect()
+}
+
+/// The sources below a folder, each with its path.
+fn files(folder: &str) -> Vec<(String, String)> {
+    let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else {
-                text += &std::fs::read_to_string(path).unwrap();
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                found.push((path.display().to_string(), std::fs::read_to_string(path).unwrap()));
             }
         }
     }
-    text
+    found
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! plan. Every step may be the last before a crash, and starting again from the
 //! top is always right.
 //!
-//! Rule 6 and Rule 7 are kept here.
+//! Rule 6, Rule 7 and Rule 15 are kept here.
 
 use std::time::Duration;
 
@@ -28,8 +28,9 @@ use crate::model::{
     life::Life,
     problem::{Problem, ProblemKind},
     replicas::SWEPT_AFTER,
-    work::{BOOTSTRAP_IDENTITY, Before, Establish, How, Login, Outcome},
+    work::{BOOTSTRAP_IDENTITY, Before, Establish, How, Login, MintedFor, OURS, Outcome},
 };
+use infisical::api::AdminIdentity;
 
 /// After an answer that leaves open whether a bootstrap took effect, the server
 /// is asked for its state after each of these. Bootstrap takes well under a
@@ -190,7 +191,7 @@ impl Run<'_> {
     }
 
     /// Of two tokens that work the one that every replica prefers. Whether the
-    /// own one does is asked: another replica may have revoked it since.
+    /// one of this process does is asked: another replica may have revoked it since.
     async fn preferred(&self, connection: Connection) -> Connection {
         match &self.work.own {
             Some(own) if own.is_preferred_to(&connection) => {
@@ -487,7 +488,7 @@ impl Run<'_> {
                 Err(error) => return Err(ProblemKind::request(error)),
             };
             last = ProblemKind::NoInstanceAdmin;
-            for identity in self.work.minted_for.among(&identities) {
+            for identity in whose_token(&self.work.minted_for, &identities) {
                 let mint = MintToken { session, identity_id: &identity.id, name: &self.work.token_name };
                 match self.infisical.send(&mint).await {
                     Ok(minted) => {
@@ -510,6 +511,29 @@ impl Run<'_> {
         }
         Err(last)
     }
+}
+
+/// Those of the listed identities whose token may be minted, the best first: the
+/// connection's own, the one that bootstrap has made, then other instance admins.
+fn whose_token<'a>(minted_for: &MintedFor, listed: &'a [AdminIdentity]) -> Vec<&'a AdminIdentity> {
+    let rank = |identity: &AdminIdentity| {
+        let is_own = minted_for.identity_id.as_ref() == Some(&identity.id);
+        let is_of_bootstrap = identity.name == BOOTSTRAP_IDENTITY;
+        // One that was made to have fewer rights is no admin of the organization,
+        // whoever gave it the right.
+        let is_other = identity.is_instance_admin && !identity.name.starts_with(OURS);
+        let may = identity.is_instance_admin || minted_for.may_be_no_admin;
+        if may && is_own {
+            Some(0)
+        } else if may && is_of_bootstrap {
+            Some(if identity.is_instance_admin { 1 } else { 2 })
+        } else {
+            is_other.then_some(3)
+        }
+    };
+    let mut ranked: Vec<_> = listed.iter().filter_map(|it| Some((rank(it)?, it))).collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, identity)| identity).collect()
 }
 
 /// What a login that did not succeed says.

@@ -5,6 +5,8 @@
 //! its name before one is made; a client secret that was lost on the way is made
 //! anew, and the lost one is revoked later. The right is given up last, in a run
 //! in which the server has let the client secret in that the cluster has.
+//!
+//! Rule 6 and Rule 15 are kept here.
 
 use std::fmt::Display;
 

@@ -37,6 +37,7 @@ use super::reachability::Told;
 use crate::{
     input::{ConnectionDetail, IdentityDetail},
     model::{
+        condition::ConditionType,
         connection::{Connection, ObservedConnection},
         due::Due,
         hand_off::{HandOff, HandOffOutcome},
@@ -44,6 +45,7 @@ use crate::{
         life::Life,
         pause,
         problem::Problem,
+        reason::Reason,
         remembered::{Accepted, Failure, LoginRefused, Owner, Remembered},
         replicas::{HELD_AFTER_SEEN, SWEEPS_AFTER, SWEPT_AFTER},
         work::{Before, Establish, Outcome},
@@ -55,7 +57,7 @@ mod census;
 mod changes;
 mod entry;
 
-pub(crate) use census::Xrs;
+pub(crate) use census::Census;
 
 /// An XR is forgotten when it was not called for so long. A day is longer than
 /// any `ttl` that this function gives (`verifyInterval` ends at 24 h).
@@ -150,6 +152,40 @@ impl Memory {
         if entry.present.remembered.admin.as_ref() != Some(admin) {
             entry.present.remembered().admin = Some(admin.clone());
         }
+    }
+
+    /// Notes what was answered: the reason of each condition, by its type, and when Crossplane
+    /// calls again.
+    pub(crate) fn note(
+        &self,
+        key: &XrKey,
+        said: impl Iterator<Item = (ConditionType, Reason)> + Clone,
+        ttl: Duration,
+        now: Timestamp,
+    ) {
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(key) else { return };
+        entry.called_by = Some(Due::after(now, ttl * CALLED_WITHIN + CALL_IS_LATE_AFTER));
+        if !said.clone().eq(entry.said.iter().copied()) {
+            entry.said = said.collect();
+        }
+    }
+
+    /// What the XRs say that are still called.
+    #[must_use]
+    pub(crate) fn census(&self, now: Timestamp) -> Census {
+        let entries = self.lock();
+        let is_called = |entry: &&Entry| entry.is_called(now);
+        let mut census = Census::default();
+        for entry in entries.values().map(AsRef::as_ref).filter(is_called) {
+            for said in &*entry.said {
+                *census.reasons.entry(*said).or_default() += 1;
+            }
+            let ends = entry.present.remembered.accepted.as_ref().and_then(|accepted| accepted.expires_at);
+            let first = census.first_token_ends.into_iter().chain(ends.map(Timestamp::as_second)).min();
+            census.first_token_ends = first;
+        }
+        census
     }
 
     /// Marks work as under way until what is returned is dropped. `None` when

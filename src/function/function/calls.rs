@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::plan::{Action, Plan, hand_off::HandOffAction};
+use crate::plan::{Action, HandOffAction, Plan};
 
 /// Upper bounds in seconds of a call. A steady one takes tens of microseconds, one
 /// that waits for work two seconds.

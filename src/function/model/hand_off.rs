@@ -217,9 +217,9 @@ impl HandedOff {
         self.accepted.as_ref().is_some_and(|accepted| accepted.login == login) || self.known.contains(&login)
     }
 
-    /// As [`Remembered::stands_in_a_queue`](crate::model::remembered::Remembered::stands_in_a_queue).
+    /// As [`Remembered::waits_for_its_turn`](crate::model::remembered::Remembered::waits_for_its_turn).
     #[must_use]
-    pub(crate) fn stands_in_a_queue(&self) -> bool {
+    pub(crate) fn waits_for_its_turn(&self) -> bool {
         self.queued && self.failure.is_some()
     }
 

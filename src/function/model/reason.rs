@@ -6,7 +6,7 @@ use super::condition::{ConditionType, Status};
 
 /// What a reason comes of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum Cause {
     /// Something that has to be in the cluster first.
     Waiting,
     /// Work of this function that has not come to its end.
@@ -36,11 +36,6 @@ type Said = &'static [(ConditionType, Status)];
 
 const WAITING: Said =
     &[(ConditionType::Bootstrapped, Status::False), (ConditionType::TokenValid, Status::Unknown)];
-const IN_THE_WAY: Said = &[
-    (ConditionType::Bootstrapped, Status::False),
-    (ConditionType::TokenValid, Status::Unknown),
-    (ConditionType::HandedOff, Status::False),
-];
 const REQUEST: Said = &[
     (ConditionType::Bootstrapped, Status::False),
     (ConditionType::TokenValid, Status::Unknown),
@@ -66,7 +61,7 @@ const UNDECLARED: Said = &[(ConditionType::StatusWritten, Status::False)];
 const NOWHERE: Said = &[];
 
 macro_rules! reasons {
-    ($(#[doc = $meaning:literal] $name:ident $text:literal $origin:ident $event:ident $said:ident;)*) => {
+    ($(#[doc = $meaning:literal] $name:ident $text:literal $cause:ident $event:ident $said:ident;)*) => {
         /// The reason of a condition or an event.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Reason {
@@ -97,8 +92,8 @@ macro_rules! reasons {
 
             /// What it comes of.
             #[must_use]
-            pub fn origin(self) -> Origin {
-                match self { $(Self::$name => Origin::$origin,)* }
+            pub fn cause(self) -> Cause {
+                match self { $(Self::$name => Cause::$cause,)* }
             }
 
             /// Whether an event tells of it.
@@ -127,25 +122,25 @@ reasons! {
     FieldsDeclared "FieldsDeclared" Author Normal DECLARED;
 
     /// The composed instance is not ready.
-    WaitingForInstance "WaitingForInstance" Waiting None WAITING;
+    WaitingForInstance "WaitingForInstance" Waiting None NOT_BOOTSTRAPPED;
     /// The URL of the instance, or the CA bundle to check it by, is not known yet.
     WaitingForEndpoint "WaitingForEndpoint" Waiting None WAITING;
     /// What to call the organization is not known yet.
-    WaitingForOrganization "WaitingForOrganization" Waiting None WAITING;
+    WaitingForOrganization "WaitingForOrganization" Waiting None NOT_BOOTSTRAPPED;
     /// The admin's email or password is not there yet.
-    WaitingForAdmin "WaitingForAdmin" Waiting None WAITING;
+    WaitingForAdmin "WaitingForAdmin" Waiting None NOT_BOOTSTRAPPED;
     /// The token of the instance to adopt is not there yet.
-    WaitingForAdoptedToken "WaitingForAdoptedToken" Waiting None WAITING;
+    WaitingForAdoptedToken "WaitingForAdoptedToken" Waiting None NOT_BOOTSTRAPPED;
     /// Whether the claim that the XR names is its own is not known yet.
-    WaitingForClaim "WaitingForClaim" Waiting None WAITING;
+    WaitingForClaim "WaitingForClaim" Waiting None NOT_BOOTSTRAPPED;
     /// A Secret of somebody else goes away, whose name one of ours has.
-    WaitingForSecret "WaitingForSecret" Waiting None IN_THE_WAY;
+    WaitingForSecret "WaitingForSecret" Waiting None BOTH;
     /// A Secret of somebody else has the name of one of ours.
-    SecretTaken "SecretTaken" Waiting Warning IN_THE_WAY;
+    SecretTaken "SecretTaken" Waiting Warning BOTH;
     /// Crossplane was asked for resources that are not composed here.
     WaitingForRequirements "WaitingForRequirements" Waiting None WAITING;
     /// The admin's email and password are not seen in the cluster yet.
-    PersistingAdmin "PersistingAdmin" Waiting None WAITING;
+    PersistingAdmin "PersistingAdmin" Waiting None NOT_BOOTSTRAPPED;
     /// The instance is being bootstrapped or logged in to.
     Bootstrapping "Bootstrapping" UnderWay None NOT_BOOTSTRAPPED;
     /// The server is being asked about the token.
@@ -224,7 +219,7 @@ reasons! {
     ProjectRefused "ProjectRefused" Problem Warning NOT_HANDED_OFF;
     /// The token may not manage identities.
     MayNotHandOff "MayNotHandOff" Problem Warning NOT_HANDED_OFF;
-    /// The instance admin right is not revoked, since whose it is is not known.
+    /// The instance admin right is not revoked: it is not, or not known to be, that of the identity that bootstrap made.
     RightKept "RightKept" Problem Warning NOT_HANDED_OFF;
     /// The identity is locked after failed logins.
     IdentityLocked "IdentityLocked" Problem Warning LOCKED;
@@ -243,7 +238,7 @@ impl Reason {
     /// asked again.
     #[must_use]
     pub fn is_problem(self) -> bool {
-        matches!(self.origin(), Origin::Request | Origin::Problem)
+        matches!(self.cause(), Cause::Request | Cause::Problem)
     }
 
     /// Whether it can be said of a condition with a status.

@@ -158,7 +158,7 @@ impl Remembered {
     /// Whether work that follows a failed attempt waits for its turn: at an instance that
     /// hangs others come first, and no call is to wait with them.
     #[must_use]
-    pub(crate) fn stands_in_a_queue(&self) -> bool {
+    pub(crate) fn waits_for_its_turn(&self) -> bool {
         self.queued && self.failure.is_some()
     }
 }

@@ -1,13 +1,13 @@
 //! Work that leads to a token that the server accepts: what there is to do it with, and
 //! what came of it.
 //!
-//! Nouns only: whether there is work to do is decided in `plan`, and it is done in `act`.
+//! Whether there is work to do is decided in `plan`, and it is done in `act`.
 
 use std::sync::Arc;
 
 use infisical::{
     AnyError, ErrorKind,
-    api::{AdminIdentity, ReadConfig, RenewToken, VerifyToken},
+    api::{ReadConfig, RenewToken, VerifyToken},
     endpoint::Endpoint,
     route::Route as _,
     secret::{AccessToken, Credentials, Email, Fingerprint},
@@ -82,31 +82,6 @@ pub(crate) struct MintedFor {
     /// Whether the identity that bootstrap has made may have given up its right, as
     /// handing off asks it to.
     pub may_be_no_admin: bool,
-}
-
-impl MintedFor {
-    /// Those of the listed identities whose token may be minted, the best first: the
-    /// connection's own, the one that bootstrap has made, then other instance admins.
-    pub(crate) fn among<'a>(&self, listed: &'a [AdminIdentity]) -> Vec<&'a AdminIdentity> {
-        let rank = |identity: &AdminIdentity| {
-            let is_own = self.identity_id.as_ref() == Some(&identity.id);
-            let is_of_bootstrap = identity.name == BOOTSTRAP_IDENTITY;
-            // One that was made to have fewer rights is no admin of the organization,
-            // whoever gave it the right.
-            let is_other = identity.is_instance_admin && !identity.name.starts_with(OURS);
-            let may = identity.is_instance_admin || self.may_be_no_admin;
-            if may && is_own {
-                Some(0)
-            } else if may && is_of_bootstrap {
-                Some(if identity.is_instance_admin { 1 } else { 2 })
-            } else {
-                is_other.then_some(3)
-            }
-        };
-        let mut ranked: Vec<_> = listed.iter().filter_map(|it| Some((rank(it)?, it))).collect();
-        ranked.sort_by_key(|(rank, _)| *rank);
-        ranked.into_iter().map(|(_, identity)| identity).collect()
-    }
 }
 
 /// What bootstrap calls the identity that it makes (recorded).

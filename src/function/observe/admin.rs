@@ -4,7 +4,9 @@
 use infisical::secret::{AccessToken, Credentials, Email, Password};
 
 use super::{
-    ADMIN_RESOURCE, ObserveError, Required, Waiting, no_value_yet, observed, requirements::Sought, text_of,
+    ADMIN_RESOURCE, ObserveError, Required, Waiting,
+    request::{no_value_yet, observed, text_of},
+    requirements::Sought,
 };
 use crate::{
     contract::{

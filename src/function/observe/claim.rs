@@ -7,7 +7,7 @@
 //! back: who forges either side reaches no namespace but one that they may write in.
 //! The same goes for a Secret of ours there, which has the XR as its controller.
 
-use super::{OUR_RESOURCES, Waiting, observed};
+use super::{Waiting, names::OUR_RESOURCES, request::observed};
 use crate::{
     contract::{manifest::Manifest, proto::v1::RunFunctionRequest},
     model::xr::{Claim, Xr},

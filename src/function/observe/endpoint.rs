@@ -5,7 +5,11 @@
 
 use infisical::endpoint::{Endpoint, Origin, Tls};
 
-use super::{ObserveError, Required, Waiting, nobody_composes, observed, requirements::Sought};
+use super::{
+    ObserveError, Required, Waiting,
+    request::{nobody_composes, observed},
+    requirements::Sought,
+};
 use crate::{
     contract::{
         composed_secret::SecretData,

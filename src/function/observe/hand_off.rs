@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{ADMIN_RESOURCE, Described, IDENTITY_RESOURCE, ObserveError, Place, observed, secrets, text_of};
+use super::{
+    ADMIN_RESOURCE, Described, IDENTITY_RESOURCE, ObserveError, Place,
+    request::{observed, text_of},
+    secrets,
+};
 use crate::{
     contract::{
         composed_secret::{SecretData, SecretName},

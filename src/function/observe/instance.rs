@@ -1,6 +1,6 @@
 //! Whether the composed instance is ready.
 
-use super::{nobody_composes, observed};
+use super::request::{nobody_composes, observed};
 use crate::{
     contract::proto::v1::{Ready, RunFunctionRequest},
     input::Instance,

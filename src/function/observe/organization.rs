@@ -1,6 +1,9 @@
 //! What the organization that bootstrap makes is called.
 
-use super::{ObserveError, Waiting, no_value_yet, text_of};
+use super::{
+    ObserveError, Waiting,
+    request::{no_value_yet, text_of},
+};
 use crate::{contract::manifest::Manifest, input::Organization, model::xr::Xr};
 
 /// The name that the input gives, or the one that the XR's field has, or the

@@ -5,8 +5,8 @@
 //! Rule 5 and Rule 12 are kept here.
 
 use super::{
-    ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, OUR_RESOURCES, ObserveError, Required, Waiting,
-    claim, observed,
+    ADMIN_RESOURCE, CONNECTION_RESOURCE, IDENTITY_RESOURCE, ObserveError, Required, Waiting, claim,
+    names::OUR_RESOURCES, request::observed,
 };
 use crate::{
     contract::{

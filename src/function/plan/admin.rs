@@ -37,16 +37,16 @@ pub(super) fn secret(observation: &Observation, remembered: &Remembered) -> Admi
     };
     // The way out of an interrupted bootstrap is another email. The Secret is
     // deleted first, since it can be written only once.
-    let gives_way = |admin: &Credentials| gives_way(observation, remembered, admin);
+    let may_be_replaced = |admin: &Credentials| may_be_replaced(observation, remembered, admin);
     if let Some(admin) = persisted {
         // Every try uses the same email, so the one that is persisted counts.
-        return if gives_way(admin) { AdminSecret::None } else { AdminSecret::Observed(admin.clone()) };
+        return if may_be_replaced(admin) { AdminSecret::None } else { AdminSecret::Observed(admin.clone()) };
     }
     if observation.admin_place != Place::Free {
         return AdminSecret::None;
     }
     match (&remembered.admin, email) {
-        (Some(admin), _) if !gives_way(admin) => AdminSecret::Remembered(admin.clone()),
+        (Some(admin), _) if !may_be_replaced(admin) => AdminSecret::Remembered(admin.clone()),
         (_, Ok(email)) if a_new_password_is_of_use(observation, remembered) => {
             AdminSecret::Generate(email.clone())
         }
@@ -58,7 +58,7 @@ pub(super) fn secret(observation: &Observation, remembered: &Remembered) -> Admi
 /// input: no server has ever let them in, and this one says that a bootstrap with their
 /// email was interrupted. While they are in the cluster it has to say so since the input
 /// has the other email, because a bootstrap that was slow may have come to its end.
-fn gives_way(observation: &Observation, remembered: &Remembered, admin: &Credentials) -> bool {
+fn may_be_replaced(observation: &Observation, remembered: &Remembered, admin: &Credentials) -> bool {
     let AdminSource::Generated { email: Ok(email) } = &observation.admin else { return false };
     let Ok(endpoint) = &observation.endpoint else { return false };
     if *email == admin.email || was_in_use(observation, remembered, admin) {

@@ -204,9 +204,9 @@ fn comes_first(
 ) -> bool {
     let accepted = remembered.accepted.as_ref().filter(|accepted| accepted.token != observed);
     let is_preferred = |accepted: &Accepted| is_preferred(observation, accepted).unwrap_or(false);
-    let gives_way =
+    let may_be_replaced =
         accepted.is_some_and(|accepted| !accepted.is_safe_from_others(now) || is_preferred(accepted));
-    !remembered.knows(observed) || (gives_way && !remembered.refused.contains(&observed))
+    !remembered.knows(observed) || (may_be_replaced && !remembered.refused.contains(&observed))
 }
 
 /// Whether the observed token is the one that all replicas prefer, of two that were issued

@@ -10,65 +10,22 @@ use infisical::{
 };
 use jiff::Timestamp;
 
-use super::{Action, facts::Facts, timing, work};
+use self::decide::{Connection, Login, Name, Next, Situation, Work, decide};
+use super::{Action, HandOffPlan, IdentitySecret, facts::Facts, timing, work};
 use crate::{
     agreement::Known,
     model::{
         condition::ConditionType,
         due::{Due, is_recent},
-        hand_off::{AcceptedIdentity, HandOff as Work, HandedOff},
+        hand_off::{AcceptedIdentity, HandOff as HandOffWork, HandedOff},
         identity::ObservedIdentity,
-        problem::Problem,
         remembered::{Accepted, Remembered},
         replicas::ASKED_AGAIN_AFTER,
     },
-    observe::{HandOff, Observation, Place, Waiting},
+    observe::{HandOff, Observation, Place},
 };
 
-/// What one call does about handing off.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct HandOffPlan {
-    /// What becomes of the Secret with client ID and secret.
-    pub secret: IdentitySecret,
-    /// What is done or waited for.
-    pub action: HandOffAction,
-}
-
-/// What becomes of the Secret with client ID and secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IdentitySecret {
-    /// There is none yet.
-    None,
-    /// It is emitted as it was observed.
-    Observed,
-    /// It is emitted out of memory: it is newer than what was observed.
-    Remembered,
-}
-
-/// What is done or waited for.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum HandOffAction {
-    /// The connection has to stand first.
-    Wait,
-    /// Another Secret has to make room first.
-    MakeRoom(Waiting),
-    /// Work is under way.
-    Await,
-    /// Work is started, detached from the call.
-    Start(Box<Work>),
-    /// A problem was found, and it is too early to try again.
-    BackOff {
-        problem: Problem,
-        /// When it is tried again.
-        retry_at: Timestamp,
-    },
-    /// A client secret was accepted and is handed out until it is seen in observed.
-    HandOut,
-    Keep {
-        /// When the client secret is tried next.
-        check_at: Timestamp,
-    },
-}
+mod decide;
 
 /// Decides what a call does about handing off, if that is asked for.
 pub(super) fn plan(facts: &Facts<'_>, connection: &Action) -> Option<HandOffPlan> {
@@ -77,7 +34,8 @@ pub(super) fn plan(facts: &Facts<'_>, connection: &Action) -> Option<HandOffPlan
     let nothing = HandedOff::default();
     let state = remembered.hand_off.as_deref().unwrap_or(&nothing);
     let at = At { facts, observation, remembered, wanted, state, now };
-    Some(HandOffPlan { secret: at.secret(), action: at.action(connection) })
+    let action = decide(at.situation(connection), |endpoint| at.next(endpoint));
+    Some(HandOffPlan { secret: at.secret(), action })
 }
 
 /// Whether all of an identity is in the Secret.
@@ -131,45 +89,45 @@ impl At<'_> {
     fn comes_first(&self) -> bool {
         let Some(observed) = login(self.wanted.observed.as_ref()) else { return false };
         let other = self.state.accepted.as_ref().filter(|accepted| accepted.login != observed);
-        let gives_way = other.is_some_and(|accepted| !accepted.is_safe_from_others(self.now));
-        !self.state.knows(observed) || (gives_way && !self.state.refused.contains(&observed))
+        let may_be_replaced = other.is_some_and(|accepted| !accepted.is_safe_from_others(self.now));
+        !self.state.knows(observed) || (may_be_replaced && !self.state.refused.contains(&observed))
     }
 
-    fn action(&self, connection: &Action) -> HandOffAction {
-        if self.state.working {
-            return HandOffAction::Await;
+    /// What the decision is made from.
+    fn situation(&self, connection: &Action) -> Situation<'_> {
+        let endpoint = self.observation.endpoint.as_ref().ok();
+        let is_kept = matches!(connection, Action::Keep { .. }) && self.token().is_some();
+        Situation {
+            work: if self.state.working { Work::UnderWay } else { Work::None },
+            connection: endpoint.filter(|_| is_kept).map_or(Connection::Awaited, Connection::Kept),
+            name: match &self.wanted.place {
+                Place::Taken(waiting) => Name::Taken(waiting),
+                Place::Free | Place::NotAsked => Name::Free,
+            },
+            login: endpoint.and_then(|endpoint| self.kept(endpoint)).unwrap_or(Login::Due),
         }
-        let Action::Keep { .. } = connection else { return HandOffAction::Wait };
-        let Ok(endpoint) = &self.observation.endpoint else { return HandOffAction::Wait };
-        let Some(token) = self.token() else { return HandOffAction::Wait };
-        if let Place::Taken(waiting) = &self.wanted.place {
-            return HandOffAction::MakeRoom(waiting.clone());
-        }
-        if let Some(action) = self.kept(endpoint) {
-            return action;
-        }
-        let work = self.work(endpoint, token);
-        match &self.state.failure {
+    }
+
+    fn next(&self, endpoint: &Endpoint) -> Option<Next> {
+        let work = self.work(endpoint, self.token()?.clone());
+        Some(match &self.state.failure {
             Some(failure) if !failure.retry_at.is_over(self.now) && failure.attempt == work.attempt() => {
-                HandOffAction::BackOff {
-                    problem: failure.problem.clone(),
-                    retry_at: failure.retry_at.at(self.now),
-                }
+                Next::TooSoon { problem: failure.problem.clone(), retry_at: failure.retry_at.at(self.now) }
             }
-            _ => HandOffAction::Start(Box::new(work)),
-        }
+            _ => Next::Work(Box::new(work)),
+        })
     }
 
-    /// The token of the connection that stands.
-    fn token(&self) -> Option<AccessToken> {
+    /// The token of the connection that is kept.
+    fn token(&self) -> Option<&AccessToken> {
         let accepted = self.remembered.accepted.as_ref()?;
         let in_memory = accepted.connection.as_ref().map(|connection| &connection.token);
         let observed = self.observation.connection.as_ref().and_then(|it| it.token.as_ref());
-        in_memory.or(observed.filter(|token| token.fingerprint() == accepted.token)).cloned()
+        in_memory.or(observed.filter(|token| token.fingerprint() == accepted.token))
     }
 
-    /// What is done about what was handed off and needs no work.
-    fn kept(&self, endpoint: &Endpoint) -> Option<HandOffAction> {
+    /// What was handed off and needs no work.
+    fn kept(&self, endpoint: &Endpoint) -> Option<Login> {
         let accepted = self.state.accepted.as_ref()?;
         let is_seen = is_persisted(self.wanted, accepted);
         let is_due = accepted.projects != self.wanted.projects || (is_seen && self.right_is_due());
@@ -184,10 +142,10 @@ impl At<'_> {
         if check_at <= self.now {
             None
         } else if is_seen {
-            Some(HandOffAction::Keep { check_at })
+            Some(Login::Kept { check_at })
         } else if accepted.identity.is_some() {
             let is_fresh = is_recent(accepted.verified_at, ASKED_AGAIN_AFTER, self.now);
-            is_fresh.then_some(HandOffAction::HandOut)
+            is_fresh.then_some(Login::Unseen)
         } else {
             None
         }
@@ -238,10 +196,10 @@ impl At<'_> {
         is_contradicted.then(|| Due::after(asked_at, ASKED_AGAIN_AFTER))
     }
 
-    fn work(&self, endpoint: &Endpoint, token: AccessToken) -> Work {
+    fn work(&self, endpoint: &Endpoint, token: AccessToken) -> HandOffWork {
         let observed = self.wanted.observed.as_ref().filter(|observed| observed.in_place);
         let admin = self.facts.usable_admin();
-        Work {
+        HandOffWork {
             endpoint: endpoint.clone(),
             token,
             logins: self.logins_to_try(),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use infisical::{
     api::Organization,
     endpoint::{Endpoint, Origin, Tls},
-    secret::{AccessToken, Password},
+    secret::{AccessToken, Credentials, Email, Password},
 };
 
 use super::*;
@@ -21,12 +21,12 @@ use crate::{
         connection::{Connection, ObservedConnection},
         due::Due,
         life::Life,
-        problem::ProblemKind,
+        problem::{Problem, ProblemKind},
         remembered::{Accepted, Failure, LoginRefused, Owner},
         work::Login,
         xr::{PreviousConditions, Scope, Xr, XrKey},
     },
-    observe::{AdminSource, Place, SchemaKnown},
+    observe::{AdminSource, Place, SchemaKnown, Waiting},
     readiness::Readiness,
 };
 
@@ -467,7 +467,7 @@ const TABLE: &[Row] = &[
         action: "Keep",
     },
     Row {
-        why: "all is well, and the token is no longer failure in memory",
+        why: "all is well, and the token is no longer in memory",
         world: |observation, remembered| {
             connected(observation, remembered);
             remembered.accepted.as_mut().unwrap().connection = None;

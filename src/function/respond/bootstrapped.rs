@@ -27,7 +27,7 @@ pub(super) fn bootstrapped(
     problem: Option<&Problem>,
 ) -> Content {
     match token {
-        Token::Works | Token::NotAsked | Token::Unasked | Token::MayHaveEnded
+        Token::Works | Token::NotAskedYet | Token::CannotBeAsked | Token::MayHaveEnded
             if password_is_gone(observation, plan) =>
         {
             Content {
@@ -41,7 +41,7 @@ pub(super) fn bootstrapped(
                 ),
             }
         }
-        Token::Works | Token::NotAsked | Token::Unasked | Token::MayHaveEnded => Content {
+        Token::Works | Token::NotAskedYet | Token::CannotBeAsked | Token::MayHaveEnded => Content {
             status: Status::True,
             reason: Reason::Bootstrapped,
             message: connection_is_there(observation),
@@ -83,7 +83,7 @@ fn no_admin_secret(observation: &Observation) -> String {
     }
 }
 
-/// Content of an admin Secret that is missing that another is in its place: it is not gone,
+/// Says of an admin Secret that is missing that another is in its place: it is not gone,
 /// and none is written there.
 fn has_no_place_for_the_admin(observation: &Observation, problem: &Problem) -> Option<Content> {
     let ProblemKind::AdminSecretMissing { initialized } = problem.kind else { return None };
@@ -133,7 +133,8 @@ fn named_before(observation: &Observation, problem: &Problem) -> Option<Content>
 /// asked.
 fn problem_of_before(observation: &Observation) -> Option<Content> {
     let known = Known { email: password_email(observation), ..Known::default() };
-    let said = known.infers(Inference::ProblemStands, ConditionType::Bootstrapped, &observation.xr.previous);
+    let said =
+        known.infers(Inference::ProblemPersists, ConditionType::Bootstrapped, &observation.xr.previous);
     Content::of(said?)
 }
 

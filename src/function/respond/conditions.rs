@@ -16,7 +16,7 @@ use super::{
     words::waiting,
 };
 use crate::{
-    agreement::Known,
+    agreement::{Inference, Known},
     contract::proto::v1::{Condition, Result as Event},
     model::{
         condition::{ConditionType, Status},
@@ -45,7 +45,7 @@ pub(super) struct Verdict {
     pub(super) event: Option<Event>,
 }
 
-/// Content what a plan means for the two conditions and for readiness.
+/// Says what a plan means for the two conditions and for readiness.
 pub(super) fn judge(
     observation: &Observation,
     remembered: &Remembered,
@@ -67,7 +67,7 @@ pub(super) fn judge(
     };
     let bootstrapped = newest(observation, remembered, ConditionType::Bootstrapped, bootstrapped);
     let token_valid = match token {
-        Token::Unasked | Token::MayHaveEnded => token_valid,
+        Token::CannotBeAsked | Token::MayHaveEnded => token_valid,
         _ => newest(observation, remembered, ConditionType::TokenValid, token_valid),
     };
     let token_is_persisted = is_persisted(observation, remembered, plan);
@@ -76,7 +76,7 @@ pub(super) fn judge(
         token_is_accepted: matches!(token, Token::Works),
         event: bootstrapped_again(remembered).filter(|_| !token_is_persisted),
         // Another replica may have said that it has ended, and this one not asked since.
-        token_may_work: matches!(token, Token::Works | Token::NotAsked | Token::Unasked)
+        token_may_work: matches!(token, Token::Works | Token::NotAskedYet | Token::CannotBeAsked)
             && token_valid.reason != Reason::TokenEnded,
         conditions: vec![
             bootstrapped.condition(ConditionType::Bootstrapped),
@@ -97,9 +97,9 @@ fn unasked<'a>(
     let allowed = observation.token_policy.verify_interval + ASKED_LATE;
     let verified_at = remembered.accepted.as_ref()?.verified_at;
     // A replica that was never answered has said so.
-    let is_said = observation.xr.previous.of_type(ConditionType::TokenValid).is_some_and(|said| {
-        said.status == Status::Unknown && said.reason == Some(waiting(observation, wait).0)
-    });
+    let previous = &observation.xr.previous;
+    let said = Known::default().infers(Inference::NeverAnswered, ConditionType::TokenValid, previous);
+    let is_said = said.is_some_and(|said| said.reason == Some(waiting(observation, wait).0));
     (is_said || !is_recent(verified_at, allowed, now)).then_some(wait)
 }
 
@@ -112,7 +112,7 @@ fn newest(
 ) -> Content {
     let known = Known { told_at: remembered.asked_at, ..Known::default() };
     let own = (content.status, content.reason);
-    let said = known.is_said_better(of, own, &observation.xr.previous);
+    let said = known.superseded_by(of, own, &observation.xr.previous);
     said.and_then(Content::of).unwrap_or(content)
 }
 

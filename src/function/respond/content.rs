@@ -4,7 +4,7 @@
 
 use crate::{
     contract::proto::v1::{
-        Condition, Result as Warned, RunFunctionResponse, Severity, Status as WireStatus, Target,
+        Condition, Result as Told, RunFunctionResponse, Severity, Status as WireStatus, Target,
     },
     model::{
         condition::{ConditionType, Status},
@@ -62,7 +62,7 @@ pub(crate) fn said(response: &RunFunctionResponse) -> impl Iterator<Item = (Cond
 pub(super) fn events<'a>(
     conditions: &'a [Condition],
     previous: &'a PreviousConditions,
-) -> impl Iterator<Item = Warned> + 'a {
+) -> impl Iterator<Item = Told> + 'a {
     conditions.iter().filter_map(|condition| {
         let reason = Reason::parse(&condition.reason)?;
         let before = previous.of_any_server(ConditionType::parse(&condition.r#type)?);
@@ -72,13 +72,13 @@ pub(super) fn events<'a>(
 }
 
 /// The event that tells of a reason, if one does.
-pub(super) fn event(reason: Reason, message: String) -> Option<Warned> {
+pub(super) fn event(reason: Reason, message: String) -> Option<Told> {
     let severity = match reason.event() {
         Event::None => return None,
         Event::Normal => Severity::Normal,
         Event::Warning => Severity::Warning,
     };
-    Some(Warned {
+    Some(Told {
         severity: severity.into(),
         message,
         reason: Some(reason.as_str().to_owned()),

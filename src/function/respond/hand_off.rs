@@ -22,8 +22,8 @@ use crate::{
     },
     observe::{HandOff, Observation},
     plan::{
-        Plan,
-        hand_off::{HandOffAction, HandOffPlan, IdentitySecret, is_persisted, known},
+        HandOffAction, HandOffPlan, IdentitySecret, Plan,
+        hand_off::{is_persisted, known},
     },
 };
 
@@ -44,7 +44,7 @@ enum Login {
     Refused,
 }
 
-/// Content what a plan means for the condition and for readiness.
+/// Says what a plan means for the condition and for readiness.
 pub(super) fn judge(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Option<Verdict> {
     let Some(wanted) = observation.hand_off.as_deref() else { return not_asked_for(observation) };
     let nothing = HandedOff::default();
@@ -177,9 +177,9 @@ impl At<'_> {
     /// Whether what the XR says is newer than a moment or, where this process is in doubt,
     /// as new.
     fn is_said_since(&self, at: Timestamp) -> bool {
-        self.observation.xr.previous.of_type(ConditionType::HandedOff).is_some_and(|said| {
-            said.is_newer_than(at) || (self.state.is_in_doubt() && !said.is_older_than(at))
-        })
+        let said = self.observation.xr.previous.of_type(ConditionType::HandedOff);
+        let known = Known { told_at: Some(at), ..known(self.state) };
+        said.is_some_and(|said| known.is_older_than(said))
     }
 
     /// What the XR says already, while the connection has to stand before anything
@@ -307,7 +307,7 @@ impl At<'_> {
     fn newest(&self, content: Content) -> Content {
         let own = (content.status, content.reason);
         let previous = &self.observation.xr.previous;
-        let said = known(self.state).is_said_better(ConditionType::HandedOff, own, previous);
+        let said = known(self.state).superseded_by(ConditionType::HandedOff, own, previous);
         said.and_then(Content::of).unwrap_or(content)
     }
 }

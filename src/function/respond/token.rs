@@ -20,9 +20,9 @@ pub(super) enum Token {
     None,
     Works,
     /// The server could not be asked yet.
-    NotAsked,
+    NotAskedYet,
     /// Nor is it going to be.
-    Unasked,
+    CannotBeAsked,
     /// Nor is it known what its clock shows, and by the one here the token's life is over.
     MayHaveEnded,
     Refused,
@@ -38,9 +38,9 @@ pub(super) fn token(
     now: Timestamp,
 ) -> Token {
     let has_ended = || remembered.accepted.as_ref().is_some_and(|accepted| accepted.has_ended(now));
-    match token_as_said(observation, remembered, plan) {
+    match known_token(observation, remembered, plan) {
         Token::Works if has_ended() => Token::Ended,
-        Token::NotAsked => not_asked_yet(observation, remembered, plan, now),
+        Token::NotAskedYet => not_asked_yet(observation, remembered, plan, now),
         token => token,
     }
 }
@@ -55,9 +55,9 @@ fn not_asked_yet(observation: &Observation, remembered: &Remembered, plan: &Plan
     } else if shown.is_none() && ends_by(now) {
         Token::MayHaveEnded
     } else if matches!(plan.action, Action::Wait(Wait::For(_))) {
-        Token::Unasked
+        Token::CannotBeAsked
     } else {
-        Token::NotAsked
+        Token::NotAskedYet
     }
 }
 
@@ -71,7 +71,7 @@ fn observed_end(observation: &Observation) -> Option<Timestamp> {
     Claims::of(observation.connection.as_ref()?.token.as_ref()?).expires_at
 }
 
-fn token_as_said(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Token {
+fn known_token(observation: &Observation, remembered: &Remembered, plan: &Plan) -> Token {
     let observed = || {
         let connection = observation.connection.as_ref()?;
         connection.token.as_ref().map(AccessToken::fingerprint)
@@ -88,7 +88,7 @@ fn token_as_said(observation: &Observation, remembered: &Remembered, plan: &Plan
             Some(token) if remembered.refused.contains(&token) => Token::Refused,
             Some(_) if was_refused_since(observation, remembered) => Token::Refused,
             Some(token) if is_accepted(observation, remembered, token) => Token::Works,
-            Some(_) => Token::NotAsked,
+            Some(_) => Token::NotAskedYet,
         },
     }
 }
@@ -98,8 +98,7 @@ fn token_as_said(observation: &Observation, remembered: &Remembered, plan: &Plan
 fn was_refused_since(observation: &Observation, remembered: &Remembered) -> bool {
     let told_at = remembered.accepted.as_ref().map(|accepted| accepted.verified_at);
     let known = Known { told_at, ..Known::default() };
-    let said = known.infers(Inference::TokenRefused, ConditionType::TokenValid, &observation.xr.previous);
-    said.is_some_and(|said| told_at.is_some() || said.since.is_some())
+    known.is_inferred(Inference::TokenRefused, ConditionType::TokenValid, &observation.xr.previous)
 }
 
 fn is_accepted(observation: &Observation, remembered: &Remembered, token: Fingerprint) -> bool {

@@ -49,7 +49,9 @@ pub(super) fn token_valid(
                  InfisicalBootstrapped says what is in the way"
             ),
         },
-        (Token::Works | Token::NotAsked | Token::Unasked, Some(problem)) if problem.is_unreachable() => {
+        (Token::Works | Token::NotAskedYet | Token::CannotBeAsked, Some(problem))
+            if problem.is_unreachable() =>
+        {
             Content { status: Status::Unknown, reason: problem.reason(), message: problem.message() }
         }
         (Token::Works, Some(problem)) => Content {
@@ -62,10 +64,10 @@ pub(super) fn token_valid(
             None if lacks_the_right => not_instance_admin(observation),
             None => accepted(observation),
         },
-        (Token::NotAsked, _) => {
+        (Token::NotAskedYet, _) => {
             token_worked_before(observation).unwrap_or_else(|| not_asked(observation, plan))
         }
-        (Token::Unasked, _) => not_asked(observation, plan),
+        (Token::CannotBeAsked, _) => not_asked(observation, plan),
         (Token::MayHaveEnded, _) => Content {
             status: Status::Unknown,
             reason: Reason::TokenEnded,

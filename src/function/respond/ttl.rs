@@ -10,11 +10,7 @@ use crate::{
     contract::proto::v1::RunFunctionResponse,
     model::remembered::Remembered,
     observe::{Observation, Waiting},
-    plan::{
-        Action, Plan, Wait,
-        hand_off::{HandOffAction, HandOffPlan},
-        timing,
-    },
+    plan::{Action, HandOffAction, HandOffPlan, Plan, Wait, timing},
 };
 
 /// Seconds after which one is called again while only the cluster is awaited: a
@@ -74,7 +70,7 @@ fn of_action(observation: &Observation, remembered: &Remembered, action: &Action
         Action::Wait(Wait::For(Waiting::SecretTaken(_) | Waiting::SecretLeaving(_))) => TTL_REQUIRED,
         Action::Wait(Wait::Requirements | Wait::For(_)) => TTL_CLUSTER,
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
-        Action::Await if remembered.stands_in_a_queue() => TTL_QUEUED,
+        Action::Await if remembered.waits_for_its_turn() => TTL_QUEUED,
         Action::Await | Action::Start(_) => TTL_WORK,
         Action::BackOff { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
         Action::Keep { check_at } => until(*check_at, now),
@@ -94,7 +90,7 @@ fn hand_off_ttl(action: &HandOffAction, remembered: &Remembered, now: Timestamp)
     match action {
         HandOffAction::Wait => TTL_LONGEST,
         HandOffAction::MakeRoom(_) => TTL_REQUIRED,
-        HandOffAction::Await if state.is_some_and(|state| state.stands_in_a_queue()) => TTL_QUEUED,
+        HandOffAction::Await if state.is_some_and(|state| state.waits_for_its_turn()) => TTL_QUEUED,
         HandOffAction::Await | HandOffAction::Start(_) => TTL_WORK,
         HandOffAction::BackOff { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
         HandOffAction::HandOut => TTL_PERSISTING,

@@ -18,9 +18,9 @@ use rustls::pki_types::ServerName;
 use url::Url;
 
 use super::{
-    Client, Connect,
-    exchange::{HttpExchange, Limits, Target},
+    http::{HttpExchange, Limits, Target},
     resolve::Resolver,
+    send::Client,
     tls,
 };
 use crate::{
@@ -28,6 +28,15 @@ use crate::{
     error::{Error, ErrorKind},
     metrics::Requests,
 };
+
+/// Makes a [`Client`] for an endpoint.
+pub trait Connect: Send + Sync + 'static {
+    /// A client of the server at `endpoint`. No request is made.
+    ///
+    /// # Errors
+    /// The endpoint's TLS settings cannot be used.
+    fn connect(&self, endpoint: &Endpoint) -> Result<Client, Error>;
+}
 
 /// TLS settings whose connections are kept. A control plane has a handful of
 /// private CAs; a client that is made anew only costs a handshake.

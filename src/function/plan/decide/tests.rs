@@ -1,6 +1,6 @@
 //! Holds the table in ARCHITECTURE.md to the match, in every situation that there is.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
@@ -10,33 +10,11 @@ use crate::{
     },
     plan::{
         facts::Facts,
+        table::rows,
         tests::{at, mk_admin, mk_observation, origin},
         work::next,
     },
 };
-
-/// A row of the table: the words of its cells, of which the last says what is done.
-struct Row(Vec<String>);
-
-impl Row {
-    /// Whether it is of a situation. An empty cell is of any.
-    fn fits(&self, situation: &[&str]) -> bool {
-        let cells = &self.0[..self.0.len() - 1];
-        assert_eq!(cells.len(), situation.len(), "{cells:?}");
-        cells
-            .iter()
-            .zip(situation)
-            .all(|(cell, is)| cell.is_empty() || cell.split(" or ").any(|it| it == *is))
-    }
-}
-
-fn rows() -> Vec<Row> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ARCHITECTURE.md");
-    let text = std::fs::read_to_string(file).unwrap();
-    let (_, table) = text.split_once("| requirements | Secrets |").unwrap();
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
-    table.lines().skip(2).take_while(|line| line.starts_with('|')).map(|line| Row(cells(line))).collect()
-}
 
 fn shown(action: &Action) -> &'static str {
     match action {
@@ -83,7 +61,7 @@ fn the_table_in_the_architecture_is_the_decision() {
         ("failed lately", Next::TooSoon { problem: failed, retry_at: at(60) }),
         ("there", Next::Work(work)),
     ];
-    let rows = rows();
+    let rows = rows("| requirements | Secrets |");
     let mut used = BTreeSet::new();
     for (required, requirements) in requirements {
         for (secret, secrets) in secrets {

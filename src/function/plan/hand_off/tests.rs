@@ -5,11 +5,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use infisical::{api::Organization, endpoint::Origin, secret::ClientSecret};
 
-use super::*;
+use super::{super::HandOffAction, *};
 use crate::{
     contract::composed_secret::{SecretData, SecretName},
     input::{IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug},
-    model::{hand_off::HandOffFailure, identity::Identity, problem::ProblemKind, xr::PreviousConditions},
+    model::{
+        hand_off::HandOffFailure,
+        identity::Identity,
+        problem::{Problem, ProblemKind},
+        xr::PreviousConditions,
+    },
     plan::tests::{at, connected, mk_observation, origin, taken},
 };
 
@@ -226,7 +231,7 @@ const TABLE: &[Row] = &[
     },
     Row { why: "all is well", world: done, secret: IdentitySecret::Remembered, action: "Keep" },
     Row {
-        why: "all is well, and the client secret is no longer failure in memory",
+        why: "all is well, and the client secret is no longer in memory",
         world: |observation, remembered| {
             done(observation, remembered);
             state(remembered).accepted.as_mut().unwrap().identity = None;

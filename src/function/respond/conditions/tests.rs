@@ -6,8 +6,11 @@ use infisical::{
 use super::super::content::{MESSAGE_LONGEST, bounded, events};
 use super::*;
 use crate::{
-    contract::proto::v1::Status,
-    model::{problem::ProblemKind, remembered::Failure, work::Attempt, xr::PreviousConditions},
+    contract::{composed_secret::SecretData, proto::v1::Status},
+    model::{
+        connection::ObservedConnection, problem::ProblemKind, remembered::Failure, work::Attempt,
+        xr::PreviousConditions,
+    },
     plan::tests::{at, mk_accepted, mk_admin, mk_observation, mk_observed, origin, taken},
 };
 use infisical::secret::AccessToken;
@@ -233,6 +236,18 @@ const TABLE: &[Row] = &[
         bootstrapped: (Status::ConditionTrue, "Bootstrapped"),
         token_valid: (Status::ConditionUnknown, "Verifying"),
         is_ready: true,
+    },
+    Row {
+        why: "a token that is gone with the password is not said to be in its Secret",
+        world: |observation, _| {
+            observation.persisted_admin = None;
+            observation.connection = Some(ObservedConnection::read(SecretData::default(), &[]));
+            observation.xr.previous =
+                PreviousConditions::test(ConditionType::Bootstrapped, "True", "AdminSecretMissing");
+        },
+        bootstrapped: (Status::ConditionFalse, "Bootstrapping"),
+        token_valid: (Status::ConditionFalse, "NoToken"),
+        is_ready: false,
     },
     Row {
         why: "the server refused the token that is persisted",
