@@ -6,28 +6,48 @@
 //! write instead. It repeats no value but an email, a field path or a name,
 //! because a password may have been pasted into any of the others.
 //!
-//! `input::decode` reads the bytes into the types of `input::raw`, which are the
-//! author's view and become the CRD; `input::validate` makes these types out of
-//! them. What the fields lead to in a request is found out elsewhere.
+//! serde reads each field into a type that has checked it: a text in `input::text`.
+//! Where fields depend on each other, an object is first read into its fields as
+//! their author writes them (`AdminFields` of `admin`), and those are made into what
+//! it means. Together they are the CRD, with their comments. What the fields lead to
+//! in a request is found out elsewhere.
+#![expect(clippy::doc_markdown, reason = "the CRD's descriptions are no Markdown")]
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
-use infisical::{endpoint::Origin, secret::Email};
+use schemars::JsonSchema;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{fieldpath::FieldPath, manifest::Manifest};
 
+mod admin;
 pub mod crd;
 mod decode;
+mod endpoint;
 mod hand_off;
+mod instance;
 mod known;
-mod raw;
-mod validate;
+mod readiness_check;
+mod text;
+mod tls;
+mod token;
+mod wrong;
 
+use admin::{AdminFields, AdoptFields};
+use hand_off::HandOffFields;
+use text::{Key, Namespace, ObjectName, OrganizationName, Path, StatusPath, checked, if_any};
+use wrong::{Wrong, one_of};
+
+pub use admin::{Admin, Adopt, EmailSource, NameSource};
+pub use endpoint::{AllowedHost, Endpoint, EndpointSource, FromComposedResource, Scheme, Service};
 pub use hand_off::{
     HandOff, IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug, is_slug,
 };
+pub use instance::{Instance, ResourceName};
 pub use known::Inputs;
-pub use validate::{BEGIN, is_certificate_bundle, is_no_bundle};
+pub use readiness_check::{ConditionStatus, ReadinessCheck};
+pub use tls::{BEGIN, CaKind, CaSource, TlsSource, is_certificate_bundle, is_no_bundle};
+pub use token::TokenPolicy;
 
 /// The API group of the input.
 pub const GROUP: &str = "infisical.fn.crossplane.io";
@@ -38,13 +58,27 @@ pub const KIND: &str = "Bootstrap";
 /// What `apiVersion` says.
 const API_VERSION: &str = "infisical.fn.crossplane.io/v1beta1";
 
+/// The keys of a connection Secret whose author chose none.
+const DEFAULT_DETAILS: [(&str, DetailValue); 7] = [
+    ("token", DetailValue::Token),
+    ("host", DetailValue::Host),
+    ("organizationId", DetailValue::OrganizationId),
+    ("organizationSlug", DetailValue::OrganizationSlug),
+    ("identityId", DetailValue::IdentityId),
+    ("expiresAt", DetailValue::ExpiresAt),
+    ("credentials", DetailValue::Credentials),
+];
+
 /// What the composition's author asks for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(try_from = "BootstrapFields")]
+#[schemars(with = "BootstrapFields")]
 pub struct Bootstrap {
     /// The instance and the way to it.
     pub instance: Instance,
-    /// The name of the organization that bootstrapping makes.
-    pub organization: Organization,
+    /// The name of the organization that bootstrapping makes, where it is not that of
+    /// the XR or, where there is one, of its claim.
+    pub organization: Option<NameSource>,
     /// The instance admin. Never left out but beside `adopt`.
     pub admin: Option<Admin>,
     /// The token of an instance that somebody else bootstrapped.
@@ -62,313 +96,162 @@ pub struct Bootstrap {
     pub hand_off: Option<HandOff>,
 }
 
-/// The instance and the way to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
-    /// The composed resource whose readiness counts, if this XR composes it.
-    pub resource: Option<ResourceName>,
-    /// The author's own checks of that resource, all of which must pass.
-    pub readiness_checks: Vec<ReadinessCheck>,
-    /// Where the URL comes from.
-    pub endpoint: EndpointSource,
-    /// How its certificate is checked. Only ever set where https is possible.
-    pub tls: TlsSource,
-    /// The servers that a URL read from the cluster may name. Never empty for one
-    /// that the XR's author chooses; empty elsewhere means any.
-    pub allowed_hosts: Vec<AllowedHost>,
+/// Bootstraps a self-hosted Infisical that a composition composes, and keeps a
+/// connection Secret whose token works.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BootstrapFields {
+    /// The version of this input.
+    #[serde(rename = "apiVersion")]
+    _api_version: String,
+    /// The kind of this input.
+    #[serde(rename = "kind")]
+    _kind: String,
+    /// Not used; here because every Kubernetes object may have it.
+    #[serde(rename = "metadata")]
+    #[schemars(skip)]
+    _metadata: Option<IgnoredAny>,
+    /// The Infisical instance, and how to reach it.
+    instance: Instance,
+    /// The name of the organization that bootstrapping makes. Default: the name
+    /// of the XR or, where there is one, of its claim.
+    organization: Option<OrganizationName>,
+    /// The field of the XR that holds the name of the organization.
+    organization_from_composite_field_path: Option<Path>,
+    /// The instance admin, who is made when the instance is bootstrapped. Write
+    /// email or emailFromCompositeFieldPath, unless credentials or secretRef hold
+    /// an email. Needed, but beside adopt: without it the token of adopt is all that
+    /// there is, and nobody can get another when that is dead.
+    admin: Option<AdminFields>,
+    /// An instance that the Infisical CLI or Helm chart has bootstrapped already:
+    /// its token is used, and from then on renewed and kept in the connection
+    /// Secret.
+    adopt: Option<AdoptFields>,
+    /// The Secret that the connection is written to. What the XR's author writes
+    /// into spec.writeConnectionSecretToRef comes first.
+    write_connection_secret_to_ref: Option<SecretRef>,
+    /// The keys of the connection Secret. Default: token, host, organizationId,
+    /// organizationSlug, identityId, expiresAt and credentials.
+    #[serde(default)]
+    connection_details: Vec<ConnectionDetail>,
+    /// When the token is verified and renewed.
+    #[serde(default)]
+    token: TokenPolicy,
+    /// A field path of the XR, such as status.infisical, to which host,
+    /// organizationId, identityId, tokenExpiresAt and connectionSecretRef are
+    /// written. What the XRD does not declare of them is left out. Default: none.
+    status: Option<StatusPath>,
+    /// Least privilege after bootstrap: makes a machine identity of the
+    /// organization with Universal Auth, and writes its client ID and secret to a
+    /// Secret of its own. Left out, none is made.
+    hand_off: Option<HandOffFields>,
 }
 
-/// The name of a composed resource in the pipeline, which is not its
-/// `metadata.name`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResourceName(String);
+impl TryFrom<BootstrapFields> for Bootstrap {
+    type Error = Wrong;
 
-impl ResourceName {
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ResourceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A check of a composed resource, as in function-patch-and-transform.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadinessCheck {
-    /// The field is this string.
-    MatchString {
-        /// The field.
-        path: FieldPath,
-        /// The string.
-        value: String,
-    },
-    /// The field is this number.
-    MatchInteger {
-        /// The field.
-        path: FieldPath,
-        /// The number.
-        value: i64,
-    },
-    /// The field is true.
-    MatchTrue(FieldPath),
-    /// The field is false.
-    MatchFalse(FieldPath),
-    /// The field is there.
-    NonEmpty(FieldPath),
-    /// The condition of this type has this status.
-    MatchCondition {
-        /// The condition's type.
-        condition: String,
-        /// The condition's status.
-        status: ConditionStatus,
-    },
-    /// Nothing is checked.
-    None,
-}
-
-/// The status of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
-pub enum ConditionStatus {
-    /// It holds.
-    True,
-    /// It does not hold.
-    False,
-    /// Nobody knows.
-    Unknown,
-}
-
-impl ConditionStatus {
-    /// The status as a manifest has it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
+    fn try_from(fields: BootstrapFields) -> Result<Self, Wrong> {
+        let path = fields.organization_from_composite_field_path;
+        let organization = Source::one_of("organization", fields.organization, path)?;
+        let instance = fields.instance;
+        if instance.resource.is_none() && !instance.readiness_checks.is_empty() {
+            let problem = "are of no use without resource; write that as well";
+            return Err(Wrong::new(problem).at("instance.readinessChecks"));
         }
-    }
-}
-
-/// Where an instance's URL comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EndpointSource {
-    /// It is in the input.
-    Url(Origin),
-    /// A field of the XR holds it.
-    FromCompositeFieldPath(FieldPath),
-    /// A field of a composed resource holds it.
-    FromComposedResource {
-        /// The composed resource.
-        resource: ResourceName,
-        /// The field.
-        field_path: FieldPath,
-    },
-    /// It is made of the name and namespace of a composed Service.
-    Service {
-        /// The Service.
-        resource: ResourceName,
-        /// The Service's port.
-        port: u16,
-        /// http, unless the author says https.
-        scheme: Scheme,
-    },
-}
-
-/// The scheme of a Service's URL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Scheme {
-    /// Plain HTTP, which is what Infisical itself speaks.
-    #[default]
-    Http,
-    /// HTTP over TLS.
-    Https,
-}
-
-impl Scheme {
-    /// The scheme as a URL has it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-
-    /// The port that a URL of it means when it names none.
-    fn port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
-}
-
-/// A server that a URL may name. Scheme and port belong to it: what listens on
-/// another port of the same host is another's, and without TLS anybody's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedHost {
-    scheme: Scheme,
-    /// A host, or all hosts below a domain: `*.example.org`.
-    host: String,
-    port: u16,
-}
-
-impl AllowedHost {
-    /// Whether a server is meant.
-    #[must_use]
-    pub fn matches(&self, origin: &Origin) -> bool {
-        let host = origin.host();
-        let host = host.strip_suffix('.').unwrap_or(&host);
-        let is_host = match self.host.strip_prefix('*') {
-            Some(domain) => host.len() > domain.len() && host.ends_with(domain),
-            None => host == self.host,
+        let admin = match fields.admin {
+            Some(admin) => Some(Admin::new(admin, fields.adopt.is_some())),
+            None if fields.adopt.is_some() => None,
+            None => Some(Err(Wrong::new(
+                "is missing; write one with an email, or adopt with the Secret of a token",
+            ))),
         };
-        is_host && origin.scheme() == self.scheme.as_str() && origin.port() == self.port
+        let details = fields.connection_details;
+        let details = if details.is_empty() {
+            DEFAULT_DETAILS.map(|(name, value)| ConnectionDetail { name: name.to_owned(), value }).into()
+        } else {
+            details
+        };
+        // The token that is handed out is found again under its key.
+        let needed = [("token", DetailValue::Token)];
+        check_details(details.iter().map(|detail| (&*detail.name, detail.value)), needed)?;
+        let status = fields.status.map(Into::into);
+        let hand_off = fields.hand_off.map(|hand_off| HandOff::new(hand_off, status.as_ref()));
+        Ok(Self {
+            instance,
+            organization,
+            admin: admin.transpose().map_err(|wrong| wrong.at("admin"))?,
+            adopt: fields.adopt.map(|adopt| adopt.secret_ref),
+            connection_secret: fields.write_connection_secret_to_ref,
+            connection_details: details.into(),
+            token: fields.token,
+            hand_off: hand_off.transpose().map_err(|wrong| wrong.at("handOff"))?,
+            status,
+        })
     }
 }
 
-impl fmt::Display for AllowedHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.as_str(), self.host)?;
-        if self.port == self.scheme.port() { Ok(()) } else { write!(f, ":{}", self.port) }
+/// A value, or the field of the XR that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source<T> {
+    /// It is in the input.
+    Literal(T),
+    /// A field of the XR holds it.
+    FromCompositeFieldPath(FieldPath),
+}
+
+impl<T> Source<T> {
+    /// The one of `name` and `nameFromCompositeFieldPath` that is there.
+    fn one_of(
+        name: &str,
+        literal: Option<impl Into<T>>,
+        path: Option<impl Into<FieldPath>>,
+    ) -> Result<Option<Self>, Wrong> {
+        one_of([
+            (name, literal.map(|literal| Self::Literal(literal.into()))),
+            (
+                &format!("{name}FromCompositeFieldPath"),
+                path.map(|path| Self::FromCompositeFieldPath(path.into())),
+            ),
+        ])
     }
-}
 
-/// How the certificate of an instance is checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsSource {
-    /// The certificates to trust in place of the public ones.
-    pub ca: Option<CaSource>,
-    /// The name that the server is asked for and that its certificate must have, where
-    /// it is not the URL's host.
-    pub server_name: Option<String>,
-    /// Whether any certificate will do. Never set together with `ca`.
-    pub insecure_skip_verify: bool,
-}
-
-/// Where certificates come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CaSource {
-    /// PEM, with at least one certificate in it.
-    Inline(String),
-    /// A key of a required resource.
-    From {
-        /// What the resource is.
-        kind: CaKind,
-        /// Its `metadata.name`.
-        name: String,
-        /// Its `metadata.namespace`; the XR's where there is none.
-        namespace: Option<String>,
-        /// The key of its data.
-        key: String,
-    },
-}
-
-/// A kind of resource that holds certificates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CaKind {
-    /// A `ConfigMap`.
-    ConfigMap,
-    /// A Secret.
-    Secret,
-}
-
-/// Where the organization's name comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Organization {
-    /// The name of the XR or, where there is one, of its claim.
-    Default,
-    /// It is in the input.
-    Name(String),
-    /// A field of the XR holds it.
-    FromCompositeFieldPath(FieldPath),
-}
-
-/// Where the admin's email and password come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admin {
-    /// The password is generated.
-    Generated {
-        /// The email.
-        email: EmailSource,
-    },
-    /// A credential of the pipeline step holds them.
-    Credential {
-        /// The credential's name in the step.
-        name: String,
-        /// The email, where it is not the credential's.
-        email: Option<EmailSource>,
-    },
-    /// A Secret per XR holds them, as a required resource.
-    SecretRef {
-        /// The Secret's `metadata.name`.
-        name: NameSource,
-        /// Its `metadata.namespace`; the XR's where there is none.
-        namespace: Option<String>,
-        /// The key of the email.
-        email_key: String,
-        /// The key of the password.
-        password_key: String,
-        /// The email, where it is not the Secret's.
-        email: Option<EmailSource>,
-    },
-}
-
-/// A Secret that holds the token of an instance admin identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Adopt {
-    /// The Secret's `metadata.name`.
-    pub name: NameSource,
-    /// Its `metadata.namespace`; the XR's where there is none.
-    pub namespace: Option<String>,
-    /// The key of the token.
-    pub key: String,
-}
-
-/// Where an email comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EmailSource {
-    /// It is in the input.
-    Literal(Email),
-    /// A field of the XR holds it.
-    FromCompositeFieldPath(FieldPath),
-}
-
-/// Where the name of a Secret comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NameSource {
-    /// It is in the input.
-    Literal(String),
-    /// A field of the XR holds it.
-    FromCompositeFieldPath(FieldPath),
+    /// As [`Self::one_of`], where one must be there.
+    fn needed(
+        name: &str,
+        literal: Option<impl Into<T>>,
+        path: Option<impl Into<FieldPath>>,
+    ) -> Result<Self, Wrong> {
+        Self::one_of(name, literal, path)?
+            .ok_or_else(|| Wrong::new(format!("has no {name}; write {name} or {name}FromCompositeFieldPath")))
+    }
 }
 
 /// A Secret to write. What is left out is decided by the XR.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
-    /// Its `metadata.name`.
+    /// Its name. Default: the XR's name, followed by -connection.
+    #[serde(default, deserialize_with = "if_any::<ObjectName, _, _>")]
     pub name: Option<String>,
-    /// Its `metadata.namespace`.
+    /// Its namespace. Default: that of the XR or claim. A cluster-scoped XR needs one,
+    /// here or in its spec.
+    #[serde(default, deserialize_with = "if_any::<Namespace, _, _>")]
     pub namespace: Option<String>,
 }
 
 /// A key of the connection Secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConnectionDetail {
     /// The key.
+    #[serde(deserialize_with = "checked::<Key, _, _>")]
     pub name: String,
     /// What it holds.
     pub value: DetailValue,
 }
 
 /// What a key of the connection Secret holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 pub enum DetailValue {
     /// The access token of the instance admin identity.
     Token,
@@ -386,19 +269,24 @@ pub enum DetailValue {
     Credentials,
 }
 
-/// When the token is verified and renewed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TokenPolicy {
-    /// How often the server is asked whether the token works.
-    pub verify_interval: Duration,
-    /// The fraction of the token's life, between 0 and 1, that is left when it
-    /// is renewed.
-    pub renew_at: f64,
-}
-
-impl Default for TokenPolicy {
-    fn default() -> Self {
-        Self { verify_interval: Duration::from_mins(10), renew_at: 1.0 / 3.0 }
+/// Refuses connection details of which two have the same key, or that lack one which
+/// is needed, with the key that it has where the author chose none.
+fn check_details<'a, V: Copy + Debug + PartialEq>(
+    details: impl Iterator<Item = (&'a str, V)> + Clone,
+    needed: impl IntoIterator<Item = (&'static str, V)>,
+) -> Result<(), Wrong> {
+    let mut names = BTreeSet::new();
+    if let Some((index, (name, _))) = details.clone().enumerate().find(|(_, (name, _))| !names.insert(*name))
+    {
+        let problem = format!("{name:?} is taken by another connection detail; rename one");
+        return Err(Wrong::new(problem).at(format!("connectionDetails[{index}].name")));
+    }
+    match needed.into_iter().find(|(_, needed)| details.clone().all(|(_, value)| value != *needed)) {
+        None => Ok(()),
+        Some((name, value)) => {
+            let problem = format!("has no {value:?}; add one such as {{name: {name}, value: {value:?}}}");
+            Err(Wrong::new(problem).at("connectionDetails"))
+        }
     }
 }
 
@@ -422,14 +310,9 @@ pub enum InputError {
     /// The bytes cannot be decoded.
     #[error("input: is nested too deeply or is no valid protobuf")]
     Undecodable,
-    /// A field of it is wrong.
-    #[error("{path}: {problem}")]
-    Field {
-        /// The field, from `input` on.
-        path: String,
-        /// What is wrong, and what to write instead.
-        problem: String,
-    },
+    /// A field of it is wrong: which, and what to write instead.
+    #[error("{0}")]
+    Field(String),
 }
 
 /// Parses the input of a pipeline step, an encoded `google.protobuf.Struct`.
@@ -448,5 +331,8 @@ pub fn parse(input: Option<&[u8]>) -> Result<Bootstrap, InputError> {
             return Err(InputError::AnotherKind { field, expected });
         }
     }
-    validate::bootstrap(decode::decode(&manifest)?)
+    decode::decode(&manifest)
 }
+
+#[cfg(test)]
+mod tests;
