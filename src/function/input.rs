@@ -173,7 +173,7 @@ impl TryFrom<BootstrapFields> for Bootstrap {
         };
         // The token that is handed out is found again under its key.
         let needed = [("token", DetailValue::Token)];
-        check_details(details.iter().map(|detail| (&*detail.name, detail.value)), needed)?;
+        check_details(&details, |detail| (&detail.name, detail.value), &needed)?;
         let status = fields.status.map(Into::into);
         let hand_off = fields.hand_off.map(|hand_off| HandOff::new(hand_off, status.as_ref()));
         Ok(Self {
@@ -271,23 +271,26 @@ pub enum DetailValue {
 
 /// Refuses connection details of which two have the same key, or that lack one which
 /// is needed, with the key that it has where the author chose none.
-fn check_details<'a, V: Copy + Debug + PartialEq>(
-    details: impl Iterator<Item = (&'a str, V)> + Clone,
-    needed: impl IntoIterator<Item = (&'static str, V)>,
+fn check_details<T, V: Debug + PartialEq>(
+    details: &[T],
+    key_and_value: impl Fn(&T) -> (&str, V),
+    needed: &[(&str, V)],
 ) -> Result<(), Wrong> {
-    let mut names = BTreeSet::new();
-    if let Some((index, (name, _))) = details.clone().enumerate().find(|(_, (name, _))| !names.insert(*name))
-    {
-        let problem = format!("{name:?} is taken by another connection detail; rename one");
-        return Err(Wrong::new(problem).at(format!("connectionDetails[{index}].name")));
-    }
-    match needed.into_iter().find(|(_, needed)| details.clone().all(|(_, value)| value != *needed)) {
-        None => Ok(()),
-        Some((name, value)) => {
-            let problem = format!("has no {value:?}; add one such as {{name: {name}, value: {value:?}}}");
-            Err(Wrong::new(problem).at("connectionDetails"))
+    let mut taken = BTreeSet::new();
+    for (index, detail) in details.iter().enumerate() {
+        let (key, _) = key_and_value(detail);
+        if !taken.insert(key) {
+            let problem = format!("{key:?} is taken by another connection detail; rename one");
+            return Err(Wrong::new(problem).at(format!("connectionDetails[{index}].name")));
         }
     }
+    for (key, needed) in needed {
+        if !details.iter().any(|detail| key_and_value(detail).1 == *needed) {
+            let problem = format!("has no {needed:?}; add one such as {{name: {key}, value: {needed:?}}}");
+            return Err(Wrong::new(problem).at("connectionDetails"));
+        }
+    }
+    Ok(())
 }
 
 /// Why an input is none: the author's mistake, in one line.

@@ -221,29 +221,29 @@ impl TryFrom<EndpointFields> for Endpoint {
             Wrong::new("has no url; write one of: url, fromCompositeFieldPath, fromComposedResource, service")
         })?;
         let (tls, allowed_hosts) = (fields.tls, fields.allowed_hosts);
-        let (no_tls, no_hosts) = match &source {
-            EndpointSource::Url(origin) => {
-                ((origin.scheme() == "http").then_some("a url of http"), Some("url"))
-            }
-            EndpointSource::Service(service) => {
-                ((service.scheme == Scheme::Http).then_some("a service of scheme http"), Some("service"))
-            }
+        let http = match &source {
+            EndpointSource::Url(origin) if origin.scheme() == "http" => Some("a url of http"),
+            EndpointSource::Service(Service { scheme: Scheme::Http, .. }) => Some("a service of scheme http"),
             // What a field holds is known when it is read.
-            EndpointSource::FromComposedResource(_) => (None, None),
+            _ => None,
+        };
+        if let Some(http) = http
+            && tls.is_some()
+        {
+            return Err(Wrong::useless("tls", http));
+        }
+        match &source {
+            EndpointSource::Url(_) if !allowed_hosts.is_empty() => Err(Wrong::useless("allowedHosts", "url")),
+            EndpointSource::Service(_) if !allowed_hosts.is_empty() => {
+                Err(Wrong::useless("allowedHosts", "service"))
+            }
             // Who may write an XR is not who runs the platform, and the admin's
             // password goes to whatever host is named there.
-            EndpointSource::FromCompositeFieldPath(_) if allowed_hosts.is_empty() => {
-                return Err(Wrong::new(
-                    "is missing; whoever writes the XR chooses where the admin's password is sent, so list \
-                     the hosts that it may name, such as \"*.example.org\"",
-                )
-                .at("allowedHosts"));
-            }
-            EndpointSource::FromCompositeFieldPath(_) => (None, None),
-        };
-        match (no_tls, no_hosts) {
-            (Some(with), _) if tls.is_some() => Err(Wrong::useless("tls", with)),
-            (_, Some(with)) if !allowed_hosts.is_empty() => Err(Wrong::useless("allowedHosts", with)),
+            EndpointSource::FromCompositeFieldPath(_) if allowed_hosts.is_empty() => Err(Wrong::new(
+                "is missing; whoever writes the XR chooses where the admin's password is sent, so list the \
+                 hosts that it may name, such as \"*.example.org\"",
+            )
+            .at("allowedHosts")),
             _ => Ok(Self { source, tls: tls.unwrap_or_default(), allowed_hosts }),
         }
     }

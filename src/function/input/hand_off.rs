@@ -205,8 +205,11 @@ impl HandOff {
             details
         };
         // Both are found again under their keys.
-        let needed = DEFAULT_DETAILS.into_iter().take(2);
-        check_details(details.iter().map(|detail| (&*detail.name, detail.value)), needed)?;
+        let needed = [
+            ("clientId", IdentityDetailValue::ClientId),
+            ("clientSecret", IdentityDetailValue::ClientSecret),
+        ];
+        check_details(&details, |detail| (&detail.name, detail.value), &needed)?;
         let status: Option<FieldPath> = fields.status.map(Into::into);
         // It would take the place of what is said of the connection.
         let is_around = |path: &FieldPath| {

@@ -257,6 +257,9 @@ metadata: {name: anything, labels: {a: b}}",
     assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_mins(90), renew_at: 0.25 });
     assert_eq!(input.status, Some(path("status.infisical")));
 
+    let input = parsed("organization: |\n  Acme\n");
+    assert_eq!(input.organization, Some(NameSource::Literal("Acme".to_owned())));
+
     let input = parsed("organizationFromCompositeFieldPath: metadata.name");
     assert_eq!(input.organization, Some(NameSource::FromCompositeFieldPath(path("metadata.name"))));
 }
@@ -360,6 +363,40 @@ fn a_mistake_in_the_shape_names_the_field_and_what_to_write() {
     ];
     for (patch, expected) in table {
         assert_eq!(refused(patch), expected, "{patch}");
+    }
+}
+
+#[test]
+fn a_field_that_is_null_is_one_that_is_left_out() {
+    let parse_with = |fields: [(&str, Json); 2]| {
+        let mut input = smallest();
+        for (pointer, value) in fields {
+            let (object, name) = pointer.rsplit_once('/').unwrap();
+            input.pointer_mut(object).unwrap()[name] = value;
+        }
+        parse(Some(&encode(&input)))
+    };
+    let none = || Json::Null;
+    assert_eq!(
+        parse_with([("/token", json!({"renewAt": null})), ("/connectionDetails", none())]),
+        parse(Some(&encode(&smallest())))
+    );
+    let table = [
+        (
+            [("/instance/endpoint/service/port", none()), ("/token", none())],
+            "input.instance.endpoint.service.port: is missing; write it",
+        ),
+        (
+            [("/instance", none()), ("/token", none())],
+            "input.instance: is missing; write one with an endpoint",
+        ),
+        (
+            [("/admin", json!({"emial": null})), ("/token", none())],
+            "input.admin.emial: unknown field; did you mean \"email\"? Write one of: email, emailFromCompositeFieldPath, credentials, secretRef",
+        ),
+    ];
+    for (fields, expected) in table {
+        assert_eq!(parse_with(fields).unwrap_err().to_string(), expected);
     }
 }
 
