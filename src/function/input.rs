@@ -13,7 +13,7 @@
 //! in a request is found out elsewhere.
 #![expect(clippy::doc_markdown, reason = "the CRD's descriptions are no Markdown")]
 
-use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, de::IgnoredAny};
@@ -21,12 +21,14 @@ use serde::{Deserialize, de::IgnoredAny};
 use crate::{fieldpath::FieldPath, manifest::Manifest};
 
 mod admin;
+mod connection;
 pub mod crd;
 mod decode;
 mod endpoint;
 mod hand_off;
 mod instance;
 mod known;
+mod one_of;
 mod readiness_check;
 mod text;
 mod tls;
@@ -35,17 +37,20 @@ mod wrong;
 
 use admin::{AdminFields, AdoptFields};
 use hand_off::HandOffFields;
-use text::{Key, Namespace, ObjectName, OrganizationName, Path, StatusPath, checked, if_any};
-use wrong::{Wrong, one_of};
+use text::{OrganizationName, Path, StatusPath};
+use wrong::Wrong;
 
 pub use admin::{Admin, Adopt, EmailSource, NameSource};
+pub use connection::{ConnectionDetail, DetailValue, SecretRef};
 pub use endpoint::{AllowedHost, Endpoint, EndpointSource, FromComposedResource, Scheme, Service};
 pub use hand_off::{
     HandOff, IdentityDetail, IdentityDetailValue, InstanceAdmin, Project, ProjectSlug, is_slug,
 };
-pub use instance::{Instance, ResourceName};
+pub use instance::Instance;
 pub use known::Inputs;
+pub use one_of::Source;
 pub use readiness_check::{ConditionStatus, ReadinessCheck};
+pub use text::ResourceName;
 pub use tls::{BEGIN, CaKind, CaSource, TlsSource, is_certificate_bundle, is_no_bundle};
 pub use token::TokenPolicy;
 
@@ -57,17 +62,6 @@ pub const VERSION: &str = "v1beta1";
 pub const KIND: &str = "Bootstrap";
 /// What `apiVersion` says.
 const API_VERSION: &str = "infisical.fn.crossplane.io/v1beta1";
-
-/// The keys of a connection Secret whose author chose none.
-const DEFAULT_DETAILS: [(&str, DetailValue); 7] = [
-    ("token", DetailValue::Token),
-    ("host", DetailValue::Host),
-    ("organizationId", DetailValue::OrganizationId),
-    ("organizationSlug", DetailValue::OrganizationSlug),
-    ("identityId", DetailValue::IdentityId),
-    ("expiresAt", DetailValue::ExpiresAt),
-    ("credentials", DetailValue::Credentials),
-];
 
 /// What the composition's author asks for.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -165,15 +159,6 @@ impl TryFrom<BootstrapFields> for Bootstrap {
                 "is missing; write one with an email, or adopt with the Secret of a token",
             ))),
         };
-        let details = fields.connection_details;
-        let details = if details.is_empty() {
-            DEFAULT_DETAILS.map(|(name, value)| ConnectionDetail { name: name.to_owned(), value }).into()
-        } else {
-            details
-        };
-        // The token that is handed out is found again under its key.
-        let needed = [("token", DetailValue::Token)];
-        check_details(&details, |detail| (&detail.name, detail.value), &needed)?;
         let status = fields.status.map(Into::into);
         let hand_off = fields.hand_off.map(|hand_off| HandOff::new(hand_off, status.as_ref()));
         Ok(Self {
@@ -182,115 +167,12 @@ impl TryFrom<BootstrapFields> for Bootstrap {
             admin: admin.transpose().map_err(|wrong| wrong.at("admin"))?,
             adopt: fields.adopt.map(|adopt| adopt.secret_ref),
             connection_secret: fields.write_connection_secret_to_ref,
-            connection_details: details.into(),
+            connection_details: connection::details(fields.connection_details)?,
             token: fields.token,
             hand_off: hand_off.transpose().map_err(|wrong| wrong.at("handOff"))?,
             status,
         })
     }
-}
-
-/// A value, or the field of the XR that holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source<T> {
-    /// It is in the input.
-    Literal(T),
-    /// A field of the XR holds it.
-    FromCompositeFieldPath(FieldPath),
-}
-
-impl<T> Source<T> {
-    /// The one of `name` and `nameFromCompositeFieldPath` that is there.
-    fn one_of(
-        name: &str,
-        literal: Option<impl Into<T>>,
-        path: Option<impl Into<FieldPath>>,
-    ) -> Result<Option<Self>, Wrong> {
-        one_of([
-            (name, literal.map(|literal| Self::Literal(literal.into()))),
-            (
-                &format!("{name}FromCompositeFieldPath"),
-                path.map(|path| Self::FromCompositeFieldPath(path.into())),
-            ),
-        ])
-    }
-
-    /// As [`Self::one_of`], where one must be there.
-    fn needed(
-        name: &str,
-        literal: Option<impl Into<T>>,
-        path: Option<impl Into<FieldPath>>,
-    ) -> Result<Self, Wrong> {
-        Self::one_of(name, literal, path)?
-            .ok_or_else(|| Wrong::new(format!("has no {name}; write {name} or {name}FromCompositeFieldPath")))
-    }
-}
-
-/// A Secret to write. What is left out is decided by the XR.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SecretRef {
-    /// Its name. Default: the XR's name, followed by -connection.
-    #[serde(default, deserialize_with = "if_any::<ObjectName, _, _>")]
-    pub name: Option<String>,
-    /// Its namespace. Default: that of the XR or claim. A cluster-scoped XR needs one,
-    /// here or in its spec.
-    #[serde(default, deserialize_with = "if_any::<Namespace, _, _>")]
-    pub namespace: Option<String>,
-}
-
-/// A key of the connection Secret.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ConnectionDetail {
-    /// The key.
-    #[serde(deserialize_with = "checked::<Key, _, _>")]
-    pub name: String,
-    /// What it holds.
-    pub value: DetailValue,
-}
-
-/// What a key of the connection Secret holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-pub enum DetailValue {
-    /// The access token of the instance admin identity.
-    Token,
-    /// The instance's URL.
-    Host,
-    /// The organization's ID.
-    OrganizationId,
-    /// The organization's slug.
-    OrganizationSlug,
-    /// The ID of the instance admin identity.
-    IdentityId,
-    /// When the token expires, in RFC 3339.
-    ExpiresAt,
-    /// The JSON that Infisical's Terraform provider has for a token: `{"auth":{"token":"…"}}`.
-    Credentials,
-}
-
-/// Refuses connection details of which two have the same key, or that lack one which
-/// is needed, with the key that it has where the author chose none.
-fn check_details<T, V: Debug + PartialEq>(
-    details: &[T],
-    key_and_value: impl Fn(&T) -> (&str, V),
-    needed: &[(&str, V)],
-) -> Result<(), Wrong> {
-    let mut taken = BTreeSet::new();
-    for (index, detail) in details.iter().enumerate() {
-        let (key, _) = key_and_value(detail);
-        if !taken.insert(key) {
-            let problem = format!("{key:?} is taken by another connection detail; rename one");
-            return Err(Wrong::new(problem).at(format!("connectionDetails[{index}].name")));
-        }
-    }
-    for (key, needed) in needed {
-        if !details.iter().any(|detail| key_and_value(detail).1 == *needed) {
-            let problem = format!("has no {needed:?}; add one such as {{name: {key}, value: {needed:?}}}");
-            return Err(Wrong::new(problem).at("connectionDetails"));
-        }
-    }
-    Ok(())
 }
 
 /// Why an input is none: the author's mistake, in one line.
@@ -324,7 +206,7 @@ pub enum InputError {
 /// The first mistake that was found in it.
 pub fn parse(input: Option<&[u8]>) -> Result<Bootstrap, InputError> {
     let encoded = input.ok_or(InputError::Missing)?;
-    let manifest = decode::manifest(encoded)?;
+    let manifest = decode::manifest(encoded).ok_or(InputError::Undecodable)?;
     // Before the fields: those of another kind are all unknown here.
     let header = Manifest::new(encoded);
     for (field, found, expected) in
@@ -334,7 +216,7 @@ pub fn parse(input: Option<&[u8]>) -> Result<Bootstrap, InputError> {
             return Err(InputError::AnotherKind { field, expected });
         }
     }
-    decode::decode(&manifest)
+    decode::decode(&manifest).map_err(InputError::Field)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Source,
+    one_of::Source,
     text::{CredentialName, EmailAddress, Key, Namespace, ObjectName, PathBesideSecrets},
     wrong::Wrong,
 };

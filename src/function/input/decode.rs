@@ -15,20 +15,20 @@ use serde::{
 };
 use serde_path_to_error::{Path, Segment};
 
-use super::{InputError, wrong::Wrong};
+use super::wrong::Wrong;
 
 /// Decodes the protobuf of an input.
-pub(super) fn manifest(encoded: &[u8]) -> Result<Value, InputError> {
+pub(super) fn manifest(encoded: &[u8]) -> Option<Value> {
     // prost gives up on what is nested a hundred deep, so that neither this nor
     // dropping the result can exhaust the stack.
-    let manifest = Struct::decode(encoded).map_err(|_| InputError::Undecodable)?;
-    Ok(Value { kind: Some(Kind::StructValue(manifest)) })
+    let manifest = Struct::decode(encoded).ok()?;
+    Some(Value { kind: Some(Kind::StructValue(manifest)) })
 }
 
-/// Deserializes a decoded input.
-pub(super) fn decode<T: DeserializeOwned>(manifest: &Value) -> Result<T, InputError> {
+/// Deserializes a decoded input, or says where in it what is wrong.
+pub(super) fn decode<T: DeserializeOwned>(manifest: &Value) -> Result<T, String> {
     serde_path_to_error::deserialize(Node(manifest))
-        .map_err(|error| InputError::Field(format!("{}{}", path(error.path()), error.inner())))
+        .map_err(|error| format!("{}{}", path(error.path()), error.inner()))
 }
 
 fn path(path: &Path) -> String {

@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use url::Host;
 
 use super::{
-    instance::ResourceName,
-    text::{Path, Url, checked},
+    one_of::one_of,
+    text::{Path, ResourceName, Url, checked},
     tls::TlsSource,
-    wrong::{Wrong, one_of},
+    wrong::Wrong,
 };
 use crate::fieldpath::FieldPath;
 

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    SecretRef, Source, check_details,
-    text::{self, Key, Namespace, ObjectName, Path, RoleSlug, StatusPath, checked},
+    connection::{SecretRef, check_details},
+    one_of::Source,
+    text::{Key, Namespace, ObjectName, Path, StatusPath, checked, if_it, texts},
     wrong::Wrong,
 };
 use crate::fieldpath::FieldPath;
@@ -72,6 +73,13 @@ pub type ProjectSlug = Source<String>;
 pub fn is_slug(text: &str) -> bool {
     let is_of_slug = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     (1..=64).contains(&text.len()) && text.bytes().all(is_of_slug)
+}
+
+texts! {
+    RoleSlug(String) = |text| if_it(is_slug, text,
+        "is no slug of a role; write one such as \"member\" or \"no-access\"");
+    ProjectSlugText(String) = |text| if_it(is_slug, text,
+        "is no slug of a project; write one such as \"payments\"");
 }
 
 /// A key of the Secret with client ID and secret.
@@ -150,7 +158,7 @@ pub(super) struct HandOffFields {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ProjectFields {
     /// The project's slug. This or slugFromCompositeFieldPath is needed.
-    slug: Option<text::ProjectSlug>,
+    slug: Option<ProjectSlugText>,
     /// The field of the XR that holds the slug.
     slug_from_composite_field_path: Option<Path>,
     /// The slug of the role that the identity gets in the project, such as viewer,

@@ -1,18 +1,13 @@
 //! The texts of an input, each checked where it is read, and the types that they
-//! then are. To the CRD they are strings.
+//! then are. To the CRD they are strings. Those of one module are there.
 
-use std::time::Duration;
+use std::fmt;
 
 use infisical::{endpoint::Origin, secret::Email};
-use rustls::pki_types::ServerName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::{
-    hand_off::is_slug,
-    tls::{BEGIN, is_certificate_bundle, is_no_bundle},
-    wrong::Wrong,
-};
+use super::wrong::Wrong;
 use crate::fieldpath::{FieldPath, Segment};
 
 /// The longest name of a Kubernetes object, and the longest key of its data.
@@ -44,6 +39,7 @@ macro_rules! texts {
         }
     )*};
 }
+pub(super) use texts;
 
 texts! {
     ObjectName(String) = |text| if_it(is_object_name, text,
@@ -58,19 +54,44 @@ texts! {
         "is no name; write that of a credential of the pipeline step");
     ConditionType(String) = |text| if_it(is_line, text,
         "is no type of a condition; write one such as \"Ready\"");
-    RoleSlug(String) = |text| if_it(is_slug, text,
-        "is no slug of a role; write one such as \"member\" or \"no-access\"");
-    ProjectSlug(String) = |text| if_it(is_slug, text,
-        "is no slug of a project; write one such as \"payments\"");
-    TlsName(String) = |text| if_it(is_tls_name, text,
-        "is no host; write one such as \"infisical.example.org\"");
-    Certificates(String) = certificates;
     Path(FieldPath) = path;
     PathBesideSecrets(FieldPath) = path_beside_secrets;
     StatusPath(FieldPath) = status_path;
     EmailAddress(Email) = email_address;
     Url(Origin) = |text| Origin::parse(text).map_err(Wrong::new);
-    Interval(Duration) = super::token::interval;
+}
+
+/// The name of a composed resource in the pipeline, which is not its
+/// `metadata.name`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct ResourceName(String);
+
+impl ResourceName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ResourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for ResourceName {
+    type Error = Wrong;
+
+    fn try_from(name: String) -> Result<Self, Wrong> {
+        if is_line(&name) {
+            Ok(Self(name))
+        } else {
+            Err(Wrong::new("is no name; write that of a composed resource in the pipeline"))
+        }
+    }
 }
 
 /// Deserializes a field that was checked as a `T`.
@@ -92,7 +113,7 @@ where
 }
 
 /// A text that stays as it is, if it may be.
-fn if_it(may_be: fn(&str) -> bool, text: &str, problem: &str) -> Result<String, Wrong> {
+pub(super) fn if_it(may_be: fn(&str) -> bool, text: &str, problem: &str) -> Result<String, Wrong> {
     if may_be(text) { Ok(text.to_owned()) } else { Err(Wrong::new(problem)) }
 }
 
@@ -121,19 +142,8 @@ fn is_key(key: &str) -> bool {
 }
 
 /// A name that may be anything, in one line.
-pub(super) fn is_line(name: &str) -> bool {
+fn is_line(name: &str) -> bool {
     !name.is_empty() && !name.contains(char::is_control)
-}
-
-fn is_tls_name(name: &str) -> bool {
-    ServerName::try_from(name).is_ok()
-}
-
-fn certificates(pem: &str) -> Result<String, Wrong> {
-    if is_certificate_bundle(pem) {
-        return Ok(pem.to_owned());
-    }
-    Err(Wrong::new(format!("{}; write certificates, each from {BEGIN:?} on", is_no_bundle(pem))))
 }
 
 /// A field path. It is repeated in the error, because what is wrong with one is

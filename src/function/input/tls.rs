@@ -1,13 +1,14 @@
 //! How the certificate of the instance is checked.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    text::{Certificates, Key, Namespace, ObjectName, TlsName},
-    wrong::{Wrong, one_of},
+    one_of::one_of,
+    text::{Key, Namespace, ObjectName, if_it, texts},
+    wrong::Wrong,
 };
 
 /// The line that a certificate begins with.
@@ -57,6 +58,23 @@ pub enum CaKind {
     ConfigMap,
     /// A Secret.
     Secret,
+}
+
+texts! {
+    TlsName(String) = |text| if_it(is_tls_name, text,
+        "is no host; write one such as \"infisical.example.org\"");
+    Certificates(String) = certificates;
+}
+
+fn is_tls_name(name: &str) -> bool {
+    ServerName::try_from(name).is_ok()
+}
+
+fn certificates(pem: &str) -> Result<String, Wrong> {
+    if is_certificate_bundle(pem) {
+        return Ok(pem.to_owned());
+    }
+    Err(Wrong::new(format!("{}; write certificates, each from {BEGIN:?} on", is_no_bundle(pem))))
 }
 
 /// `tls` as its author writes it.

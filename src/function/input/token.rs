@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::{
-    text::{Interval, checked},
+    text::{checked, texts},
     wrong::Wrong,
 };
 
@@ -41,7 +41,11 @@ impl Default for TokenPolicy {
     }
 }
 
-pub(super) fn interval(text: &str) -> Result<Duration, Wrong> {
+texts! {
+    Interval(Duration) = interval;
+}
+
+fn interval(text: &str) -> Result<Duration, Wrong> {
     let interval = go_duration(text)
         .ok_or_else(|| Wrong::new("is no duration; write one such as \"90s\", \"10m\" or \"1h30m\""))?;
     if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {

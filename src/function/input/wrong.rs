@@ -35,15 +35,6 @@ impl Wrong {
     }
 }
 
-/// The one of some alternatives that is there.
-pub(super) fn one_of<T, const N: usize>(alternatives: [(&str, Option<T>); N]) -> Result<Option<T>, Wrong> {
-    let mut set = alternatives.into_iter().filter_map(|(field, value)| Some((field, value?)));
-    match (set.next(), set.next()) {
-        (Some((one, _)), Some((other, _))) => Err(Wrong::both(one, other)),
-        (first, _) => Ok(first.map(|(_, value)| value)),
-    }
-}
-
 impl Error for Wrong {
     /// What `TryFrom` says is a [`Wrong`] already.
     fn custom<T: Display>(message: T) -> Self {
