@@ -166,7 +166,7 @@ pub(crate) fn observe(request: &RunFunctionRequest, input: &Bootstrap) -> Result
     Ok(Observation {
         instance: instance::observe(request, instance),
         endpoint,
-        organization: organization::observe(&xr, manifest, organization)?,
+        organization: organization::observe(&xr, manifest, organization.as_ref())?,
         admin: source,
         adopted,
         persisted_admin: admin::persisted(request),

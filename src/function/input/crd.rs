@@ -6,7 +6,7 @@
 use schemars::{generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Value, json};
 
-use super::{API_VERSION, GROUP, KIND, VERSION, raw};
+use super::bootstrap::{API_VERSION, BootstrapFields, GROUP, KIND, VERSION};
 
 /// What the package's file with the CRD is called.
 pub const FILE_NAME: &str = "infisical.fn.crossplane.io_bootstraps.yaml";
@@ -46,7 +46,7 @@ fn schema() -> Value {
     let mut schema = settings
         .with_transform(RecursiveTransform(make_structural))
         .into_generator()
-        .into_root_schema_for::<raw::Bootstrap>()
+        .into_root_schema_for::<BootstrapFields>()
         .to_value();
     // Kubernetes knows metadata, and refuses a schema that says more than this.
     if let Some(Value::Object(fields)) = schema.pointer_mut("/properties") {
@@ -62,27 +62,13 @@ fn schema() -> Value {
 
 /// Leaves what a structural schema of Kubernetes may have.
 fn make_structural(schema: &mut schemars::Schema) {
-    merge_null(schema);
     merge_words(schema);
     schema.remove("title");
     // Kubernetes prunes what a schema does not name; saying so as well is an error.
     schema.remove("additionalProperties");
-    // Leaving a field out says the same.
+    // Leaving a field out says the same. The descriptions say what that means.
     schema.remove("nullable");
-}
-
-/// Turns "one of these words, or null" into the words.
-fn merge_null(schema: &mut schemars::Schema) {
-    let Some(Value::Array(alternatives)) = schema.get("anyOf") else { return };
-    if let [Value::Object(words), null] = alternatives.as_slice()
-        && null["enum"] == json!([Value::Null])
-    {
-        let words = words.clone();
-        schema.remove("anyOf");
-        for (key, value) in words.into_iter().filter(|(key, _)| key != "description") {
-            schema.insert(key, value);
-        }
-    }
+    schema.remove("default");
 }
 
 /// Turns alternatives that are one documented word each into a list of words.

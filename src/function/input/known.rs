@@ -10,7 +10,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use prost_types::Struct;
 
-use super::{Bootstrap, InputError, parse};
+use super::bootstrap::{Bootstrap, InputError, parse};
 use crate::contract::manifest::Manifest;
 
 /// How many are kept. Each Composition revision that has XRs is one; beyond

@@ -18,8 +18,8 @@ use crate::{
         proto::v1::RunFunctionRequest,
     },
     input::{
-        AllowedHost, BEGIN, CaKind, CaSource, EndpointSource, Instance, TlsSource, is_certificate_bundle,
-        is_no_bundle,
+        AllowedHost, BEGIN, CaKind, CaSource, EndpointSource, FromComposedResource, Instance, Service,
+        TlsSource, is_certificate_bundle, is_no_bundle,
     },
 };
 
@@ -35,11 +35,11 @@ pub(super) fn observe(
 ) -> Result<Result<Endpoint, Waiting>, ObserveError> {
     // The CA bundle is required whether the address is known or not, so that
     // both are there by the time that the second is.
-    let tls = tls(&instance.tls, required)?;
+    let tls = tls(&instance.endpoint.tls, required)?;
     let origin = origin(request, composite, instance)?;
     if let Ok(origin) = &origin
         && origin.as_str().starts_with("http:")
-        && instance.tls != TlsSource::default()
+        && instance.endpoint.tls != TlsSource::default()
     {
         return Err(ObserveError::Value {
             field: "input.instance.endpoint.tls".to_owned(),
@@ -54,17 +54,17 @@ fn origin(
     composite: Manifest<'_>,
     instance: &Instance,
 ) -> Result<Result<Origin, Waiting>, ObserveError> {
-    match &instance.endpoint {
+    match &instance.endpoint.source {
         EndpointSource::Url(origin) => Ok(Ok(origin.clone())),
         EndpointSource::FromCompositeFieldPath(path) => {
             let field = "input.instance.endpoint.fromCompositeFieldPath";
             let origin = read(composite, path, field, "the composite resource")?;
             if let Ok(origin) = &origin {
-                check_allowed(origin, &instance.allowed_hosts, path, "the composite resource")?;
+                check_allowed(origin, &instance.endpoint.allowed_hosts, path, "the composite resource")?;
             }
             Ok(origin)
         }
-        EndpointSource::FromComposedResource { resource, field_path } => {
+        EndpointSource::FromComposedResource(FromComposedResource { resource, field_path }) => {
             let field = "input.instance.endpoint.fromComposedResource.fieldPath";
             let whose = format!("composed resource \"{}\"", resource.as_str());
             match observed(request, resource.as_str()) {
@@ -72,9 +72,9 @@ fn origin(
                     let origin = read(manifest, field_path, field, &whose)?;
                     // Without a list any is allowed: the Composition made that resource.
                     if let Ok(origin) = &origin
-                        && !instance.allowed_hosts.is_empty()
+                        && !instance.endpoint.allowed_hosts.is_empty()
                     {
-                        check_allowed(origin, &instance.allowed_hosts, field_path, &whose)?;
+                        check_allowed(origin, &instance.endpoint.allowed_hosts, field_path, &whose)?;
                     }
                     Ok(origin)
                 }
@@ -84,7 +84,7 @@ fn origin(
                 }
             }
         }
-        EndpointSource::Service { resource, port, scheme } => {
+        EndpointSource::Service(Service { resource, port, scheme }) => {
             let name = resource.as_str();
             let Some(manifest) = observed(request, name) else {
                 let field = "input.instance.endpoint.service.resource";

@@ -13,8 +13,8 @@ use crate::{
     },
     input::{
         Admin, AllowedHost, Bootstrap, CaKind, CaSource, ConnectionDetail, DetailValue, EmailSource,
-        EndpointSource, InputError, InstanceAdmin, NameSource, Organization, ProjectSlug, ReadinessCheck,
-        Scheme, SecretRef, TokenPolicy, parse,
+        EndpointSource, FromComposedResource, InputError, InstanceAdmin, NameSource, ProjectSlug,
+        ReadinessCheck, Scheme, SecretRef, Service, TokenPolicy, parse,
     },
 };
 
@@ -87,18 +87,19 @@ fn the_smallest_input_of_the_docs_is_enough() {
         ",
     )))
     .unwrap();
-    let EndpointSource::Service { resource, port: 8080, scheme: Scheme::Http } = &input.instance.endpoint
+    let EndpointSource::Service(Service { resource, port: 8080, scheme: Scheme::Http }) =
+        &input.instance.endpoint.source
     else {
-        panic!("{:?}", input.instance.endpoint)
+        panic!("{:?}", input.instance.endpoint.source)
     };
     assert_eq!(resource.as_str(), "service");
     assert_eq!(input.instance.resource.unwrap().as_str(), "infisical");
-    assert!(input.instance.readiness_checks.is_empty() && input.instance.allowed_hosts.is_empty());
+    assert!(input.instance.readiness_checks.is_empty() && input.instance.endpoint.allowed_hosts.is_empty());
     let Some(Admin::Generated { email: EmailSource::Literal(email) }) = &input.admin else {
         panic!("{:?}", input.admin)
     };
     assert_eq!(email.as_str(), "platform@example.org");
-    assert_eq!(input.organization, Organization::Default);
+    assert_eq!(input.organization, None);
     assert_eq!((input.connection_secret, input.status), (None, None));
     assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_mins(10), renew_at: 1.0 / 3.0 });
     let keys: Vec<_> = input.connection_details.iter().map(|detail| detail.name.as_str()).collect();
@@ -111,15 +112,18 @@ fn the_smallest_input_of_the_docs_is_enough() {
 #[test]
 fn every_alternative_of_the_endpoint_is_read() {
     let url = parsed("instance: {endpoint: {service: null, url: 'https://Infisical.example.org/'}}");
-    let EndpointSource::Url(origin) = url.instance.endpoint else { panic!("{:?}", url.instance.endpoint) };
+    let EndpointSource::Url(origin) = url.instance.endpoint.source else {
+        panic!("{:?}", url.instance.endpoint.source)
+    };
     assert_eq!(origin.as_str(), "https://infisical.example.org");
 
     let composite = parsed(
         "instance: {endpoint: {service: null, fromCompositeFieldPath: spec.url,
          allowedHosts: ['*.Example.org', infisical, '10.0.0.1:8443', 'http://a:80', 'https://b:443']}}",
     );
-    assert_eq!(composite.instance.endpoint, EndpointSource::FromCompositeFieldPath(path("spec.url")));
-    let hosts: Vec<_> = composite.instance.allowed_hosts.iter().map(AllowedHost::to_string).collect();
+    assert_eq!(composite.instance.endpoint.source, EndpointSource::FromCompositeFieldPath(path("spec.url")));
+    let hosts: Vec<_> =
+        composite.instance.endpoint.allowed_hosts.iter().map(AllowedHost::to_string).collect();
     let expected =
         ["https://*.example.org", "https://infisical", "https://10.0.0.1:8443", "http://a", "https://b"];
     assert_eq!(hosts, expected);
@@ -128,13 +132,18 @@ fn every_alternative_of_the_endpoint_is_read() {
         "instance: {endpoint: {service: null,
          fromComposedResource: {resource: ingress, fieldPath: 'status.hosts[0]'}}}",
     );
-    let EndpointSource::FromComposedResource { resource, field_path } = composed.instance.endpoint else {
-        panic!("{:?}", composed.instance.endpoint)
+    let EndpointSource::FromComposedResource(FromComposedResource { resource, field_path }) =
+        composed.instance.endpoint.source
+    else {
+        panic!("{:?}", composed.instance.endpoint.source)
     };
     assert_eq!((resource.as_str(), field_path), ("ingress", path("status.hosts[0]")));
 
     let https = parsed("instance: {endpoint: {service: {scheme: https}}}");
-    assert!(matches!(https.instance.endpoint, EndpointSource::Service { scheme: Scheme::Https, .. }));
+    assert!(matches!(
+        https.instance.endpoint.source,
+        EndpointSource::Service(Service { scheme: Scheme::Https, .. })
+    ));
 }
 
 #[test]
@@ -176,7 +185,7 @@ fn an_allowed_host_is_a_server_or_all_hosts_below_a_domain() {
              allowedHosts: [{}]}}}}",
             if pattern.starts_with('*') { format!("'{pattern}'") } else { pattern.to_owned() }
         ));
-        let matches = input.instance.allowed_hosts.iter().any(|allowed| allowed.matches(&origin));
+        let matches = input.instance.endpoint.allowed_hosts.iter().any(|allowed| allowed.matches(&origin));
         assert_eq!(matches, expected, "{pattern} {url}");
     }
 }
@@ -185,11 +194,11 @@ fn an_allowed_host_is_a_server_or_all_hosts_below_a_domain() {
 fn tls_is_read() {
     let from =
         |patch| parsed(&format!("instance: {{endpoint: {{service: {{scheme: https}}, tls: {patch}}}}}"));
-    let tls = from("{serverName: vault.example.org, insecureSkipVerify: true}").instance.tls;
+    let tls = from("{serverName: vault.example.org, insecureSkipVerify: true}").instance.endpoint.tls;
     assert_eq!((tls.ca, tls.insecure_skip_verify), (None, true));
     assert_eq!(tls.server_name.as_deref(), Some("vault.example.org"));
 
-    let tls = from("{caBundleFrom: {configMapRef: {name: ca}}}").instance.tls;
+    let tls = from("{caBundleFrom: {configMapRef: {name: ca}}}").instance.endpoint.tls;
     let expected = CaSource::From {
         kind: CaKind::ConfigMap,
         name: "ca".to_owned(),
@@ -198,7 +207,10 @@ fn tls_is_read() {
     };
     assert_eq!(tls.ca, Some(expected));
 
-    let tls = from("{caBundleFrom: {secretRef: {name: ca, namespace: team-a, key: tls.crt}}}").instance.tls;
+    let tls = from("{caBundleFrom: {secretRef: {name: ca, namespace: team-a, key: tls.crt}}}")
+        .instance
+        .endpoint
+        .tls;
     assert!(matches!(
         tls.ca,
         Some(CaSource::From { kind: CaKind::Secret, namespace: Some(namespace), .. }) if namespace == "team-a"
@@ -207,7 +219,10 @@ fn tls_is_read() {
     let certificate = rcgen::generate_simple_self_signed(["vault".to_owned()]).unwrap().cert.pem();
     let mut input = with("instance: {endpoint: {service: {scheme: https}}}");
     input["instance"]["endpoint"]["tls"] = json!({ "caBundle": certificate });
-    assert_eq!(parse(Some(&encode(&input))).unwrap().instance.tls.ca, Some(CaSource::Inline(certificate)));
+    assert_eq!(
+        parse(Some(&encode(&input))).unwrap().instance.endpoint.tls.ca,
+        Some(CaSource::Inline(certificate))
+    );
 }
 
 #[test]
@@ -236,7 +251,7 @@ token: {verifyInterval: 1h30m, renewAt: 1/4}
 status: status.infisical
 metadata: {name: anything, labels: {a: b}}",
     );
-    assert_eq!(input.organization, Organization::Name("Acme".to_owned()));
+    assert_eq!(input.organization, Some(NameSource::Literal("Acme".to_owned())));
     let secret = SecretRef { name: Some("infisical-token".to_owned()), namespace: Some("team-a".to_owned()) };
     assert_eq!(input.connection_secret, Some(secret));
     let detail = ConnectionDetail { name: "INFISICAL_TOKEN".to_owned(), value: DetailValue::Token };
@@ -244,8 +259,11 @@ metadata: {name: anything, labels: {a: b}}",
     assert_eq!(input.token, TokenPolicy { verify_interval: Duration::from_mins(90), renew_at: 0.25 });
     assert_eq!(input.status, Some(path("status.infisical")));
 
+    let input = parsed("organization: |\n  Acme\n");
+    assert_eq!(input.organization, Some(NameSource::Literal("Acme".to_owned())));
+
     let input = parsed("organizationFromCompositeFieldPath: metadata.name");
-    assert_eq!(input.organization, Organization::FromCompositeFieldPath(path("metadata.name")));
+    assert_eq!(input.organization, Some(NameSource::FromCompositeFieldPath(path("metadata.name"))));
 }
 
 #[test]
@@ -351,6 +369,40 @@ fn a_mistake_in_the_shape_names_the_field_and_what_to_write() {
 }
 
 #[test]
+fn a_field_that_is_null_is_one_that_is_left_out() {
+    let parse_with = |fields: [(&str, Json); 2]| {
+        let mut input = smallest();
+        for (pointer, value) in fields {
+            let (object, name) = pointer.rsplit_once('/').unwrap();
+            input.pointer_mut(object).unwrap()[name] = value;
+        }
+        parse(Some(&encode(&input)))
+    };
+    let none = || Json::Null;
+    assert_eq!(
+        parse_with([("/token", json!({"renewAt": null})), ("/connectionDetails", none())]),
+        parse(Some(&encode(&smallest())))
+    );
+    let table = [
+        (
+            [("/instance/endpoint/service/port", none()), ("/token", none())],
+            "input.instance.endpoint.service.port: is missing; write it",
+        ),
+        (
+            [("/instance", none()), ("/token", none())],
+            "input.instance: is missing; write one with an endpoint",
+        ),
+        (
+            [("/admin", json!({"emial": null})), ("/token", none())],
+            "input.admin.emial: unknown field; did you mean \"email\"? Write one of: email, emailFromCompositeFieldPath, credentials, secretRef",
+        ),
+    ];
+    for (fields, expected) in table {
+        assert_eq!(parse_with(fields).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
 fn a_mistake_in_the_endpoint_names_the_field_and_what_to_write() {
     let table = [
         (
@@ -416,7 +468,7 @@ fn a_mistake_in_the_endpoint_names_the_field_and_what_to_write() {
             "endpoint.tls.caBundleFrom: is empty; write one of: configMapRef, secretRef",
         ),
         (
-            "{endpoint: {service: {scheme: https}, tls: {caBundle: a, caBundleFrom: {}}}}",
+            r#"{endpoint: {service: {scheme: https}, tls: {caBundle: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", caBundleFrom: {secretRef: {name: a}}}}}"#,
             "endpoint.tls: both caBundle and caBundleFrom are set; keep one of them",
         ),
         (
@@ -563,7 +615,7 @@ fn a_mistake_elsewhere_names_the_field_and_what_to_write() {
         ),
         (
             "connectionDetails: [{name: host, value: Host}]",
-            "connectionDetails: has no token; add one such as {name: token, value: Token}",
+            "connectionDetails: has no Token; add one such as {name: token, value: Token}",
         ),
         (
             "connectionDetails: [{name: a, value: Token}, {name: a, value: Host}]",

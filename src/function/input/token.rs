@@ -1,10 +1,16 @@
 //! When the token is verified and renewed.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
 
 use super::{
-    super::{TokenPolicy, raw, raw::Fraction},
-    At, InputError,
+    text::{checked, texts},
+    wrong::Wrong,
 };
 
 /// Below this a server would be asked all the time.
@@ -12,37 +18,72 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 /// Beyond this a revoked token would go unnoticed for days.
 const LONGEST_INTERVAL: Duration = Duration::from_hours(24);
 
-pub(super) fn policy(at: &At, raw: Option<raw::Token>) -> Result<TokenPolicy, InputError> {
-    let default = TokenPolicy::default();
-    let Some(raw::Token { verify_interval, renew_at }) = raw else { return Ok(default) };
-    Ok(TokenPolicy {
-        verify_interval: verify_interval
-            .map_or(Ok(default.verify_interval), |text| interval(&at.field("verifyInterval"), &text))?,
-        renew_at: renew_at.map_or(Ok(default.renew_at), |raw| fraction(&at.field("renewAt"), &raw))?,
-    })
+/// When the token is verified and renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct TokenPolicy {
+    /// How often the instance is asked whether the token works, such as 90s, 10m
+    /// or 1h30m; between 10s and 24h. Default: 10m.
+    #[serde(deserialize_with = "checked::<Interval, _, _>")]
+    #[schemars(with = "Interval")]
+    pub verify_interval: Duration,
+    /// The fraction of the token's life that is left when it is renewed: a number
+    /// between 0 and 1, or a fraction such as 1/3. Default: 1/3.
+    #[serde(deserialize_with = "fraction")]
+    // A structural schema has no type that is a number or a string.
+    #[schemars(with = "serde_json::Value", extend("x-kubernetes-preserve-unknown-fields" = true))]
+    pub renew_at: f64,
 }
 
-fn interval(at: &At, text: &str) -> Result<Duration, InputError> {
-    let interval = go_duration(text)
-        .ok_or_else(|| at.problem("is no duration; write one such as \"90s\", \"10m\" or \"1h30m\""))?;
-    if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
-        Ok(interval)
-    } else {
-        Err(at.problem("is out of bounds; write a duration between \"10s\" and \"24h\""))
+impl Default for TokenPolicy {
+    fn default() -> Self {
+        Self { verify_interval: Duration::from_mins(10), renew_at: 1.0 / 3.0 }
     }
 }
 
-fn fraction(at: &At, raw: &Fraction) -> Result<f64, InputError> {
-    let number = match raw {
-        Fraction::Number(number) => Some(*number),
-        Fraction::Text(text) => match text.split_once('/') {
+texts! {
+    Interval(Duration) = interval;
+}
+
+fn interval(text: &str) -> Result<Duration, Wrong> {
+    let interval = go_duration(text)
+        .ok_or_else(|| Wrong::new("is no duration; write one such as \"90s\", \"10m\" or \"1h30m\""))?;
+    if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err(Wrong::new("is out of bounds; write a duration between \"10s\" and \"24h\""))
+    }
+}
+
+fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    deserializer.deserialize_any(Fraction)
+}
+
+/// A number, or a text such as `1/3`.
+struct Fraction;
+
+impl Visitor<'_> for Fraction {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a fraction such as \"1/3\"")
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<f64, E> {
+        if number > 0.0 && number < 1.0 {
+            Ok(number)
+        } else {
+            Err(E::custom(Wrong::new("is no fraction between 0 and 1; write one such as 0.25 or \"1/3\"")))
+        }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<f64, E> {
+        let number = match text.split_once('/') {
             Some((over, under)) => decimal(over).zip(decimal(under)).map(|(over, under)| over / under),
             None => decimal(text),
-        },
-    };
-    number
-        .filter(|number| *number > 0.0 && *number < 1.0)
-        .ok_or_else(|| at.problem("is no fraction between 0 and 1; write one such as 0.25 or \"1/3\""))
+        };
+        self.visit_f64(number.unwrap_or(f64::NAN))
+    }
 }
 
 /// A duration in the notation of Go: numbers, each with its unit.
@@ -113,8 +154,7 @@ mod tests {
         #[test]
         fn any_text_is_answered(text in "[0-9.hmsuµn/]{0,40}|.{0,20}") {
             let _ = go_duration(&text);
-            let at = At::input();
-            if let Ok(number) = fraction(&at, &Fraction::Text(text)) {
+            if let Ok(number) = Fraction.visit_str::<Wrong>(&text) {
                 prop_assert!(number > 0.0 && number < 1.0);
             }
         }
