@@ -292,7 +292,7 @@ fn every_rule_is_cited_where_it_is_kept_and_has_a_test() {
         for rest in text.split("Rule ").skip(1) {
             let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
             let row = table.lines().find(|line| line.starts_with(&format!("| {number}. ")));
-            let file = path.split_once("src/function/").unwrap().1;
+            let file = path.rsplit_once("src/function/").unwrap().1;
             assert!(row.is_some_and(|row| row.contains(&format!("`{file}`"))), "{file} cites Rule {number}");
         }
     }
