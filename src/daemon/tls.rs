@@ -17,14 +17,13 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family},
     registry::Registry,
 };
+use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};
 use rustls::{
-    RootCertStore, ServerConfig,
-    crypto::ring,
+    RootCertStore, ServerConfig, crypto,
     pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject as _},
     server::WebPkiClientVerifier,
     version::{TLS12, TLS13},
 };
-use sha2::{Digest as _, Sha256};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
@@ -120,13 +119,15 @@ impl Files {
     }
 
     /// What recognises the contents without holding them.
-    fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
+    fn digest(&self) -> [u8; SHA256_OUTPUT_LEN] {
+        let mut hash = Context::new(&SHA256);
         for file in [&self.certificate, &*self.key, &self.authority] {
             // Digests of a fixed length cannot run into each other.
-            hash.update(Sha256::digest(file));
+            hash.update(digest(&SHA256, file).as_ref());
         }
-        hash.finalize().into()
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(hash.finish().as_ref());
+        bytes
     }
 
     /// The configuration that the files describe, if they fit together.
@@ -141,7 +142,7 @@ impl Files {
             roots.add(root).map_err(|_| TlsError::BadCertificate { file: AUTHORITY })?;
         }
 
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(crypto::ring::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider))
             .build()
             .map_err(|_| TlsError::NoCertificate { file: AUTHORITY })?;
@@ -179,7 +180,7 @@ pub struct Certificates {
     dir: PathBuf,
     reload: Duration,
     /// What the last look at the directory found.
-    seen: Result<[u8; 32], TlsError>,
+    seen: Result<[u8; SHA256_OUTPUT_LEN], TlsError>,
     current: watch::Sender<Arc<ServerConfig>>,
     reloads: Family<[(&'static str, &'static str); 1], Counter>,
 }

@@ -8,8 +8,8 @@
 use std::{fmt, sync::OnceLock};
 
 use rand::CryptoRng;
+use ring::digest::{Context, Digest, SHA256, SHA256_OUTPUT_LEN, digest};
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -108,31 +108,39 @@ impl Password {
 
 /// SHA-256 of a secret. Shown by nobody, compared only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint([u8; 32]);
+pub struct Fingerprint([u8; SHA256_OUTPUT_LEN]);
 
 impl Fingerprint {
     fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        Self::from(digest(&SHA256, bytes))
     }
 
     /// Of what is there, each part with its length, so that no two are alike.
     pub(crate) fn of_parts(parts: &[Option<&[u8]>]) -> Self {
-        let mut hash = Sha256::new();
+        let mut hash = Context::new(&SHA256);
         for part in parts {
-            hash.update([u8::from(part.is_some())]);
+            hash.update(&[u8::from(part.is_some())]);
             let part = part.unwrap_or_default();
-            hash.update(part.len().to_le_bytes());
+            hash.update(&part.len().to_le_bytes());
             hash.update(part);
         }
-        Self(hash.finalize().into())
+        Self::from(hash.finish())
     }
 
     fn of_pair(name: &str, secret: &str) -> Self {
-        let mut hash = Sha256::new();
+        let mut hash = Context::new(&SHA256);
         hash.update(name.as_bytes());
-        hash.update([0]);
+        hash.update(&[0]);
         hash.update(secret.as_bytes());
-        Self(hash.finalize().into())
+        Self::from(hash.finish())
+    }
+}
+
+impl From<Digest> for Fingerprint {
+    fn from(digest: Digest) -> Self {
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(digest.as_ref());
+        Self(bytes)
     }
 }
 
