@@ -7,8 +7,7 @@
 //! Rule 14 is kept here.
 
 use std::{
-    ops::Deref,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -86,9 +85,7 @@ impl Function {
         let tag = request.meta.as_ref().map(|meta| meta.tag.as_str()).unwrap_or_default();
         match self.observe(&request) {
             Ok(observation) => {
-                // Made when something is said in it, which a steady XR does not.
-                let tag = tag.to_owned();
-                let span = LazyLock::new(|| span(&tag, &observation.xr));
+                let span = span(tag, &observation.xr);
                 self.answer(request, &observation, deadline, &span).await
             }
             Err(error) => {
@@ -111,7 +108,7 @@ impl Function {
         request: RunFunctionRequest,
         observation: &Observation,
         deadline: Option<Duration>,
-        span: &impl Deref<Target = Span>,
+        span: &Span,
     ) -> (RunFunctionResponse, CallOutcome) {
         if let Some(admin) = &observation.persisted_admin {
             self.memory.keep_admin(&observation.xr.key, admin);
@@ -142,7 +139,7 @@ impl Function {
         &self,
         observation: &Observation,
         patience: Duration,
-        span: &impl Deref<Target = Span>,
+        span: &Span,
     ) -> (Plan, Arc<Remembered>) {
         let key = &observation.xr.key;
         let until = Instant::now() + patience;
@@ -193,7 +190,7 @@ impl Function {
         plan: &Plan,
         remembered: &Remembered,
         started: &mut bool,
-        span: &impl Deref<Target = Span>,
+        span: &Span,
     ) -> bool {
         let Some(plan) = &plan.hand_off else { return false };
         let state = remembered.hand_off.as_ref();

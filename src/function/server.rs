@@ -64,12 +64,6 @@ pub const CERTIFICATE_RELOAD: Duration = Duration::from_secs(10);
 /// once over a single one.
 const CONCURRENT_STREAMS: u32 = 256;
 
-/// Flow-control windows, so that a request of some hundred kilobytes, which an
-/// XR with many resources is, comes in without waiting for the round trips that
-/// HTTP/2's 64 KiB would cost.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-
 /// A peer that vanished without a word is noticed after these two.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -268,11 +262,7 @@ impl Server {
     }
 
     /// All services, counted.
-    fn services<F: RunFunction>(
-        &self,
-        function: &Arc<F>,
-        health: &Health,
-    ) -> Result<Services<F>, ServeError> {
+    fn services<F: RunFunction>(&self, function: &Arc<F>, health: &Health) -> Result<Services, ServeError> {
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -282,19 +272,16 @@ impl Server {
         let calls = Arc::new(Calls(Arc::clone(function)));
         let v1 = ServiceV1::from_arc(Arc::clone(&calls)).max_decoding_message_size(limit);
         let v1beta1 = ServiceV1Beta1::from_arc(calls).max_decoding_message_size(limit);
-        Ok(Services::new(v1, v1beta1, self.call_metrics.clone())
+        Ok(Services::new(self.call_metrics.clone())
+            .with(v1)
+            .with(v1beta1)
             .with(health.service())
             .with(reflection().build_v1().map_err(ServeError::Reflection)?)
             .with(reflection().build_v1alpha().map_err(ServeError::Reflection)?))
     }
 
     /// Starts what runs beside the calls, and hands out what runs them.
-    fn start<F: RunFunction>(
-        self,
-        services: Services<F>,
-        tasks: &mut JoinSet<()>,
-        draining: CancellationToken,
-    ) -> Serving {
+    fn start(self, services: Services, tasks: &mut JoinSet<()>, draining: CancellationToken) -> Serving {
         if let Some(listener) = self.scrape_listener {
             tasks.spawn(scrape::serve(listener, self.registry));
         }
@@ -312,9 +299,9 @@ impl Server {
 }
 
 /// Serves connections until the server is draining, and then until they have ended.
-async fn serve<F: RunFunction>(
+async fn serve(
     mut accepted: mpsc::Receiver<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
-    services: Services<F>,
+    services: Services,
     draining: CancellationToken,
 ) {
     let services = Arc::new(services);
@@ -329,9 +316,9 @@ async fn serve<F: RunFunction>(
 }
 
 /// Serves one connection until it ends, which a drain asks for.
-async fn connection<F: RunFunction>(
+async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    services: Arc<Services<F>>,
+    services: Arc<Services>,
     draining: CancellationToken,
 ) {
     let service = service_fn(move |request| {
@@ -341,8 +328,6 @@ async fn connection<F: RunFunction>(
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(CONCURRENT_STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .max_header_list_size(HEADERS)

@@ -3,7 +3,7 @@
 //! Between crates the compiler sees to it; within one it does not care. Read as text:
 //! `use` and paths that begin with `crate`, `super` or `self`, and what a parent names of
 //! a child. Tests at the end of a file do not count.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -238,4 +238,29 @@ fn the_table_of_rooms_in_the_architecture_is_this_one() {
         .map(|(room, may)| ((*room).to_owned(), may.iter().map(|may| (*may).to_owned()).collect()))
         .collect();
     assert_eq!(rooms, expected);
+}
+
+/// `cargo test --package xtask --test arrows figures -- --nocapture` prints them.
+#[test]
+fn the_figures_of_each_crate_are_counted() {
+    for folder in CRATES {
+        let krate = Crate::read(folder);
+        let arrows = krate.arrows();
+        let room = |module: &Module| module.first().cloned().unwrap_or_default();
+        let between: BTreeSet<_> = arrows
+            .iter()
+            .flat_map(|(from, to)| to.iter().map(move |to| (room(from), room(to))))
+            .filter(|(from, to)| from != to && !from.is_empty() && !to.is_empty())
+            .collect();
+        let rooms: BTreeSet<_> = arrows.keys().map(room).filter(|room| !room.is_empty()).collect();
+        let in_circles: usize = circles(&arrows).iter().map(BTreeSet::len).sum();
+        println!(
+            "{folder}: {} files, {} rooms, {} arrows between rooms, {} between files, {in_circles} files in circles",
+            arrows.len(),
+            rooms.len(),
+            between.len(),
+            arrows.values().map(BTreeSet::len).sum::<usize>(),
+        );
+        assert!(between.len() >= rooms.len() / 2, "{folder}: hardly any arrow was found");
+    }
 }

@@ -40,14 +40,11 @@ impl SecretData {
     pub fn read(secret: Manifest<'_>) -> Self {
         let decode = |value: Value<'_>| STANDARD.decode(value.as_str()?).ok();
         let fields = secret.object("data").into_iter().flat_map(Manifest::fields);
-        let mut data = BTreeMap::new();
-        // One by one: to be collected they would be put into a list first.
-        for (key, value) in fields {
-            if let Some(value) = decode(value) {
-                data.insert(key.to_owned(), Zeroizing::new(value));
-            }
-        }
-        Self(data)
+        Self(
+            fields
+                .filter_map(|(key, value)| Some((key.to_owned(), Zeroizing::new(decode(value)?))))
+                .collect(),
+        )
     }
 
     /// Takes over what is decoded already: step credentials, connection details.

@@ -1,8 +1,7 @@
 //! What is served, by the path of a call.
 //!
 //! Nothing stands between a connection and the service that answers a call but
-//! the count of it and its deadline: what a general router, and its boxes, would
-//! cost for each call is more than all of the counting.
+//! the count of it and its deadline.
 
 use std::{convert::Infallible, pin::Pin};
 
@@ -13,41 +12,28 @@ use tonic::{Status, body::Body, server::NamedService};
 use tower::{Service, util::BoxCloneSyncService};
 
 use super::{
-    RunFunction,
-    call::Calls,
     deadline,
     metrics::{CallMetrics, Received, Sent},
 };
-use crate::contract::proto::{
-    v1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1,
-    v1beta1::function_runner_service_server::FunctionRunnerServiceServer as ServiceV1Beta1,
-};
-
 /// A call as the services take it.
 type Call = Request<Received>;
 
 /// The answer of a service, to come.
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-/// A service that is called now and then, whatever its type.
-type Other = BoxCloneSyncService<Call, Response<Body>, Infallible>;
+/// A service, whatever its type.
+type Any = BoxCloneSyncService<Call, Response<Body>, Infallible>;
 
 /// All services, counted.
-pub(super) struct Services<F> {
-    v1: ServiceV1<Calls<F>>,
-    v1beta1: ServiceV1Beta1<Calls<F>>,
-    others: Vec<(&'static str, Other)>,
+pub(super) struct Services {
+    services: Vec<(&'static str, Any)>,
     metrics: CallMetrics,
 }
 
-impl<F: RunFunction> Services<F> {
-    /// Both versions of the function.
-    pub(super) fn new(
-        v1: ServiceV1<Calls<F>>,
-        v1beta1: ServiceV1Beta1<Calls<F>>,
-        metrics: CallMetrics,
-    ) -> Self {
-        Self { v1, v1beta1, others: Vec::new(), metrics }
+impl Services {
+    /// None yet.
+    pub(super) fn new(metrics: CallMetrics) -> Self {
+        Self { services: Vec::new(), metrics }
     }
 
     /// One more service.
@@ -61,7 +47,7 @@ impl<F: RunFunction> Services<F> {
             + 'static,
         S::Future: Send + 'static,
     {
-        self.others.push((S::NAME, Other::new(service)));
+        self.services.push((S::NAME, Any::new(service)));
         self
     }
 
@@ -84,14 +70,8 @@ impl<F: RunFunction> Services<F> {
 
     fn service(&self, request: Call) -> Answer {
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
-        if service == ServiceV1::<Calls<F>>::NAME {
-            return self.v1.clone().call(request);
-        }
-        if service == ServiceV1Beta1::<Calls<F>>::NAME {
-            return self.v1beta1.clone().call(request);
-        }
-        match self.others.iter().find(|(name, _)| *name == service) {
-            Some((_, other)) => Box::pin(other.clone().call(request)),
+        match self.services.iter().find(|(name, _)| *name == service) {
+            Some((_, service)) => Box::pin(service.clone().call(request)),
             None => Box::pin(async { Ok(Status::unimplemented("").into_http()) }),
         }
     }
