@@ -3,7 +3,7 @@
 //! Between crates the compiler sees to it; within one it does not care. Read as text:
 //! `use` and paths that begin with `crate`, `super` or `self`, and what a parent names of
 //! a child. Tests at the end of a file do not count.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
