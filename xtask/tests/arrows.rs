@@ -261,6 +261,6 @@ fn the_figures_of_each_crate_are_counted() {
             between.len(),
             arrows.values().map(BTreeSet::len).sum::<usize>(),
         );
-        assert!(between.len() >= rooms.len() / 2, "{folder}: hardly any arrow was found");
+        assert!(!between.is_empty() && arrows.len() > rooms.len() / 2, "{folder}: hardly anything was read");
     }
 }
