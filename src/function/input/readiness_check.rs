@@ -46,7 +46,7 @@ pub enum ReadinessCheck {
 }
 
 /// The status of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 pub enum ConditionStatus {
     /// It holds.
     True,
@@ -64,6 +64,16 @@ impl ConditionStatus {
             Self::True => "True",
             Self::False => "False",
             Self::Unknown => "Unknown",
+        }
+    }
+
+    /// Reads one of a manifest: what is neither `True` nor `False` is not known.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "True" => Self::True,
+            "False" => Self::False,
+            _ => Self::Unknown,
         }
     }
 }

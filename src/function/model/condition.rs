@@ -1,5 +1,7 @@
 //! The conditions that the function sets on an XR and its claim.
 
+pub use crate::input::ConditionStatus as Status;
+
 /// Its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConditionType {
@@ -11,17 +13,6 @@ pub enum ConditionType {
     HandedOff,
     /// Whether the XRD declares what is written to the XR's status.
     StatusWritten,
-}
-
-/// Its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// `True`.
-    True,
-    /// `False`.
-    False,
-    /// `Unknown`.
-    Unknown,
 }
 
 impl ConditionType {
@@ -42,30 +33,6 @@ impl ConditionType {
     /// Reads one. `None`: it is not this function's.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        // Other conditions are Crossplane's and other functions'.
-        let ours = text.starts_with("Infisical");
-        Self::ALL.into_iter().filter(|_| ours).find(|known| known.as_str() == text)
-    }
-}
-
-impl Status {
-    /// As the XR has it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
-    }
-
-    /// Reads one: what is neither `True` nor `False` is not known.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "True" => Self::True,
-            "False" => Self::False,
-            _ => Self::Unknown,
-        }
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
     }
 }
