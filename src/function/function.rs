@@ -166,7 +166,7 @@ impl Function {
                     return (plan, remembered);
                 }
                 Action::Await => {}
-                Action::Wait(_) | Action::BackOff { .. } | Action::HandOut | Action::Keep { .. } => {
+                Action::Wait(_) | Action::BackOff(_) | Action::HandOut | Action::Keep { .. } => {
                     if !self.hands_off(key, &plan, &remembered, &mut handing_off, span) {
                         return (plan, remembered);
                     }
@@ -204,7 +204,7 @@ impl Function {
             }
             HandOffAction::Await => *started || !state.is_some_and(|state| state.waits_for_its_turn()),
             HandOffAction::Wait
-            | HandOffAction::BackOff { .. }
+            | HandOffAction::BackOff(_)
             | HandOffAction::HandOut
             | HandOffAction::MakeRoom(_)
             | HandOffAction::Keep { .. } => false,

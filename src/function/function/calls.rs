@@ -59,7 +59,7 @@ impl From<&Plan> for CallOutcome {
             Action::HandOut => Self::HandedOut,
             Action::Wait(_) => Self::Waiting,
             Action::Start(_) | Action::Await => Self::Working,
-            Action::BackOff { .. } => Self::Problem,
+            Action::BackOff(_) => Self::Problem,
         }
     }
 }
@@ -71,7 +71,7 @@ impl From<&HandOffAction> for CallOutcome {
             HandOffAction::HandOut => Self::HandedOut,
             HandOffAction::Wait | HandOffAction::MakeRoom(_) => Self::Waiting,
             HandOffAction::Start(_) | HandOffAction::Await => Self::Working,
-            HandOffAction::BackOff { .. } => Self::Problem,
+            HandOffAction::BackOff(_) => Self::Problem,
         }
     }
 }

@@ -21,7 +21,21 @@ pub(crate) struct Failure<A> {
     pub retry_at: Due,
 }
 
+/// A problem that was found a short time ago: it is too early to try the same again.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct BackOff {
+    pub problem: Problem,
+    /// When it is tried again.
+    pub retry_at: Timestamp,
+}
+
 impl<A: PartialEq> Failure<A> {
+    /// Whether an attempt that would be made now has to wait.
+    pub(crate) fn back_off(&self, attempt: &A, now: Timestamp) -> Option<BackOff> {
+        let is_too_early = self.attempt == *attempt && !self.retry_at.is_over(now);
+        is_too_early.then(|| BackOff { problem: self.problem.clone(), retry_at: self.retry_at.at(now) })
+    }
+
     /// How often in a row an attempt has failed that fails after `before`: another one, or
     /// one that is tried again at another pace, begins anew.
     pub(crate) fn attempts_after(before: Option<&Self>, attempt: &A, retry: Retry) -> u32 {

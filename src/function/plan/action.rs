@@ -4,7 +4,7 @@ use infisical::secret::{Credentials, Email};
 use jiff::Timestamp;
 
 use crate::{
-    model::{hand_off::HandOff, problem::Problem, work::Establish},
+    model::{failure::BackOff, hand_off::HandOff, work::Establish},
     observe::Waiting,
 };
 
@@ -55,11 +55,7 @@ pub(crate) enum Action {
     /// Work is started, detached from the call.
     Start(Box<Establish>),
     /// A problem was found, and it is too early to try again.
-    BackOff {
-        problem: Problem,
-        /// When it is tried again.
-        retry_at: Timestamp,
-    },
+    BackOff(BackOff),
     /// A token was accepted and is handed out until it is seen in observed.
     HandOut,
     Keep {
@@ -87,7 +83,7 @@ impl Action {
             Self::Wait(_) => "Wait",
             Self::Await => "Await",
             Self::Start(_) => "Start",
-            Self::BackOff { .. } => "BackOff",
+            Self::BackOff(_) => "BackOff",
             Self::HandOut => "HandOut",
             Self::Keep { .. } => "Keep",
         }
@@ -126,11 +122,7 @@ pub(crate) enum HandOffAction {
     /// Work is started, detached from the call.
     Start(Box<HandOff>),
     /// A problem was found, and it is too early to try again.
-    BackOff {
-        problem: Problem,
-        /// When it is tried again.
-        retry_at: Timestamp,
-    },
+    BackOff(BackOff),
     /// A client secret was accepted and is handed out until it is seen in observed.
     HandOut,
     Keep {

@@ -24,7 +24,7 @@ pub(super) fn decide(situation: S<'_>, next: impl FnOnce() -> Next) -> Action {
         S { connection: Connection::Unseen, .. } => Action::HandOut,
         S { connection: Connection::None | Connection::Due, .. } => match next() {
             Next::Lacking(wait) => Action::Wait(wait),
-            Next::TooSoon { problem, retry_at } => Action::BackOff { problem, retry_at },
+            Next::TooSoon(back_off) => Action::BackOff(back_off),
             Next::Work(work) => Action::Start(work),
         },
     }

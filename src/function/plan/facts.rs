@@ -119,7 +119,7 @@ impl<'a> Facts<'a> {
             self.sweep_at(),
             self.contradicted_at(accepted),
         ];
-        others.into_iter().flatten().fold(check_at, |first, other| first.min(other.at(self.now)))
+        timing::first_of(check_at, others, self.now)
     }
 
     /// Whether all of what was accepted is in the cluster.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Wait;
 use crate::{
-    model::{problem::Problem, work::Establish},
+    model::{failure::BackOff, work::Establish},
     observe::Waiting,
 };
 
@@ -91,10 +91,6 @@ pub(super) enum Next {
     /// Neither token nor password is there.
     Lacking(Wait),
     /// The same has failed a short time ago.
-    TooSoon {
-        problem: Problem,
-        /// When it is tried again.
-        retry_at: Timestamp,
-    },
+    TooSoon(BackOff),
     Work(Box<Establish>),
 }

@@ -752,7 +752,7 @@ fn shown(action: &Action) -> String {
             work.token.is_some(),
             work.renew
         ),
-        Action::BackOff { problem, .. } => format!("BackOff {}", problem.reason().as_str()),
+        Action::BackOff(back_off) => format!("BackOff {}", back_off.problem.reason().as_str()),
         Action::Await | Action::HandOut | Action::Keep { .. } => action.name().to_owned(),
     }
 }

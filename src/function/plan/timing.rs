@@ -26,7 +26,12 @@ pub(crate) fn check_at(accepted: &Accepted, policy: &TokenPolicy, xr: &XrKey, no
     // another to be had.
     let end = accepted.life.filter(|_| accepted.expires_at.is_some()).map(|life| life.end());
     let end = end.filter(|end| end.comes_after(accepted.verified_at));
-    [renewal, end].into_iter().flatten().fold(verify.at(now), |first, other| first.min(other.at(now)))
+    first_of(verify.at(now), [renewal, end], now)
+}
+
+/// The first of a moment and of what falls due.
+pub(super) fn first_of<const N: usize>(at: Timestamp, others: [Option<Due>; N], now: Timestamp) -> Timestamp {
+    others.into_iter().flatten().fold(at, |first, other| first.min(other.at(now)))
 }
 
 /// When what was accepted is asked about again: earlier than the interval by up to

@@ -7,6 +7,7 @@ use infisical::{
     endpoint::Endpoint,
     secret::{AccessToken, Credentials, Fingerprint},
 };
+use jiff::Timestamp;
 
 use super::{
     AdminSecret, Wait, admin,
@@ -25,7 +26,6 @@ use crate::{
     observe::{AdminSource, Observation, Place},
     readiness::Readiness,
 };
-use jiff::Timestamp;
 
 /// What can be done at the server.
 pub(super) fn next(facts: &Facts<'_>) -> Next {
@@ -35,12 +35,11 @@ pub(super) fn next(facts: &Facts<'_>) -> Next {
     };
     match work(facts, endpoint) {
         Err(wait) => Next::Lacking(wait),
-        Ok(work) => match &facts.remembered.failure {
-            Some(failure) if failure.attempt == work.attempt() && !failure.retry_at.is_over(facts.now) => {
-                Next::TooSoon { problem: failure.problem.clone(), retry_at: failure.retry_at.at(facts.now) }
-            }
-            _ => Next::Work(Box::new(work)),
-        },
+        Ok(work) => {
+            let failure = facts.remembered.failure.as_ref();
+            let back_off = failure.and_then(|failure| failure.back_off(&work.attempt(), facts.now));
+            back_off.map_or_else(|| Next::Work(Box::new(work)), Next::TooSoon)
+        }
     }
 }
 

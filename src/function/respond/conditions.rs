@@ -125,7 +125,7 @@ fn problem<'a>(observation: &Observation, remembered: &'a Remembered, plan: &'a 
     };
     let failure = remembered.failure.as_deref().filter(is_here);
     match &plan.action {
-        Action::BackOff { problem, .. } => Some(problem),
+        Action::BackOff(back_off) => Some(&back_off.problem),
         Action::Await | Action::Start(_) => failure.map(|failure| &failure.problem),
         Action::Keep { .. } | Action::HandOut => {
             let accepted = remembered.accepted.as_ref()?;

@@ -221,7 +221,7 @@ impl At<'_> {
     /// The problem that stands, also while it is being tried again.
     fn problem(&self) -> Option<&Problem> {
         match &self.own.action {
-            HandOffAction::BackOff { problem, .. } => Some(problem),
+            HandOffAction::BackOff(back_off) => Some(&back_off.problem),
             HandOffAction::Wait | HandOffAction::MakeRoom(_) => None,
             // What is asked again may be long past: another replica has said better
             // since.

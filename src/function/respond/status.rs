@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use super::content::Content;
 use prost::Message as _;
 use prost_types::{Struct, Value, value::Kind};
 
+use super::content::Content;
 use crate::{
     contract::{
         composed_secret::{SecretData, SecretName},

@@ -72,7 +72,7 @@ fn of_action(observation: &Observation, remembered: &Remembered, action: &Action
         Action::Wait(Wait::PersistingAdmin) | Action::HandOut => TTL_PERSISTING,
         Action::Await if remembered.waits_for_its_turn() => TTL_QUEUED,
         Action::Await | Action::Start(_) => TTL_WORK,
-        Action::BackOff { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
+        Action::BackOff(back_off) => until(back_off.retry_at, now).min(TTL_PROBLEM_LONGEST),
         Action::Keep { check_at } => until(*check_at, now),
     }
 }
@@ -92,7 +92,7 @@ fn hand_off_ttl(action: &HandOffAction, remembered: &Remembered, now: Timestamp)
         HandOffAction::MakeRoom(_) => TTL_REQUIRED,
         HandOffAction::Await if state.is_some_and(|state| state.waits_for_its_turn()) => TTL_QUEUED,
         HandOffAction::Await | HandOffAction::Start(_) => TTL_WORK,
-        HandOffAction::BackOff { retry_at, .. } => until(*retry_at, now).min(TTL_PROBLEM_LONGEST),
+        HandOffAction::BackOff(back_off) => until(back_off.retry_at, now).min(TTL_PROBLEM_LONGEST),
         HandOffAction::HandOut => TTL_PERSISTING,
         HandOffAction::Keep { check_at } => until(*check_at, now),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     model::{
+        failure::BackOff,
         problem::{Problem, ProblemKind},
         remembered::Remembered,
     },
@@ -27,7 +28,7 @@ fn shown(action: &Action) -> &'static str {
         Action::Await => "await its end",
         Action::Keep { .. } => "keep the connection",
         Action::HandOut => "hand the token out",
-        Action::BackOff { .. } => "back off",
+        Action::BackOff(_) => "back off",
         Action::Start(_) => "start work",
     }
 }
@@ -58,7 +59,7 @@ fn the_table_in_the_architecture_is_the_decision() {
     ];
     let next = [
         ("lacking", Next::Lacking(Wait::PersistingAdmin)),
-        ("failed lately", Next::TooSoon { problem: failed, retry_at: at(60) }),
+        ("failed lately", Next::TooSoon(BackOff { problem: failed, retry_at: at(60) })),
         ("there", Next::Work(work)),
     ];
     let rows = rows("| requirements | Secrets |");

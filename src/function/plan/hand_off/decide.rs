@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::super::action::HandOffAction;
 use crate::{
-    model::{hand_off::HandOff, problem::Problem},
+    model::{failure::BackOff, hand_off::HandOff},
     observe::Waiting,
 };
 
@@ -59,10 +59,7 @@ pub(super) enum Login {
 #[derive(Clone)]
 pub(super) enum Next {
     /// The same has failed a short time ago.
-    TooSoon {
-        problem: Problem,
-        retry_at: Timestamp,
-    },
+    TooSoon(BackOff),
     Work(Box<HandOff>),
 }
 
@@ -79,7 +76,7 @@ pub(super) fn decide<'a>(
         Situation { login: Login::Unseen, .. } => HandOffAction::HandOut,
         Situation { login: Login::Due, connection: Connection::Kept(endpoint), .. } => match next(endpoint) {
             None => HandOffAction::Wait,
-            Some(Next::TooSoon { problem, retry_at }) => HandOffAction::BackOff { problem, retry_at },
+            Some(Next::TooSoon(back_off)) => HandOffAction::BackOff(back_off),
             Some(Next::Work(work)) => HandOffAction::Start(work),
         },
     }

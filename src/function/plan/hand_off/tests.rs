@@ -13,8 +13,10 @@ use crate::{
         hand_off::HandOffFailure,
         identity::Identity,
         problem::{Problem, ProblemKind},
+        remembered::Remembered,
         xr::PreviousConditions,
     },
+    observe::Observation,
     plan::tests::{at, connected, mk_observation, origin, taken},
 };
 
@@ -380,7 +382,7 @@ fn shown(action: &HandOffAction) -> String {
             let flags: String = flags.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
             format!("Start logins={}{flags}", work.logins.len())
         }
-        HandOffAction::BackOff { problem, .. } => format!("BackOff {}", problem.reason().as_str()),
+        HandOffAction::BackOff(back_off) => format!("BackOff {}", back_off.problem.reason().as_str()),
         other => format!("{other:?}").split([' ', '(']).next().unwrap().to_owned(),
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    model::{problem::ProblemKind, remembered::Remembered},
+    model::{
+        problem::{Problem, ProblemKind},
+        remembered::Remembered,
+    },
     plan::{
         hand_off::tests::{done, state},
         table::rows,
@@ -19,7 +22,7 @@ fn shown(action: &HandOffAction) -> &'static str {
         HandOffAction::MakeRoom(_) => "wait for the name",
         HandOffAction::Keep { .. } => "keep it",
         HandOffAction::HandOut => "hand the client secret out",
-        HandOffAction::BackOff { .. } => "back off",
+        HandOffAction::BackOff(_) => "back off",
         HandOffAction::Start(_) => "start work",
     }
 }
@@ -42,8 +45,10 @@ fn the_table_in_the_architecture_is_the_decision_of_handing_off() {
     let connections = [("kept", Connection::Kept(endpoint)), ("awaited", Connection::Awaited)];
     let names = [("taken", Name::Taken(&taken)), ("free", Name::Free)];
     let logins = [("due", Login::Due), ("unseen", Login::Unseen), ("kept", Login::Kept { check_at: at(60) })];
-    let next =
-        [("failed lately", Next::TooSoon { problem, retry_at: at(60) }), ("there", Next::Work(work()))];
+    let next = [
+        ("failed lately", Next::TooSoon(BackOff { problem, retry_at: at(60) })),
+        ("there", Next::Work(work())),
+    ];
     let rows = rows("| work | connection | name |");
     let mut used = BTreeSet::new();
     for (under_way, work) in works {
