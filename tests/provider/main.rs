@@ -1,0 +1,3 @@
+//! The provider, as its package and its users meet it.
+
+mod crds;
