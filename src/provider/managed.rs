@@ -6,3 +6,4 @@
 pub mod annotations;
 pub mod conditions;
 pub mod policies;
+pub mod references;
