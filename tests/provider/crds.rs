@@ -169,6 +169,13 @@ fn rules_say_what_is_missing_exclusive_or_fixed() {
             Some("does not move"),
         ),
         (
+            "moved to another organization",
+            "Identity",
+            Some(made(&json!({ "name": "ci", "organizationId": "o" }))),
+            made(&json!({ "name": "ci", "organizationId": "another" })),
+            Some("organizationId cannot be changed"),
+        ),
+        (
             "the id that the provider resolved",
             "Identity",
             Some(made(&json!({ "name": "ci", "projectIdRef": { "name": "p" } }))),

@@ -109,9 +109,10 @@ pub fn say(conditions: &mut Vec<Condition>, statement: &Statement, generation: O
     }
 }
 
-/// Kubernetes keeps no fractions of a second, so what is written reads back the same.
-fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
+/// Kubernetes keeps no fractions of a second, so what is written reads back the same. Its
+/// crate has times of another release of jiff.
+fn whole_seconds(time: Timestamp) -> k8s_openapi::jiff::Timestamp {
+    k8s_openapi::jiff::Timestamp::from_second(time.as_second()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -171,7 +172,7 @@ mod tests {
         let other = Condition {
             type_: "Audited".to_owned(),
             status: ConditionStatus::Unknown,
-            last_transition_time: Time(at(1)),
+            last_transition_time: Time(whole_seconds(at(1))),
             reason: "Waiting".to_owned(),
             message: String::new(),
             observed_generation: None,
