@@ -51,12 +51,13 @@ impl<'a> Annotations<'a> {
         self.text(RECONCILE_REQUESTED_AT).filter(|&token| Some(token) != last_handled)
     }
 
-    /// Whether a create was begun of which nobody knows how it ended: the resource may be
-    /// there. It is looked for by what is deterministic, and never waits for a human.
+    /// Since when a create is open: it was begun, and nobody wrote down how it ended. The
+    /// resource may be there. It is looked for by what is deterministic, and never waits
+    /// for a human.
     #[must_use]
-    pub fn create_is_open(self) -> bool {
+    pub fn open_create(self) -> Option<Timestamp> {
         let ended = self.time(CREATE_SUCCEEDED).max(self.time(CREATE_FAILED));
-        self.time(CREATE_PENDING).is_some_and(|pending| Some(pending) > ended)
+        self.time(CREATE_PENDING).filter(|&pending| Some(pending) > ended)
     }
 
     /// How often it is looked at: what the author says, but not more often than
@@ -160,7 +161,7 @@ mod tests {
             ("no time", &[(CREATE_PENDING, "soon")], false),
         ];
         for &(reason, pairs, expected) in table {
-            assert_eq!(Annotations(&with(pairs)).create_is_open(), expected, "{reason}");
+            assert_eq!(Annotations(&with(pairs)).open_create().is_some(), expected, "{reason}");
         }
     }
 
