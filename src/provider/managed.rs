@@ -9,8 +9,20 @@
 //! [`external`]. [`plan`] is pure: one action for each situation.
 
 pub mod annotations;
+pub mod claim;
+pub mod cluster;
 pub mod conditions;
 pub mod external;
+mod halt;
+pub mod merge;
+mod observed;
 pub mod plan;
 pub mod policies;
+pub mod reconcile;
+pub mod record;
 pub mod references;
+pub mod report;
+mod run;
+pub mod secret;
+
+pub use run::{Connect, Means};

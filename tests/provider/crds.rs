@@ -83,12 +83,15 @@ fn every_managed_resource_has_the_shape_that_users_of_crossplane_know() {
     }
 }
 
+/// The kind, the object before, the object, and what the message says if it is refused.
+type Row = (&'static str, &'static str, Option<Value>, Value, Option<&'static str>);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn rules_say_what_is_missing_exclusive_or_fixed() {
     let project = json!({ "name": "Payments", "slug": "payments" });
     let member = |role: Value| json!({ "projectId": "p", "identityId": "i", "roles": role });
-    // The kind, the object before, the object, and what the message says if it is refused.
-    let table: &[(&str, &str, Option<Value>, Value, Option<&str>)] = &[
+    let table: &[Row] = &[
         ("all there", "Project", None, made(&project), None),
         (
             "no name",

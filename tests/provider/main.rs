@@ -1,3 +1,10 @@
 //! The provider, as its package and its users meet it.
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests")
+)]
 
 mod crds;
+mod heal;
+mod rules;
+mod world;

@@ -161,22 +161,25 @@ where
     // Kubernetes knows metadata, and refuses a schema that says more than this.
     properties.insert("metadata".to_owned(), json!({ "type": "object" }));
     properties.extend(fields.into_iter().map(|(name, schema)| (name.to_owned(), schema)));
-    let mut version = json!({
-        "name": VERSION,
-        "served": true,
-        "storage": true,
-        "additionalPrinterColumns": columns,
-    });
+    let mut version = Map::new();
     if let Some(status) = status {
         properties.insert("status".to_owned(), status);
-        version["subresources"] = json!({ "status": {} });
+        version.insert("subresources".to_owned(), json!({ "status": {} }));
     }
-    version["schema"] = json!({ "openAPIV3Schema": {
+    let schema = json!({ "openAPIV3Schema": {
         "type": "object",
         "description": description,
         "properties": properties,
         "required": required,
     } });
+    let fields = [
+        ("name", json!(VERSION)),
+        ("served", json!(true)),
+        ("storage", json!(true)),
+        ("additionalPrinterColumns", columns),
+        ("schema", schema),
+    ];
+    version.extend(fields.map(|(name, value)| (name.to_owned(), value)));
     let manifest = json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

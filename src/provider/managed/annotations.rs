@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// The name of the resource on the server.
 pub const EXTERNAL_NAME: &str = "crossplane.io/external-name";
@@ -31,7 +32,15 @@ pub const RECONCILE_REQUESTED_AT: &str = "crossplane.io/reconcile-requested-at";
 #[derive(Clone, Copy, Debug)]
 pub struct Annotations<'a>(pub &'a BTreeMap<String, String>);
 
+static NONE: BTreeMap<String, String> = BTreeMap::new();
+
 impl<'a> Annotations<'a> {
+    /// Those of an object.
+    #[must_use]
+    pub fn of(metadata: &'a ObjectMeta) -> Self {
+        Self(metadata.annotations.as_ref().unwrap_or(&NONE))
+    }
+
     /// The name of the resource on the server, where there is one: an empty one is none,
     /// and nothing is ever asked for by it.
     #[must_use]
@@ -146,7 +155,8 @@ mod tests {
     fn a_create_is_open_when_pending_is_the_newest() {
         const EARLY: &str = "2026-01-01T00:00:00Z";
         const LATE: &str = "2026-01-01T00:00:01Z";
-        let table: &[(&str, &[(&str, &str)], bool)] = &[
+        type Row = (&'static str, &'static [(&'static str, &'static str)], bool);
+        let table: &[Row] = &[
             ("never begun", &[], false),
             ("begun", &[(CREATE_PENDING, EARLY)], true),
             ("succeeded", &[(CREATE_PENDING, EARLY), (CREATE_SUCCEEDED, LATE)], false),

@@ -26,6 +26,9 @@ pub trait ManagedKind: Kind {
     /// changes the resource, and no secret.
     fn observation(seen: &Self::Seen) -> Self::Observation;
 
+    /// The id in what is shown of it.
+    fn observed_id(observation: &Self::Observation) -> Option<&str>;
+
     /// What differs from what the author wrote. Fields that he left out do not.
     fn compare(wanted: &Self::Parameters, seen: &Self::Seen) -> Difference<Self::Change>;
 
@@ -36,6 +39,7 @@ pub trait ManagedKind: Kind {
     fn complete(wanted: &Self::Parameters) -> Result<(), &'static str>;
 
     /// Whether an external name is an id of the server's, and no natural key.
+    #[must_use]
     fn is_id(name: &str) -> bool {
         is_uuid(name)
     }

@@ -19,6 +19,7 @@ pub const IN_FLIGHT: Duration = Duration::from_secs(65);
 
 /// What is known of an object, before its resource is looked at.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub struct Situation<'a> {
     /// Whether the author paused it by its annotation.
     pub is_paused: bool,

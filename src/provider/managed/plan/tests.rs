@@ -100,7 +100,7 @@ fn what_is_done_about_what_is_absent() {
         (policies(&[All]), policies(&[Observe]), policies(&[Observe, Update]), policies(&[Observe, Create]));
     let s = Situation { external_name: None, is_id: false, has_finalizer: false, ..steady(&all) };
     let marked = Situation { found_by: FoundBy::Mark, ..s };
-    let left = IN_FLIGHT - Duration::from_secs(10);
+    let left = Duration::from_secs(55);
     let (open, long_ago, ahead) = (Some(at(90)), Some(at(0)), Some(at(9_000)));
     let make = Action::Create { is_repeated: false };
     let table = [
@@ -318,7 +318,7 @@ fn for_all(mut each: impl FnMut(&Policies, &Situation<'_>, &Seen<'_>)) {
     let both = [Read::Shared, Read::Fresh];
     let presents: Vec<Seen<'_>> = [Differs::No, Differs::Yes, Differs::Fixed("f")]
         .into_iter()
-        .flat_map(|differs| both.map(|read| Present { differs, read, ..FRESH }))
+        .flat_map(|differs| both.map(|read| Present { read, differs, ..FRESH }))
         .flat_map(|it| [None, Some("b/p")].map(|owner| Present { owner, ..it }))
         .flat_map(|it| [None, Some("second")].map(|surplus| Present { surplus, ..it }))
         .flat_map(|it| [true, false].map(|is_named| Present { is_named, ..it }))
