@@ -1,9 +1,8 @@
 //! The provider: managed resources for Infisical, each the size of what a team asks for.
 //!
-//! `api` is what authors write and read: the kinds and their CRDs. `managed` is what
-//! all kinds have in common: what a managed resource may do, what its conditions say,
-//! where its references lead. Neither has I/O, a clock or randomness; these come in as
-//! values.
+//! `api` is what authors write and read: the kinds and their CRDs. `managed` is the loop,
+//! written once for all kinds. `connect` is the way from a configuration to a server.
 
 pub mod api;
+pub mod connect;
 pub mod managed;

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
+use infisical::{Error, ErrorKind};
 
 use crate::api::resource::Kind;
 
@@ -180,6 +181,10 @@ pub enum Failure {
     Refused,
     /// The server refused to make what exists already.
     Exists,
+    /// The token does not work any more: it had no effect.
+    TokenRefused,
+    /// The token may not do this, or not yet: it had no effect.
+    Forbidden,
     /// Nobody knows whether it had an effect.
     Unknown,
 }
@@ -204,12 +209,14 @@ impl ExternalError {
     }
 }
 
-impl<R: fmt::Display> From<infisical::Error<R>> for ExternalError {
-    fn from(error: infisical::Error<R>) -> Self {
-        let failure = if error.effect_is_unknown() { Failure::Unknown } else { Failure::Refused };
-        let wait = match error.kind {
-            infisical::ErrorKind::RateLimited { retry_after } => retry_after,
-            _ => None,
+impl<R: fmt::Display> From<Error<R>> for ExternalError {
+    fn from(error: Error<R>) -> Self {
+        let (failure, wait) = match error.kind {
+            _ if error.effect_is_unknown() => (Failure::Unknown, None),
+            ErrorKind::RateLimited { retry_after } => (Failure::Refused, retry_after),
+            ErrorKind::TokenRefused(_) => (Failure::TokenRefused, None),
+            ErrorKind::Forbidden => (Failure::Forbidden, None),
+            _ => (Failure::Refused, None),
         };
         Self { message: error.to_string(), failure, wait }
     }
@@ -254,12 +261,14 @@ mod tests {
 
     #[test]
     fn an_answer_that_did_not_come_is_no_refusal() {
-        use infisical::{Error, ErrorKind, error::Transport};
+        use infisical::error::{TokenRefusal, Transport};
         let error = |kind: ErrorKind| ExternalError::from(Error::new("create the project", kind));
         let table = [
             (ErrorKind::Unreachable(Transport::TimedOut), Failure::Unknown, None),
             (ErrorKind::ServerError { status: 500 }, Failure::Unknown, None),
-            (ErrorKind::Forbidden, Failure::Refused, None),
+            (ErrorKind::Forbidden, Failure::Forbidden, None),
+            (ErrorKind::TokenRefused(TokenRefusal::Expired), Failure::TokenRefused, None),
+            (ErrorKind::NotFound, Failure::Refused, None),
             (
                 ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(7)) },
                 Failure::Refused,

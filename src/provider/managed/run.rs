@@ -179,7 +179,7 @@ impl<'r, K: ManagedKind> Run<'r, K> {
             Err(error) => {
                 // What exists may be what an earlier one made after all.
                 let is_closed = match error.failure {
-                    Failure::Refused => true,
+                    Failure::Refused | Failure::TokenRefused | Failure::Forbidden => true,
                     Failure::Exists => !is_repeated,
                     Failure::Unknown => false,
                 };
