@@ -1,8 +1,12 @@
 //! The provider: managed resources for Infisical, each the size of what a team asks for.
 //!
 //! `api` is what authors write and read: the kinds and their CRDs. `managed` is the loop,
-//! written once for all kinds. `connect` is the way from a configuration to a server.
+//! written once for all kinds; it knows no API server. `connect` is the way from a
+//! configuration to a server of Infisical, `cluster` the one to the API server, and
+//! `controller` calls the loop when something has changed or is due.
 
 pub mod api;
+pub mod cluster;
 pub mod connect;
+pub mod controller;
 pub mod managed;
