@@ -18,8 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 /// The recordings, and which of them one server was asked in a row.
-const RUNS: [&[&str]; 9] = [
-    &["projects", "environments", "folders", "identities", "universal-auth", "memberships"],
+const RUNS: [&[&str]; 11] = [
+    &["projects", "environments", "folders", "secrets", "identities", "universal-auth", "memberships"],
     &["projects-more"],
     &["environments-more"],
     &["folders-more"],
@@ -28,6 +28,8 @@ const RUNS: [&[&str]; 9] = [
     &["privileges", "delete-protection"],
     &["auth-methods", "auth-methods-more", "other-auth"],
     &["addresses"],
+    &["secrets-more"],
+    &["list-etag"],
 ];
 
 /// Kinds of the server's own lists whose order among equals is the database's: an
