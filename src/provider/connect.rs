@@ -21,6 +21,7 @@ use crate::{
     },
 };
 
+pub mod in_use;
 pub mod limiter;
 mod live;
 pub mod login;

@@ -18,12 +18,7 @@ use kube::runtime::{
 
 use crate::{
     api::resource::Managed,
-    managed::{
-        cluster::ObjectKey,
-        external::ManagedKind,
-        reconcile::Reconciler,
-        report::Requeue,
-    },
+    managed::{cluster::ObjectKey, external::ManagedKind, reconcile::Reconciler, report::Requeue},
 };
 
 /// After the first failure; it doubles with each.

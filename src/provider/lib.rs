@@ -6,7 +6,13 @@
 //! `controller` calls the loop when something has changed or is due.
 
 pub mod api;
+pub mod args;
 pub mod cluster;
+mod configs;
 pub mod connect;
 pub mod controller;
+mod kind;
+pub mod leader;
 pub mod managed;
+pub mod metrics;
+pub mod provider;

@@ -136,11 +136,8 @@ impl Index {
         self.remove(&at);
         let observed = object.status.as_ref().and_then(|status| status.at_provider.as_ref());
         let named = Annotations::of(&object.metadata).external_name();
-        let ids: BTreeSet<String> = [observed.and_then(K::observed_id), named]
-            .into_iter()
-            .flatten()
-            .map(str::to_owned)
-            .collect();
+        let ids: BTreeSet<String> =
+            [observed.and_then(K::observed_id), named].into_iter().flatten().map(str::to_owned).collect();
         for id in &ids {
             self.by_id.entry(id.clone()).or_default().insert(at.clone());
         }

@@ -82,7 +82,10 @@ impl Configs for Watched {
         Ok(found.map(|config| (*config).clone()))
     }
 
-    async fn cluster_provider_config(&self, name: &str) -> Result<Option<ClusterProviderConfig>, ClusterError> {
+    async fn cluster_provider_config(
+        &self,
+        name: &str,
+    ) -> Result<Option<ClusterProviderConfig>, ClusterError> {
         self.ready().await;
         Ok(self.of_cluster.get(&ObjectRef::new(name)).map(|config| (*config).clone()))
     }

@@ -88,7 +88,8 @@ impl<'a> Annotations<'a> {
 
 /// A duration as Go's `time.ParseDuration` reads it, such as `1h30m` or `1.5s`; what is
 /// negative or below a nanosecond is nothing.
-fn duration(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
         return Some(Duration::ZERO);
