@@ -4,7 +4,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use daemon::clock::Clock;
-use futures::{FutureExt as _, StreamExt as _, future::Shared};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{BoxFuture, Shared},
+};
 use infisical::client::{Connector as HttpConnector, Limits};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -53,14 +56,15 @@ struct Common {
 
 /// A provider whose controllers can be started.
 pub struct Provider {
-    tasks: JoinSet<()>,
+    /// What runs later: before, another replica may lead.
+    tasks: Vec<BoxFuture<'static, ()>>,
     common: Common,
     counts: Vec<Box<dyn Count>>,
     stop: Stop,
 }
 
 /// When all has to end.
-pub type Stop = Shared<futures::future::BoxFuture<'static, ()>>;
+pub type Stop = Shared<BoxFuture<'static, ()>>;
 
 impl Provider {
     /// All of it; nothing runs before [`Self::run`]. What it counts is added to the registry.
@@ -74,12 +78,12 @@ impl Provider {
         let limits = Limits { request: REQUEST, ..Limits::default() };
         let http = HttpConnector::new(limits).with_user_agent(USER_AGENT);
         http.register_metrics(registry.sub_registry_with_prefix("provider_infisical"));
-        let mut tasks = JoinSet::new();
+        let mut tasks: Vec<BoxFuture<'static, ()>> = Vec::new();
         let (recorder, written) = Recorder::new();
-        tasks.spawn(until(stop.clone(), events::write(client.clone(), written)).map(drop));
+        tasks.push(until(stop.clone(), events::write(client.clone(), written)).map(drop).boxed());
         let (watched, changes) = Watched::watch(&client);
         let accounts = configs::account(client.clone(), watched.clone(), changes.boxed());
-        tasks.spawn(until(stop.clone(), accounts).map(drop));
+        tasks.push(until(stop.clone(), accounts).map(drop).boxed());
         let shared = session::Shared::new(Arc::new(http), Arc::clone(&clock));
         let connector = Arc::new(Connector::new(Arc::new(watched), Arc::new(shared)));
         let common = Common { client, clock, connector, recorder, settings };
@@ -90,8 +94,9 @@ impl Provider {
     }
 
     /// Runs until it is told to stop, and what is under way is done.
-    pub async fn run(mut self) {
-        while self.tasks.join_next().await.is_some() {}
+    pub async fn run(self) {
+        let mut tasks: JoinSet<()> = self.tasks.into_iter().collect();
+        while tasks.join_next().await.is_some() {}
     }
 
     fn start<K: Served>(&mut self) {
@@ -105,13 +110,14 @@ impl Provider {
         let means = Means { cluster: Arc::new(objects), connect, clock: Arc::clone(clock) };
         let reconciler = Arc::new(Reconciler::new(means, settings.poll));
         let (concurrency, stop, client) = (settings.concurrency, self.stop.clone(), client.clone());
-        self.tasks.spawn(async move {
+        let task = async move {
             // Kinds that are not activated have no CRD, and cost nothing.
             if until(stop.clone(), established::<K>(client)).await.is_some() {
                 tracing::info!(kind = K::KIND, "a controller begins");
                 controller::run(reconciler, store, changed, concurrency, stop).await;
             }
-        });
+        };
+        self.tasks.push(task.boxed());
     }
 }
 

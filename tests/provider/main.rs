@@ -7,5 +7,6 @@
 mod connect;
 mod crds;
 mod heal;
+mod program;
 mod rules;
 mod world;
