@@ -91,10 +91,10 @@ mod tests {
     fn flags_are_those_of_other_providers() {
         let args = parsed(&[]).unwrap();
         assert_eq!((args.debug, args.leader_election), (false, false));
-        assert_eq!((args.poll, args.sync), (Duration::from_secs(60), Duration::from_secs(3600)));
+        assert_eq!((args.poll, args.sync), (Duration::from_mins(1), Duration::from_hours(1)));
         let args = parsed(&["-d", "-l", "--poll=10m", "--sync", "30m", "--max-reconcile-rate=5"]).unwrap();
         assert_eq!((args.debug, args.leader_election), (true, true));
-        assert_eq!((args.poll, args.max_reconcile_rate), (Duration::from_secs(600), 5));
+        assert_eq!((args.poll, args.max_reconcile_rate), (Duration::from_mins(10), 5));
         assert!(parsed(&["--leader-election=false", "--enable-management-policies"]).is_ok());
     }
 

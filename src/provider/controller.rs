@@ -125,7 +125,7 @@ mod tests {
     fn polls_are_spread() {
         let backoff = Backoff::default();
         let at = ObjectKey { namespace: "team".to_owned(), name: "one".to_owned() };
-        let minute = Requeue::After(Duration::from_secs(60));
+        let minute = Requeue::After(Duration::from_mins(1));
         for (chance, seconds) in [(0.0, 54), (0.5, 60), (1.0, 66)] {
             assert_eq!(
                 backoff.action(&at, minute, chance),

@@ -122,12 +122,10 @@ impl Provider {
 }
 
 /// Does it, unless all has to end before.
-fn until<T>(stop: Stop, work: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
-    async move {
-        tokio::select! {
-            () = stop => None,
-            done = work => Some(done),
-        }
+async fn until<T>(stop: Stop, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        () = stop => None,
+        done = work => Some(done),
     }
 }
 

@@ -33,7 +33,7 @@ fn client(asked: &Arc<AtomicUsize>) -> kube::Client {
 async fn nothing_is_asked_before_it_leads_and_it_ends_when_it_is_told_to() {
     let asked = Arc::new(AtomicUsize::new(0));
     let (told, stop) = tokio::sync::oneshot::channel::<()>();
-    let poll = Poll { usual: Duration::from_secs(60), shortest: Duration::from_secs(10) };
+    let poll = Poll { usual: Duration::from_mins(1), shortest: Duration::from_secs(10) };
     let provider = Provider::new(
         client(&asked),
         Arc::new(daemon::clock::SystemClock),

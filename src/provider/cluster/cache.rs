@@ -9,7 +9,7 @@ use futures::{Stream, StreamExt as _};
 use kube::{
     Api, Client,
     runtime::{
-        WatchStreamExt as _, predicates, reflector,
+        PredicateConfig, WatchStreamExt as _, predicates, reflector,
         reflector::{ObjectRef, Store},
         utils::Predicate as _,
         watcher,
@@ -57,7 +57,7 @@ impl<K: ManagedKind> Cache<K> {
             .combine(predicates::finalizers)
             .combine(deletion);
         let changed = events.reflect(writer).applied_objects();
-        (cache, changed.predicate_filter(of_authors, Default::default()))
+        (cache, changed.predicate_filter(of_authors, PredicateConfig::default()))
     }
 
     /// The objects, for a controller.
@@ -87,6 +87,7 @@ impl<K: ManagedKind> Cache<K> {
 }
 
 /// Whether it is being deleted.
+#[expect(clippy::unnecessary_wraps, reason = "a predicate is of this form")]
 fn deletion<K: kube::Resource>(object: &K) -> Option<u64> {
     Some(u64::from(object.meta().deletion_timestamp.is_some()))
 }
@@ -124,7 +125,9 @@ impl Index {
             watcher::Event::InitDone => {
                 let listed = std::mem::take(&mut self.listed);
                 let gone: Vec<_> = self.ids.keys().filter(|at| !listed.contains(*at)).cloned().collect();
-                gone.iter().for_each(|at| self.remove(at));
+                for at in &gone {
+                    self.remove(at);
+                }
             }
             watcher::Event::Apply(object) => self.put(object),
             watcher::Event::Delete(object) => self.remove(&ObjectKey::of(&object.metadata)),

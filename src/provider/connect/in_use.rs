@@ -80,7 +80,7 @@ mod tests {
     fn config(is_kept: bool, is_deleted: bool) -> ObjectMeta {
         ObjectMeta {
             finalizers: Some(if is_kept { vec![FINALIZER.to_owned()] } else { Vec::new() }),
-            deletion_timestamp: is_deleted.then(|| Time(Timestamp::UNIX_EPOCH)),
+            deletion_timestamp: is_deleted.then_some(Time(Timestamp::UNIX_EPOCH)),
             ..ObjectMeta::default()
         }
     }

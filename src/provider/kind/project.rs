@@ -245,6 +245,7 @@ mod tests {
         .unwrap()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "all parameters are optional")]
     fn text(text: &str) -> Option<String> {
         Some(text.to_owned())
     }
