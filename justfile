@@ -18,6 +18,7 @@ doc:
 # Makes what is generated anew; leaves no diff when it was fresh.
 generate:
     cargo run --quiet --example crd -- --write
+    cargo run --quiet --example provider-crds -- --write
     git diff --exit-code -- package
 
 # Needs cargo-deny 0.20 (`cargo install --locked cargo-deny`).

@@ -1,4 +1,4 @@
-//! Plain HTTP for Prometheus and for the kubelet: `/metrics` and `/healthz`.
+//! Plain HTTP for Prometheus and for the kubelet: `/metrics`, `/healthz` and `/readyz`.
 //!
 //! Bounded in connections and in the time that one may take to ask, because
 //! anybody in the cluster can connect to it. It shows numbers only.
@@ -30,22 +30,30 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The format that the encoder writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers until it is dropped.
+/// Whether the process can do its work.
+pub type IsReady = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Answers until it is dropped. Whoever answers is ready.
 pub async fn serve(listener: TcpListener, registry: Arc<Registry>) {
+    serve_with(listener, registry, Arc::new(|| true)).await;
+}
+
+/// The same, of a process that may not be ready yet.
+pub async fn serve_with(listener: TcpListener, registry: Arc<Registry>, is_ready: IsReady) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             stream = listen::accept(&listener), if connections.len() < CONNECTIONS => {
-                connections.spawn(converse(stream, Arc::clone(&registry)));
+                connections.spawn(converse(stream, Arc::clone(&registry), Arc::clone(&is_ready)));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn converse(stream: TcpStream, registry: Arc<Registry>) {
+async fn converse(stream: TcpStream, registry: Arc<Registry>, is_ready: IsReady) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = answer(request.method(), request.uri().path(), &registry);
+        let response = answer(request.method(), request.uri().path(), &registry, &is_ready);
         async move { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
@@ -57,7 +65,7 @@ async fn converse(stream: TcpStream, registry: Arc<Registry>) {
     }
 }
 
-fn answer(method: &Method, path: &str, registry: &Registry) -> Response<Full<Bytes>> {
+fn answer(method: &Method, path: &str, registry: &Registry, is_ready: &IsReady) -> Response<Full<Bytes>> {
     let (status, kind, body) = match path {
         _ if !matches!(*method, Method::GET | Method::HEAD) => {
             (StatusCode::METHOD_NOT_ALLOWED, "text/plain", String::new())
@@ -69,7 +77,8 @@ fn answer(method: &Method, path: &str, registry: &Registry) -> Response<Full<Byt
                 Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", String::new()),
             }
         }
-        "/healthz" => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
+        "/readyz" if !is_ready() => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "not ready\n".to_owned()),
+        "/healthz" | "/readyz" => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, "text/plain", String::new()),
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));

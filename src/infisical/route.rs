@@ -4,7 +4,7 @@
 //! routes are in `api`, a file for each noun; `client` sends them. To add one is to add
 //! a struct.
 
-use std::{convert::Infallible, fmt};
+use std::{convert::Infallible, fmt, io};
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -25,10 +25,6 @@ const LONGEST: usize = 1024 * 1024;
 /// The same for a list that the server gives in one piece, whatever pages it is asked
 /// for. Each of it has half a kilobyte (recorded), so that these are thirty thousand.
 pub(crate) const LONGEST_WITHOUT_PAGES: usize = 16 * 1024 * 1024;
-
-/// Room for a body without growing, so that no half of a password stays behind
-/// in memory that was given back. Emails, passwords and tokens are shorter.
-const BODY_ROOM: usize = 8 * 1024;
 
 /// One route, with the values of one request.
 pub trait Route: Sync {
@@ -56,6 +52,17 @@ pub trait Route: Sync {
 
     /// Its query, in this order; `None` is a value that is wanted and empty.
     fn query(&self) -> Vec<(&'static str, Option<String>)> {
+        Vec::new()
+    }
+
+    /// The text in its path in the place of `{name}`, percent-encoded: unlike an id, one
+    /// that people chose.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    /// What its query has after that: texts that people chose, percent-encoded.
+    fn texts(&self) -> Vec<(&'static str, &str)> {
         Vec::new()
     }
 
@@ -102,6 +109,8 @@ pub enum Method {
     Get,
     /// `POST`.
     Post,
+    /// `PATCH`.
+    Patch,
     /// `DELETE`.
     Delete,
 }
@@ -113,6 +122,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }
@@ -180,9 +190,27 @@ pub fn is_id(text: &str) -> bool {
 /// # Errors
 /// It cannot be written as JSON.
 pub fn json(body: &impl Serialize) -> serde_json::Result<Option<Bytes>> {
-    let mut buffer = Zeroizing::new(Vec::with_capacity(BODY_ROOM));
+    // Room without growing, so that no half of a password stays behind in memory that was
+    // given back.
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, body)?;
+    let mut buffer = Zeroizing::new(Vec::with_capacity(length.0));
     serde_json::to_writer(&mut *buffer, body)?;
     Ok(Some(Bytes::from_owner(buffer)))
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The body `{}`, which some routes were recorded with.
@@ -205,6 +233,30 @@ pub(crate) fn granted(body: &[u8]) -> serde_json::Result<AccessToken> {
         access_token: AccessToken,
     }
     serde_json::from_slice(body).map(|Granted { access_token }| access_token)
+}
+
+/// Characters of a text in a path, decoded; one more is a 414 (recorded).
+const LONGEST_NAME: usize = 100;
+
+/// Whether a text can be a segment of a path: a dot or two would be taken for another
+/// path by what stands in between.
+pub(crate) fn is_name(text: &str) -> bool {
+    !["", ".", ".."].contains(&text) && text.chars().count() <= LONGEST_NAME
+}
+
+/// Writes a text so that it is one segment of a path, or one value of a query.
+pub(crate) fn encode(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                into.push(char::from(byte))
+            }
+            _ => {
+                let digit = |of: u8| char::from_digit(u32::from(of), 16).unwrap_or('0').to_ascii_uppercase();
+                into.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+            }
+        }
+    }
 }
 
 /// The refusal of a route that asks of nothing but a token: whatever it is that is

@@ -90,6 +90,34 @@ secret! {
     ClientSecret
 }
 
+secret! {
+    /// The value of a secret that Infisical keeps.
+    SecretValue fingerprint
+}
+
+secret! {
+    /// The token with which Infisical has Kubernetes review tokens.
+    ReviewerToken
+}
+
+impl SecretValue {
+    /// The value as the server stores it: the white space of JavaScript at both ends goes,
+    /// but for one newline at the end (recorded).
+    #[must_use]
+    pub fn as_stored(&self) -> Self {
+        let is_space = |c: char| (c.is_whitespace() && c != '\u{85}') || c == '\u{feff}';
+        // Exposed: to a copy that is a secret too.
+        let value = self.expose();
+        let trimmed = value.trim_matches(is_space);
+        let mut stored = Zeroizing::new(String::with_capacity(value.len() + 1));
+        stored.push_str(trimmed);
+        if value.ends_with('\n') {
+            stored.push('\n');
+        }
+        Self::new(stored.as_str())
+    }
+}
+
 impl Password {
     /// Draws a new password.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -57,6 +58,14 @@ fn recorded() -> Vec<Recorded> {
 fn no_two_routes_have_the_same_words_for_what_they_do() {
     let words: BTreeSet<_> = operations().iter().map(|operation| operation.what).collect();
     assert_eq!(words.len(), operations().len());
+}
+
+#[test]
+fn every_route_is_in_the_list() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../infisical/api");
+    let texts = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let routes: usize = texts.map(|text| text.matches("\nimpl Route for ").count()).sum();
+    assert_eq!(operations().len(), routes);
 }
 
 fn is_of(operation: Operation, request: &Value) -> bool {

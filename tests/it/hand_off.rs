@@ -614,7 +614,7 @@ async fn of_two_identities_the_one_that_is_persisted_gets_the_next_client_secret
 
 #[tokio::test]
 async fn a_token_that_may_not_manage_identities_is_said_to_be_one() {
-    let mut world = handed_off(json!({})).await;
+    let mut world = handed_off(json!({"role": "no-access"})).await;
     let (client_id, client_secret) = login(&world);
     let body = json!({"clientId": client_id, "clientSecret": client_secret});
     let request = Request::new("POST", "/api/v1/auth/universal-auth/login").json(&body);

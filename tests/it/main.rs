@@ -39,6 +39,7 @@ mod operations;
 mod page;
 mod recordings;
 mod repair;
+mod resources;
 mod robustness;
 mod rotation;
 mod server;

@@ -5,11 +5,22 @@ use std::{fmt, pin::Pin};
 use infisical::{
     AnyError, Client, Error,
     api::{
-        AddToProject, AttachUniversalAuth, Bootstrap, CheckInstanceAdmin, ClientLogin, CreateClientSecret,
-        CreateIdentity, DeleteIdentity, EndToken, FindProject, ListAdminIdentities, ListClientSecrets,
-        ListIdentities, ListOrganizations, ListTokens, Login, MintToken, ReadConfig, ReadProjectMembership,
-        ReadStatus, ReadUniversalAuth, RenewToken, RevokeClientSecret, RevokeInstanceAdmin, RevokeToken,
-        SelectOrganization, VerifyToken,
+        AddToProject, AttachKubernetesAuth, AttachUniversalAuth, BatchSecret, Bootstrap, CheckInstanceAdmin,
+        ClientLogin, ConfigureUniversalAuth, CreateClientSecret, CreateEnvironment, CreateFolder,
+        CreateIdentity, CreateLimitedClientSecret, CreateMarkedIdentity, CreateMembership, CreatePrivilege,
+        CreateProject, CreateProjectOwnIdentity, CreateSecret, CreateSecrets, DeleteEnvironment,
+        DeleteFolder, DeleteIdentity, DeleteMembership, DeletePrivilege, DeleteProject,
+        DeleteProjectOwnIdentity, DeleteSecret, DeleteSecrets, EndToken, FindProject, KubernetesAuthSettings,
+        ListAdminIdentities, ListClientSecrets, ListFolders, ListIdentities, ListMemberships,
+        ListOrganizations, ListPrivileges, ListProjectOwnIdentities, ListProjects, ListSecrets, ListTokens,
+        Login, MintToken, MissingSecrets, ReadClientSecret, ReadConfig, ReadEnvironment, ReadFolder,
+        ReadIdentity, ReadKubernetesAuth, ReadMembership, ReadPrivilege, ReadPrivilegeBySlug, ReadProject,
+        ReadProjectBySlug, ReadProjectMembership, ReadProjectOwnIdentity, ReadSecret, ReadStatus,
+        ReadUniversalAuth, ReadUniversalAuthSettings, RemoveKubernetesAuth, RemoveUniversalAuth, RenewToken,
+        RestoreEnvironment, RevokeClientSecret, RevokeInstanceAdmin, RevokeToken, SearchIdentities,
+        SecretContent, SecretPlace, SelectOrganization, UniversalAuthSettings, UpdateEnvironment,
+        UpdateFolder, UpdateIdentity, UpdateKubernetesAuth, UpdateMembership, UpdatePrivilege, UpdateProject,
+        UpdateProjectOwnIdentity, UpdateSecret, UpdateSecrets, UpdateUniversalAuth, VerifyToken,
     },
     route::{Paged, Route},
     secret::{AccessToken, ClientSecret, Credentials, Email, Password, UniversalAuth, UserToken},
@@ -176,6 +187,417 @@ pub(crate) fn operations() -> Vec<Operation> {
         operation::<EndToken>(|client, it| Box::pin(nothing(client, EndToken { token: &it.token }))),
         operation::<RevokeInstanceAdmin>(|client, it| {
             Box::pin(nothing(client, RevokeInstanceAdmin { token: &it.token, identity_id: ID }))
+        }),
+    ]
+    .into_iter()
+    .chain(of_resources())
+    .collect()
+}
+
+const PLACE: SecretPlace<'_> = SecretPlace { project_id: ID, environment: "prod", path: "/" };
+
+const SECRETS: [BatchSecret<'_>; 1] = [BatchSecret {
+    name: "KEY",
+    content: SecretContent {
+        value: None,
+        comment: None,
+        metadata: None,
+        tag_ids: None,
+        skip_multiline_encoding: None,
+    },
+}];
+
+/// Those of projects and of what is in them.
+#[expect(clippy::too_many_lines, reason = "a table: a line or two for each route")]
+fn of_resources() -> Vec<Operation> {
+    vec![
+        operation::<CreateProject>(|client, it| {
+            Box::pin(nothing(
+                client,
+                CreateProject {
+                    token: &it.token,
+                    name: "Payments",
+                    slug: "payments",
+                    description: None,
+                    kind: None,
+                    has_default_environments: false,
+                    has_delete_protection: false,
+                },
+            ))
+        }),
+        operation::<ReadProject>(|client, it| {
+            Box::pin(nothing(client, ReadProject { token: &it.token, project_id: ID }))
+        }),
+        operation::<ReadProjectBySlug>(|client, it| {
+            Box::pin(nothing(client, ReadProjectBySlug { token: &it.token, slug: "payments" }))
+        }),
+        operation::<ListProjects>(|client, it| Box::pin(nothing(client, ListProjects { token: &it.token }))),
+        operation::<UpdateProject>(|client, it| {
+            Box::pin(nothing(
+                client,
+                UpdateProject {
+                    token: &it.token,
+                    project_id: ID,
+                    name: Some("Payments"),
+                    slug: None,
+                    description: None,
+                    has_delete_protection: None,
+                    auto_capitalization: None,
+                },
+            ))
+        }),
+        operation::<DeleteProject>(|client, it| {
+            Box::pin(nothing(client, DeleteProject { token: &it.token, project_id: ID }))
+        }),
+        operation::<CreateEnvironment>(|client, it| {
+            Box::pin(nothing(
+                client,
+                CreateEnvironment {
+                    token: &it.token,
+                    project_id: ID,
+                    name: "Prod",
+                    slug: "prod",
+                    position: None,
+                },
+            ))
+        }),
+        operation::<ReadEnvironment>(|client, it| {
+            Box::pin(nothing(
+                client,
+                ReadEnvironment { token: &it.token, project_id: ID, environment_id: ID },
+            ))
+        }),
+        operation::<UpdateEnvironment>(|client, it| {
+            Box::pin(nothing(
+                client,
+                UpdateEnvironment {
+                    token: &it.token,
+                    project_id: ID,
+                    environment_id: ID,
+                    name: Some("Prod"),
+                    slug: None,
+                    position: None,
+                },
+            ))
+        }),
+        operation::<DeleteEnvironment>(|client, it| {
+            Box::pin(nothing(
+                client,
+                DeleteEnvironment { token: &it.token, project_id: ID, environment_id: ID, for_good: false },
+            ))
+        }),
+        operation::<RestoreEnvironment>(|client, it| {
+            Box::pin(nothing(
+                client,
+                RestoreEnvironment { token: &it.token, project_id: ID, environment_id: ID },
+            ))
+        }),
+        operation::<CreateFolder>(|client, it| {
+            Box::pin(nothing(
+                client,
+                CreateFolder {
+                    token: &it.token,
+                    project_id: ID,
+                    environment: "prod",
+                    path: "/",
+                    name: "team",
+                    description: None,
+                },
+            ))
+        }),
+        operation::<ReadFolder>(|client, it| {
+            Box::pin(nothing(client, ReadFolder { token: &it.token, folder_id: ID }))
+        }),
+        operation::<ListFolders>(|client, it| {
+            Box::pin(nothing(
+                client,
+                ListFolders { token: &it.token, project_id: ID, environment: "prod", path: "/" },
+            ))
+        }),
+        operation::<UpdateFolder>(|client, it| {
+            Box::pin(nothing(
+                client,
+                UpdateFolder {
+                    token: &it.token,
+                    folder_id: ID,
+                    project_id: ID,
+                    environment: "prod",
+                    path: "/",
+                    name: "team",
+                    description: None,
+                },
+            ))
+        }),
+        operation::<DeleteFolder>(|client, it| {
+            Box::pin(nothing(
+                client,
+                DeleteFolder {
+                    token: &it.token,
+                    folder_id: ID,
+                    project_id: ID,
+                    environment: "prod",
+                    path: "/",
+                    with_content: false,
+                },
+            ))
+        }),
+        operation::<CreateSecret>(|client, it| {
+            Box::pin(nothing(
+                client,
+                CreateSecret {
+                    token: &it.token,
+                    place: PLACE,
+                    name: "KEY",
+                    content: SecretContent::default(),
+                },
+            ))
+        }),
+        operation::<ReadSecret>(|client, it| {
+            Box::pin(nothing(client, ReadSecret { token: &it.token, place: PLACE, name: "KEY" }))
+        }),
+        operation::<ListSecrets>(|client, it| {
+            Box::pin(nothing(client, ListSecrets { token: &it.token, place: PLACE, has_values: true }))
+        }),
+        operation::<UpdateSecret>(|client, it| {
+            Box::pin(nothing(
+                client,
+                UpdateSecret {
+                    token: &it.token,
+                    place: PLACE,
+                    name: "KEY",
+                    content: SecretContent::default(),
+                    new_name: None,
+                },
+            ))
+        }),
+        operation::<DeleteSecret>(|client, it| {
+            Box::pin(nothing(client, DeleteSecret { token: &it.token, place: PLACE, name: "KEY" }))
+        }),
+        operation::<CreateSecrets>(|client, it| {
+            Box::pin(nothing(client, CreateSecrets { token: &it.token, place: PLACE, secrets: &SECRETS }))
+        }),
+        operation::<UpdateSecrets>(|client, it| {
+            Box::pin(nothing(
+                client,
+                UpdateSecrets {
+                    token: &it.token,
+                    place: PLACE,
+                    mode: MissingSecrets::Upsert,
+                    secrets: &SECRETS,
+                },
+            ))
+        }),
+        operation::<DeleteSecrets>(|client, it| {
+            Box::pin(nothing(client, DeleteSecrets { token: &it.token, place: PLACE, names: &["KEY"] }))
+        }),
+        operation::<CreateMarkedIdentity>(|client, it| {
+            Box::pin(nothing(
+                client,
+                CreateMarkedIdentity {
+                    token: &it.token,
+                    organization_id: ID,
+                    name: "app",
+                    role: "no-access",
+                    metadata: &[],
+                    has_delete_protection: false,
+                },
+            ))
+        }),
+        operation::<ReadIdentity>(|client, it| {
+            Box::pin(nothing(client, ReadIdentity { token: &it.token, identity_id: ID }))
+        }),
+        operation::<SearchIdentities>(|client, it| {
+            Box::pin(pages(client, SearchIdentities { token: &it.token, name: "app", offset: 0 }))
+        }),
+        operation::<UpdateIdentity>(|client, it| {
+            Box::pin(nothing(
+                client,
+                UpdateIdentity {
+                    token: &it.token,
+                    identity_id: ID,
+                    name: "app",
+                    role: None,
+                    metadata: None,
+                    has_delete_protection: None,
+                },
+            ))
+        }),
+        operation::<CreateProjectOwnIdentity>(|client, it| {
+            Box::pin(nothing(
+                client,
+                CreateProjectOwnIdentity {
+                    token: &it.token,
+                    project_id: ID,
+                    name: "app",
+                    metadata: &[],
+                    has_delete_protection: false,
+                },
+            ))
+        }),
+        operation::<ReadProjectOwnIdentity>(|client, it| {
+            Box::pin(nothing(
+                client,
+                ReadProjectOwnIdentity { token: &it.token, project_id: ID, identity_id: ID },
+            ))
+        }),
+        operation::<ListProjectOwnIdentities>(|client, it| {
+            Box::pin(nothing(client, ListProjectOwnIdentities { token: &it.token, project_id: ID }))
+        }),
+        operation::<UpdateProjectOwnIdentity>(|client, it| {
+            Box::pin(nothing(
+                client,
+                UpdateProjectOwnIdentity {
+                    token: &it.token,
+                    project_id: ID,
+                    identity_id: ID,
+                    name: "app",
+                    metadata: None,
+                    has_delete_protection: None,
+                },
+            ))
+        }),
+        operation::<DeleteProjectOwnIdentity>(|client, it| {
+            Box::pin(nothing(
+                client,
+                DeleteProjectOwnIdentity { token: &it.token, project_id: ID, identity_id: ID },
+            ))
+        }),
+        operation::<ConfigureUniversalAuth>(|client, it| {
+            Box::pin(async move {
+                let settings = UniversalAuthSettings::default();
+                nothing(
+                    client,
+                    ConfigureUniversalAuth { token: &it.token, identity_id: ID, settings: &settings },
+                )
+                .await
+            })
+        }),
+        operation::<ReadUniversalAuthSettings>(|client, it| {
+            Box::pin(nothing(client, ReadUniversalAuthSettings { token: &it.token, identity_id: ID }))
+        }),
+        operation::<UpdateUniversalAuth>(|client, it| {
+            Box::pin(async move {
+                let settings = UniversalAuthSettings::default();
+                nothing(
+                    client,
+                    UpdateUniversalAuth { token: &it.token, identity_id: ID, settings: &settings },
+                )
+                .await
+            })
+        }),
+        operation::<RemoveUniversalAuth>(|client, it| {
+            Box::pin(nothing(client, RemoveUniversalAuth { token: &it.token, identity_id: ID }))
+        }),
+        operation::<CreateLimitedClientSecret>(|client, it| {
+            Box::pin(sent(
+                client,
+                CreateLimitedClientSecret {
+                    token: &it.token,
+                    identity_id: ID,
+                    description: "description",
+                    ttl: 60,
+                    uses_limit: 1,
+                },
+                |made| vec![made.client_secret.expose().to_owned()],
+            ))
+        }),
+        operation::<ReadClientSecret>(|client, it| {
+            Box::pin(nothing(
+                client,
+                ReadClientSecret { token: &it.token, identity_id: ID, client_secret_id: ID },
+            ))
+        }),
+        operation::<AttachKubernetesAuth>(|client, it| {
+            Box::pin(async move {
+                let settings = KubernetesAuthSettings::default();
+                nothing(
+                    client,
+                    AttachKubernetesAuth { token: &it.token, identity_id: ID, settings: &settings },
+                )
+                .await
+            })
+        }),
+        operation::<ReadKubernetesAuth>(|client, it| {
+            Box::pin(nothing(client, ReadKubernetesAuth { token: &it.token, identity_id: ID }))
+        }),
+        operation::<UpdateKubernetesAuth>(|client, it| {
+            Box::pin(async move {
+                let settings = KubernetesAuthSettings::default();
+                nothing(
+                    client,
+                    UpdateKubernetesAuth { token: &it.token, identity_id: ID, settings: &settings },
+                )
+                .await
+            })
+        }),
+        operation::<RemoveKubernetesAuth>(|client, it| {
+            Box::pin(nothing(client, RemoveKubernetesAuth { token: &it.token, identity_id: ID }))
+        }),
+        operation::<CreateMembership>(|client, it| {
+            Box::pin(nothing(
+                client,
+                CreateMembership { token: &it.token, project_id: ID, identity_id: ID, roles: &[] },
+            ))
+        }),
+        operation::<ReadMembership>(|client, it| {
+            Box::pin(nothing(client, ReadMembership { token: &it.token, project_id: ID, identity_id: ID }))
+        }),
+        operation::<ListMemberships>(|client, it| {
+            Box::pin(nothing(client, ListMemberships { token: &it.token, project_id: ID }))
+        }),
+        operation::<UpdateMembership>(|client, it| {
+            Box::pin(nothing(
+                client,
+                UpdateMembership { token: &it.token, project_id: ID, identity_id: ID, roles: &[] },
+            ))
+        }),
+        operation::<DeleteMembership>(|client, it| {
+            Box::pin(nothing(client, DeleteMembership { token: &it.token, project_id: ID, identity_id: ID }))
+        }),
+        operation::<CreatePrivilege>(|client, it| {
+            Box::pin(nothing(
+                client,
+                CreatePrivilege {
+                    token: &it.token,
+                    project_id: ID,
+                    identity_id: ID,
+                    slug: "reader",
+                    temporary: None,
+                    permissions: &[],
+                },
+            ))
+        }),
+        operation::<ReadPrivilege>(|client, it| {
+            Box::pin(nothing(client, ReadPrivilege { token: &it.token, privilege_id: ID }))
+        }),
+        operation::<ReadPrivilegeBySlug>(|client, it| {
+            Box::pin(nothing(
+                client,
+                ReadPrivilegeBySlug {
+                    token: &it.token,
+                    project_slug: "payments",
+                    identity_id: ID,
+                    slug: "reader",
+                },
+            ))
+        }),
+        operation::<ListPrivileges>(|client, it| {
+            Box::pin(nothing(client, ListPrivileges { token: &it.token, project_id: ID, identity_id: ID }))
+        }),
+        operation::<UpdatePrivilege>(|client, it| {
+            Box::pin(nothing(
+                client,
+                UpdatePrivilege {
+                    token: &it.token,
+                    privilege_id: ID,
+                    slug: "reader",
+                    temporary: None,
+                    permissions: &[],
+                },
+            ))
+        }),
+        operation::<DeletePrivilege>(|client, it| {
+            Box::pin(nothing(client, DeletePrivilege { token: &it.token, privilege_id: ID }))
         }),
     ]
 }

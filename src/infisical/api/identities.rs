@@ -6,10 +6,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::organizations::Organization;
+use super::{organizations::Organization, refusal::ResourceRefusal};
 use crate::{
     error::ErrorKind,
-    route::{self, Credential, LONGEST_WITHOUT_PAGES, Method, RefusalBody, Route},
+    route::{self, Credential, LONGEST_WITHOUT_PAGES, Method, PAGE, Paged, RefusalBody, Route},
     secret::AccessToken,
 };
 
@@ -103,15 +103,20 @@ impl Route for ListIdentities<'_> {
     }
 
     fn answer(body: &[u8]) -> serde_json::Result<Vec<ListedIdentity>> {
-        #[derive(Deserialize)]
-        struct Body {
-            identities: Vec<Membership>,
-        }
-        let Body { identities } = serde_json::from_slice(body)?;
-        let listed =
-            |Membership { created_at, identity: Named { id, name } }| ListedIdentity { id, name, created_at };
-        Ok(identities.into_iter().map(listed).collect())
+        listed(body)
     }
+}
+
+/// The answer that has a list of identities.
+fn listed(body: &[u8]) -> serde_json::Result<Vec<ListedIdentity>> {
+    #[derive(Deserialize)]
+    struct Body {
+        identities: Vec<Membership>,
+    }
+    let Body { identities } = serde_json::from_slice(body)?;
+    let listed =
+        |Membership { created_at, identity: Named { id, name } }| ListedIdentity { id, name, created_at };
+    Ok(identities.into_iter().map(listed).collect())
 }
 
 /// `POST /api/v1/identities`: a new one; its id. The name need not be free.
@@ -159,7 +164,7 @@ impl Route for CreateIdentity<'_> {
     }
 }
 
-/// `DELETE /api/v1/identities/{id}`. Read in the source.
+/// `DELETE /api/v1/identities/{id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteIdentity<'a> {
     /// The token of an identity that may manage the organization's.
@@ -173,7 +178,7 @@ impl Route for DeleteIdentity<'_> {
     const PATH: &'static str = "/api/v1/identities/{id}";
     const WHAT: &'static str = "delete an identity";
     type Answer = ();
-    type Refusal = Infallible;
+    type Refusal = ResourceRefusal;
 
     fn ids(&self) -> Vec<&str> {
         vec![self.identity_id]
@@ -185,5 +190,246 @@ impl Route for DeleteIdentity<'_> {
 
     fn answer(body: &[u8]) -> serde_json::Result<()> {
         route::done(body)
+    }
+
+    fn refusal(body: &RefusalBody) -> Option<ErrorKind<ResourceRefusal>> {
+        ResourceRefusal::of(body)
+    }
+}
+
+/// A key and a value on an identity or a secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The key, up to 255 characters. It may be there more than once.
+    pub key: String,
+    /// The value, up to 1020 characters, of an identity at least one.
+    pub value: String,
+}
+
+/// A machine identity, as read by its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its id, a UUID.
+    pub id: String,
+    /// Its name. Several may have the same.
+    pub name: String,
+    /// The slug of its role in the organization.
+    pub role: String,
+    /// Whether it cannot be deleted.
+    pub has_delete_protection: bool,
+    /// Its metadata.
+    pub metadata: Vec<Metadata>,
+}
+
+/// An identity by its id.
+const IDENTITY: &str = "/api/v1/identities/{id}";
+
+/// `POST /api/v1/identities`: a new one with metadata, by which it is found again; its id. The
+/// name need not be free.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateMarkedIdentity<'a> {
+    /// The token of an identity that may do that.
+    #[serde(skip)]
+    pub token: &'a AccessToken,
+    /// The organization.
+    pub organization_id: &'a str,
+    /// What it is called: up to 255 characters.
+    pub name: &'a str,
+    /// The slug of its role in the organization.
+    pub role: &'a str,
+    /// Its metadata.
+    pub metadata: &'a [Metadata],
+    /// Whether it cannot be deleted.
+    pub has_delete_protection: bool,
+}
+
+impl Route for CreateMarkedIdentity<'_> {
+    const METHOD: Method = Method::Post;
+    const PATH: &'static str = "/api/v1/identities";
+    const WHAT: &'static str = "make the identity with its metadata";
+    type Answer = String;
+    type Refusal = ResourceRefusal;
+
+    fn credential(&self) -> Option<Credential<'_>> {
+        Some(Credential::Token(self.token))
+    }
+
+    fn body(&self) -> serde_json::Result<Option<Bytes>> {
+        route::json(self)
+    }
+
+    fn answer(body: &[u8]) -> serde_json::Result<String> {
+        #[derive(Deserialize)]
+        struct Body {
+            identity: Named,
+        }
+        serde_json::from_slice(body).map(|Body { identity }| identity.id)
+    }
+
+    fn refusal(body: &RefusalBody) -> Option<ErrorKind<ResourceRefusal>> {
+        ResourceRefusal::of(body)
+    }
+}
+/// `GET /api/v1/identities/{id}`: with its metadata, which no list has. One that a project manages
+/// is not found.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadIdentity<'a> {
+    /// The token of an identity that may do that.
+    pub token: &'a AccessToken,
+    /// The identity.
+    pub identity_id: &'a str,
+}
+
+impl Route for ReadIdentity<'_> {
+    const METHOD: Method = Method::Get;
+    const PATH: &'static str = IDENTITY;
+    const WHAT: &'static str = "read the identity";
+    type Answer = Identity;
+    type Refusal = ResourceRefusal;
+
+    fn ids(&self) -> Vec<&str> {
+        vec![self.identity_id]
+    }
+
+    fn credential(&self) -> Option<Credential<'_>> {
+        Some(Credential::Token(self.token))
+    }
+
+    fn answer(body: &[u8]) -> serde_json::Result<Identity> {
+        #[derive(Deserialize)]
+        struct Body {
+            identity: Place,
+        }
+        #[derive(Deserialize)]
+        struct Place {
+            role: String,
+            metadata: Vec<Metadata>,
+            identity: Own,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Own {
+            #[serde(deserialize_with = "route::id")]
+            id: String,
+            name: String,
+            has_delete_protection: bool,
+        }
+        let Body { identity: Place { role, metadata, identity } } = serde_json::from_slice(body)?;
+        let Own { id, name, has_delete_protection } = identity;
+        Ok(Identity { id, name, role, has_delete_protection, metadata })
+    }
+
+    fn refusal(body: &RefusalBody) -> Option<ErrorKind<ResourceRefusal>> {
+        ResourceRefusal::of(body)
+    }
+}
+/// `POST /api/v1/identities/search`: a page of those of a name. The server searches only for
+/// letters, digits, space, `_`, `-` and `/` (422 else).
+#[derive(Clone, Copy, Debug)]
+pub struct SearchIdentities<'a> {
+    /// The token of an identity that may do that.
+    pub token: &'a AccessToken,
+    /// The name. Case counts.
+    pub name: &'a str,
+    /// Where the page begins.
+    pub offset: usize,
+}
+
+impl Route for SearchIdentities<'_> {
+    const METHOD: Method = Method::Post;
+    const PATH: &'static str = "/api/v1/identities/search";
+    const WHAT: &'static str = "search identities by name";
+    type Answer = Vec<ListedIdentity>;
+    type Refusal = ResourceRefusal;
+
+    fn credential(&self) -> Option<Credential<'_>> {
+        Some(Credential::Token(self.token))
+    }
+
+    fn body(&self) -> serde_json::Result<Option<Bytes>> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            search: Search<'a>,
+            limit: usize,
+            offset: usize,
+        }
+        #[derive(Serialize)]
+        struct Search<'a> {
+            name: Equal<'a>,
+        }
+        #[derive(Serialize)]
+        struct Equal<'a> {
+            #[serde(rename = "$eq")]
+            equal: &'a str,
+        }
+        let search = Search { name: Equal { equal: self.name } };
+        route::json(&Body { search, limit: PAGE, offset: self.offset })
+    }
+
+    fn answer(body: &[u8]) -> serde_json::Result<Vec<ListedIdentity>> {
+        listed(body)
+    }
+
+    fn refusal(body: &RefusalBody) -> Option<ErrorKind<ResourceRefusal>> {
+        ResourceRefusal::of(body)
+    }
+}
+impl Paged for SearchIdentities<'_> {
+    type Item = ListedIdentity;
+
+    fn beginning_at(&self, offset: usize) -> Self {
+        Self { offset, ..*self }
+    }
+}
+
+/// `PATCH /api/v1/identities/{id}`: what there is a value for.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateIdentity<'a> {
+    /// The token of an identity that may do that.
+    #[serde(skip)]
+    pub token: &'a AccessToken,
+    /// The identity.
+    #[serde(skip)]
+    pub identity_id: &'a str,
+    /// Its name, the old one or another: without it the end of its delete protection is dropped.
+    pub name: &'a str,
+    /// The slug of its role in the organization.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'a str>,
+    /// All of its metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<&'a [Metadata]>,
+    /// Whether it cannot be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_delete_protection: Option<bool>,
+}
+
+impl Route for UpdateIdentity<'_> {
+    const METHOD: Method = Method::Patch;
+    const PATH: &'static str = IDENTITY;
+    const WHAT: &'static str = "change the identity";
+    type Answer = ();
+    type Refusal = ResourceRefusal;
+
+    fn ids(&self) -> Vec<&str> {
+        vec![self.identity_id]
+    }
+
+    fn credential(&self) -> Option<Credential<'_>> {
+        Some(Credential::Token(self.token))
+    }
+
+    fn body(&self) -> serde_json::Result<Option<Bytes>> {
+        route::json(self)
+    }
+
+    fn answer(body: &[u8]) -> serde_json::Result<()> {
+        route::done(body)
+    }
+
+    fn refusal(body: &RefusalBody) -> Option<ErrorKind<ResourceRefusal>> {
+        ResourceRefusal::of(body)
     }
 }

@@ -97,7 +97,36 @@ fn is_json(response: &Response) -> bool {
 /// The fields that a 422 names. They are names of our own request; anything
 /// else that stands there is left out, because it ends up in a condition.
 fn fields(message: &serde_json::Value) -> Vec<String> {
-    let known = ["email", "password", "organization", "organizationId", "name", "role", "accessToken"];
+    let known = [
+        "accessToken",
+        "accessTokenTTL",
+        "allowedNames",
+        "allowedNamespaces",
+        "caCert",
+        "description",
+        "email",
+        "environment",
+        "kubernetesHost",
+        "metadata",
+        "name",
+        "organization",
+        "organizationId",
+        "password",
+        "path",
+        "permissions",
+        "position",
+        "projectName",
+        "role",
+        "roles",
+        "search",
+        "secretMetadata",
+        "secretName",
+        "secretPath",
+        "secretValue",
+        "secrets",
+        "slug",
+        "type",
+    ];
     let issues = message.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut named: Vec<String> = issues
         .iter()

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::answer::classify;
 use crate::{
     error::{ErrorKind, TokenRefusal},
-    route::{Credential, Method, RefusalBody, Route, is_id},
+    route::{Credential, Method, RefusalBody, Route, encode, is_id, is_name},
 };
 
 /// A request that is ready to be sent.
@@ -51,18 +51,22 @@ impl Request {
     /// # Errors
     /// Its values are none that the server ever gave out; nothing has to be asked.
     pub fn of<R: Route>(route: &R) -> Result<Self, ErrorKind<R::Refusal>> {
-        let body_is_wrong = |_| ErrorKind::InvalidRequest { fields: vec!["body".to_owned()] };
         Ok(Self {
             what: R::WHAT,
             method: R::METHOD,
             route: R::PATH,
             authorization: route.credential().map(bearer).transpose().map_err(ErrorKind::of_route)?,
             path: path_of(route)?,
-            body: route.body().map_err(body_is_wrong)?,
+            body: route.body().map_err(|_| invalid("body"))?,
             longest_answer: R::LONGEST_ANSWER,
             takes_long: R::TAKES_LONG,
         })
     }
+}
+
+/// What no request can carry in a field of that name.
+fn invalid<R>(field: &str) -> ErrorKind<R> {
+    ErrorKind::InvalidRequest { fields: vec![field.to_owned()] }
 }
 
 /// The path with its ids, and the query.
@@ -75,6 +79,11 @@ fn path_of<R: Route>(route: &R) -> Result<String, ErrorKind<R::Refusal>> {
     let mut path = String::with_capacity(R::PATH.len() + 64);
     for segment in R::PATH.split('/').skip(1) {
         path.push('/');
+        if segment == "{name}" {
+            let name = route.name().filter(|name| is_name(name));
+            encode(name.ok_or_else(|| invalid("name"))?, &mut path);
+            continue;
+        }
         let id = if segment.starts_with('{') { ids.next() } else { None };
         id.map(checked).transpose()?;
         path.push_str(id.unwrap_or(segment));
@@ -83,6 +92,11 @@ fn path_of<R: Route>(route: &R) -> Result<String, ErrorKind<R::Refusal>> {
     for (name, value) in route.query() {
         value.as_deref().map(checked).transpose()?;
         path.extend([separator, name, "=", value.as_deref().unwrap_or_default()]);
+        separator = "&";
+    }
+    for (name, text) in route.texts() {
+        path.extend([separator, name, "="]);
+        encode(text, &mut path);
         separator = "&";
     }
     Ok(path)
@@ -109,8 +123,9 @@ mod tests {
         api::{
             AttachUniversalAuth, Bootstrap, CheckInstanceAdmin, ClientLogin, CreateClientSecret,
             CreateIdentity, FindProject, ListAdminIdentities, ListIdentities, ListOrganizations, ListTokens,
-            Login, MintToken, NoSuchProject, ReadConfig, ReadStatus, RenewToken, RevokeClientSecret,
-            RevokeInstanceAdmin, RevokeToken, SelectOrganization, VerifyToken,
+            Login, MintToken, NoSuchProject, ReadConfig, ReadSecret, ReadStatus, RenewToken,
+            RevokeClientSecret, RevokeInstanceAdmin, RevokeToken, SecretPlace, SelectOrganization,
+            VerifyToken,
         },
         secret::{AccessToken, ClientSecret, Credentials, Email, Password, UniversalAuth, UserToken},
     };
@@ -154,6 +169,21 @@ mod tests {
         let request = Request::of(&RevokeClientSecret { token, identity_id: "a-1", client_secret_id: "b-2" });
         let path = "/api/v1/auth/universal-auth/identities/a-1/client-secrets/b-2/revoke";
         assert_eq!(request.unwrap().path, path);
+    }
+
+    #[test]
+    fn a_name_that_people_chose_is_one_segment_and_one_value() {
+        let (token, project_id) = (&token(), "p");
+        let place = SecretPlace { project_id, environment: "a&b", path: "/ä b" };
+        let path = |name: &str| Request::of(&ReadSecret { token, place, name }).map(|request| request.path);
+        let query = "viewSecretValue=true&expandSecretReferences=false&includeImports=false\
+            &projectId=p&environment=a%26b&secretPath=%2F%C3%A4%20b";
+        assert_eq!(path("A/..?b=%#"), Ok(format!("/api/v4/secrets/A%2F..%3Fb%3D%25%23?{query}")));
+        let none = Err(ErrorKind::InvalidRequest { fields: vec!["name".to_owned()] });
+        for name in ["", ".", "..", &"ä".repeat(101)] {
+            assert_eq!(path(name), none, "{name:?}");
+        }
+        assert!(path(&"ä".repeat(100)).is_ok());
     }
 
     #[test]

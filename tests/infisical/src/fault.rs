@@ -21,6 +21,9 @@ pub enum Fault {
     FailBefore(u16),
     /// It is done, and this 5xx answered.
     FailAfter(u16),
+    /// Somebody else's equal create was a moment earlier: it is done, and what is
+    /// answered is the 500 `Create` of who lost (recorded).
+    LostRace,
     /// A bootstrap ends after this transaction, and the connection closes.
     CrashAfter(Transaction),
     /// 429, with a `Retry-After` of so many seconds.

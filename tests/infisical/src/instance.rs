@@ -4,7 +4,7 @@
 //! simulation that runs twice runs alike. Bootstrap can be taken step by step:
 //! the real one is several transactions without a lock.
 
-use std::{cell::Cell, fmt};
+use std::{cell::Cell, collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -12,14 +12,33 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Request, Response, Route};
 
+use self::{identity::Identity, permission::Memory, project::Project};
+
 mod admin;
 mod auth;
+mod auth_method;
 pub(crate) mod bootstrap;
-mod identities;
-mod projects;
-mod secrets;
+mod call;
+mod client_secret;
+mod dispatch;
+mod environment;
+mod fields;
+mod folder;
+mod identity;
+mod kubernetes_auth;
+mod legacy;
+mod membership;
+mod permission;
+mod privilege;
+mod project;
+mod project_identity;
+mod reference;
+mod secret;
+mod secret_batch;
 mod session;
 mod token;
+mod token_auth;
+mod universal_auth;
 mod validate;
 
 /// Seconds of the longest life of a token, by default: 90 days (recorded).
@@ -60,6 +79,13 @@ pub struct Settings {
     pub publishes_max_token_ttl: bool,
     /// The Token Auth of the identity that bootstrap makes.
     pub token_auth: TokenAuth,
+    /// Milliseconds for which the server remembers what somebody may do in a
+    /// project: ten seconds (recorded).
+    pub permission_lag: i64,
+    /// Whether it connects to private addresses, which every cluster of its own needs.
+    pub allow_internal_ip_connections: bool,
+    /// What it finds when it asks a Kubernetes cluster.
+    pub clusters: Clusters,
 }
 
 /// What an identity's Token Auth says of the tokens that are minted by it; zero where it
@@ -74,6 +100,23 @@ pub struct TokenAuth {
     pub uses: u32,
 }
 
+/// What the server finds when it asks a Kubernetes cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clusters {
+    /// Whether names resolve; addresses need not.
+    pub known_names: bool,
+    /// Whether anybody answers. Nobody does on the ports 1 and 9.
+    pub answer: bool,
+    /// Whether a token reviewer's token is refused.
+    pub refuse_reviewers: bool,
+}
+
+impl Default for Clusters {
+    fn default() -> Self {
+        Self { known_names: true, answer: true, refuse_reviewers: false }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -85,6 +128,9 @@ impl Default for Settings {
             second_factor: false,
             publishes_max_token_ttl: true,
             token_auth: TokenAuth::default(),
+            permission_lag: 10_000,
+            allow_internal_ip_connections: false,
+            clusters: Clusters::default(),
         }
     }
 }
@@ -108,64 +154,20 @@ struct Organization {
 }
 
 #[derive(Clone)]
-struct Identity {
-    id: String,
-    name: String,
-    organization_id: String,
-    /// The slug of its role in the organization.
-    role: String,
-    created_at: Timestamp,
-    universal_auth: Option<UniversalAuth>,
-    /// What bootstrap attaches, and a human may have left out.
-    has_no_token_auth: bool,
-}
-
-#[derive(Clone)]
-struct UniversalAuth {
-    id: String,
-    client_id: String,
-    secrets: Vec<ClientSecret>,
-    /// Failed logins in a row, and when the last was.
-    failures: u32,
-    failed_at: Timestamp,
-    created_at: Timestamp,
-}
-
-#[derive(Clone)]
-struct ClientSecret {
-    id: String,
-    secret: String,
-    description: String,
-    created_at: Timestamp,
-    revoked: bool,
-}
-
-#[derive(Clone)]
-struct Project {
-    id: String,
-    slug: String,
-    /// Ids of identities, with the slug of their role.
-    members: Vec<(String, String)>,
-    secrets: Vec<Secret>,
-}
-
-#[derive(Clone)]
-struct Secret {
-    environment: String,
-    name: String,
-    value: String,
-}
-
-#[derive(Clone)]
 struct Token {
     id: String,
     identity_id: String,
     name: Option<String>,
     auth_method: &'static str,
     created_at: Timestamp,
+    updated_at: Timestamp,
     renewed_at: Option<Timestamp>,
     revoked: bool,
+    /// Its method was taken from the identity.
+    method_removed: bool,
     ttl: i64,
+    max_ttl: i64,
+    period: i64,
     sub_organization_id: Option<String>,
     /// The latest `exp` of the JWTs with this id; `None`: none has one.
     expires_at: Option<i64>,
@@ -180,6 +182,8 @@ struct Database {
     users: Vec<User>,
     organizations: Vec<Organization>,
     identities: Vec<Identity>,
+    /// Ids of those that are gone: their tokens are told so.
+    deleted_identities: Vec<String>,
     projects: Vec<Project>,
     instance_admins: Vec<String>,
     tokens: Vec<Token>,
@@ -215,6 +219,9 @@ pub struct Instance {
     key: [u8; 32],
     ids: u64,
     database: Database,
+    memory: Memory,
+    /// How often each route was asked.
+    asked: BTreeMap<Route, usize>,
 }
 
 impl fmt::Debug for Instance {
@@ -233,7 +240,14 @@ impl Instance {
     #[must_use]
     pub fn new(settings: Settings, seed: u64) -> Self {
         let key = Sha256::digest(seed.to_be_bytes()).into();
-        Self { settings, key, ids: 0, database: Database::default() }
+        Self {
+            settings,
+            key,
+            ids: 0,
+            database: Database::default(),
+            memory: Memory::default(),
+            asked: BTreeMap::new(),
+        }
     }
 
     /// Answers one request. A bootstrap is done in one go; to take it apart,
@@ -243,46 +257,14 @@ impl Instance {
         answer.unwrap_or_else(|refusal| refusal)
     }
 
-    fn answer(&mut self, now: Timestamp, request: &Request) -> Result<Response, Response> {
-        // Recorded for a DELETE.
-        if request.declares_json() && request.body.is_empty() {
-            return Err(Response::server_error());
-        }
-        let (route, id) = Route::of(&request.method, &request.path);
-        match route {
-            Route::Status => Ok(self.status(now)),
-            Route::Config => Ok(self.config()),
-            Route::Bootstrap => self.bootstrap(now, request),
-            Route::Login => self.login(now, request),
-            Route::Organizations => self.list_organizations(now, request),
-            Route::SelectOrganization => self.select_organization(now, request),
-            Route::AdminIdentities => self.admin_identities(now, request),
-            Route::RevokeInstanceAdmin => self.delete_instance_admin(now, request, id),
-            Route::MintToken => self.mint_token(now, request, id),
-            Route::ListTokens => self.list_tokens(now, request, id),
-            Route::RevokeToken => self.revoke_token(now, request, id),
-            Route::RenewToken => self.renew_token(now, request),
-            Route::IdentityDetails => self.identity_details(now, request),
-            Route::ListUsers => self.list_users(now, request),
-            Route::DeleteUser => self.delete_user(now, request, id),
-            Route::ListIdentities => self.list_identities(now, request),
-            Route::CreateIdentity => self.create_identity(now, request),
-            Route::DeleteIdentity => self.delete_identity(now, request, id),
-            Route::UniversalAuth => self.universal_auth(now, request, id),
-            Route::AttachUniversalAuth => self.attach_universal_auth(now, request, id),
-            Route::CreateClientSecret => self.create_client_secret(now, request, id),
-            Route::ListClientSecrets => self.list_client_secrets(now, request, id),
-            Route::RevokeClientSecret => self.revoke_client_secret(now, request, id),
-            Route::UniversalAuthLogin => self.universal_auth_login(now, request),
-            Route::CreateProject => self.create_project(now, request),
-            Route::Project => self.project(now, request, id),
-            Route::ProjectMembership => self.project_membership(now, request, id),
-            Route::AddToProject => self.add_to_project(now, request, id),
-            Route::ListSecrets => self.list_secrets(now, request),
-            Route::Secret => self.secret(now, request, id),
-            Route::RevokeOwnToken => self.revoke_own_token(now, request),
-            Route::Unknown => Err(not_found(request)),
-        }
+    /// The same, for a request whose checks were made before another one of its kind
+    /// was through. The database refuses it then, and the answer is 500 `Create` where
+    /// the server does not look again (recorded).
+    pub fn handle_late(&mut self, now: Timestamp, request: &Request) -> Response {
+        let answer = self.handle(now, request);
+        let (route, _) = Route::with_ids(&request.method, &request.path);
+        let is_refused = answer.status == 400 && route.loses_races();
+        if is_refused { Response::failed("Create") } else { answer }
     }
 
     fn status(&self, now: Timestamp) -> Response {
@@ -339,6 +321,19 @@ impl Instance {
         hash.update(self.key);
         hash.update(self.ids.to_be_bytes());
         hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// How often a route was asked.
+    #[must_use]
+    pub fn count(&self, route: Route) -> usize {
+        self.asked.get(&route).copied().unwrap_or_default()
+    }
+
+    /// How many requests were to change something, log-ins not counted.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        let writes = self.asked.iter().filter(|(route, _)| route.is_write());
+        writes.map(|(_, count)| count).sum()
     }
 
     /// Whether somebody set it up.
@@ -454,11 +449,10 @@ fn time(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// Fastify's own answer (read in its documentation, not recorded).
+/// The router's own answer, of another shape than the rest (recorded).
 fn not_found(request: &Request) -> Response {
     let path = request.path.split('?').next().unwrap_or_default();
-    let message = format!("Route {}:{path} not found", request.method);
-    Response::refusal(404, "Not Found", &message)
+    Response::no_route(&format!("Route {}:{path} not found", request.method))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod server;
 
 pub use fault::{Fault, On, Times};
 pub use instance::{
-    Instance, LivingToken, Settings, Snapshot, TokenAuth, Variant,
+    Clusters, Instance, LivingToken, Settings, Snapshot, TokenAuth, Variant,
     bootstrap::{BootstrapRun, Transaction},
 };
 pub use journal::{Bootstraps, Entry};

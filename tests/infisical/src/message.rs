@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// A request.
 #[derive(Clone, Default)]
@@ -17,6 +19,8 @@ pub struct Request {
     pub content_type: Option<String>,
     /// `Authorization`.
     pub authorization: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -121,6 +125,69 @@ impl Response {
     #[must_use]
     pub fn refusal(status: u16, error: &str, message: &str) -> Self {
         Self::of_json(status, &refusal_body(status, error, &Value::from(message)))
+    }
+
+    /// A 404 with a message.
+    pub(crate) fn missing(message: &str) -> Self {
+        Self::refusal(404, "NotFound", message)
+    }
+
+    /// A 500 whose error says what the database did (recorded).
+    pub(crate) fn failed(error: &str) -> Self {
+        Self::refusal(500, error, "Something went wrong")
+    }
+
+    /// Somebody asks about a project that is not theirs (recorded).
+    pub(crate) fn not_a_member(project_id: &str) -> Self {
+        let message = format!(
+            "You are not a member of this project with ID {project_id}. Please assign this identity to the project with the appropriate permissions, then try again."
+        );
+        Self::refusal(403, "ProjectMembershipNotFound", &message)
+    }
+
+    /// A role does not permit something (recorded).
+    pub(crate) fn not_allowed((action, subject): (&str, &str)) -> Self {
+        let message = format!("You are not allowed to {action} on {subject}");
+        let mut body = refusal_body(403, "PermissionDenied", &Value::from(message));
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("details".to_owned(), Value::Array(Vec::new()));
+        }
+        Self::of_json(403, &body)
+    }
+
+    /// A route that identities may not use (recorded).
+    pub(crate) fn for_users_only(path: &str) -> Self {
+        let error = format!("Forbidden access to {path}");
+        Self::refusal(403, &error, "You are not allowed to access this resource")
+    }
+
+    /// The router's answer to a path that it does not have (recorded).
+    pub(crate) fn no_route(message: &str) -> Self {
+        Self::of_json(404, &json!({ "message": message, "error": "Not Found", "statusCode": 404 }))
+    }
+
+    /// The router's refusal of an id that is too long; of another shape (recorded).
+    pub(crate) fn too_long_parameter(path: &str) -> Self {
+        Self::of_json(
+            414,
+            &json!({
+                "error": "Bad Request",
+                "code": "FST_ERR_MAX_PARAM_LENGTH",
+                "message": format!("'{path}' is exceeding the max param length"),
+                "statusCode": 414,
+            }),
+        )
+    }
+
+    /// The same with its ETag; a 304 for whoever has it already.
+    pub(crate) fn with_etag(mut self, known: Option<&str>) -> Self {
+        let hash: Vec<u8> = Sha256::digest(&self.body).iter().copied().take(20).collect();
+        let etag = format!("\"{}\"", STANDARD.encode(hash));
+        if known == Some(etag.as_str()) {
+            (self.status, self.body) = (304, Vec::new());
+        }
+        self.headers.push(("etag", etag));
+        self
     }
 
     pub(crate) fn unprocessable(issues: Vec<Value>) -> Self {

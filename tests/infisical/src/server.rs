@@ -175,6 +175,12 @@ impl FakeInfisical {
         self.with(|state| state.log.iter().filter(|entry| entry.route == route).count())
     }
 
+    /// How many requests were to change something, log-ins not counted.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        self.with(|state| state.log.iter().filter(|entry| entry.route.is_write()).count())
+    }
+
     /// What became of the bootstraps.
     #[must_use]
     pub fn bootstraps(&self) -> Bootstraps {
@@ -421,6 +427,7 @@ async fn received(request: hyper::Request<Incoming>) -> Result<Request, Closed> 
         user_agent: header(http::header::USER_AGENT),
         content_type: header(http::header::CONTENT_TYPE),
         authorization: header(http::header::AUTHORIZATION),
+        if_none_match: header(http::header::IF_NONE_MATCH),
         body: body.collect().await.map_err(|_| Closed)?.to_bytes().to_vec(),
     })
 }
@@ -502,6 +509,10 @@ impl Shared {
             Some(Fault::FailAfter(status)) => {
                 self.carry_out(route, request, None).await?;
                 Ok(failure(status))
+            }
+            Some(Fault::LostRace) => {
+                self.carry_out(route, request, None).await?;
+                Ok(Response::failed("Create"))
             }
             Some(Fault::CrashAfter(last)) => self.carry_out(route, request, Some(last)).await,
             Some(Fault::RateLimit(retry_after)) => Ok(Response::rate_limited(retry_after)),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Identity, Instance};
+use super::{Instance, identity::Identity, token_auth::TokenAuth};
 use crate::{Request, Response};
 
 impl Instance {
@@ -40,29 +40,27 @@ impl Instance {
     /// An instance admin that a human has made, without Token Auth; the first of the
     /// list, which the server sorts by name.
     pub fn add_instance_admin(&mut self, now: Timestamp, name: &str) {
-        self.add_identity(now, name, true);
+        self.add_identity(now, name);
     }
 
     /// An instance admin that a human has made, and the token that the human has of it.
     pub fn add_token_of_another(&mut self, now: Timestamp, name: &str) -> Option<String> {
-        let identity = self.add_identity(now, name, false)?;
-        let ttl = self.settings.max_token_ttl;
-        let token = self.new_token(now, &identity, Some("by hand".to_owned()), "token-auth", ttl);
-        let jwt = self.sign_token(now, &identity, &token, (0, 0, ""));
+        let identity = self.add_identity(now, name)?;
+        let auth = TokenAuth::new(now, self.id(), super::TokenAuth::default());
+        let (mut token, jwt) = self.token_of(now, &identity, auth.terms(), ("token-auth", ""));
+        token.name = Some("by hand".to_owned());
         self.database.tokens.push(token);
+        self.identity_mut(&identity.id).ok()?.token_auth = Some(auth);
         Some(jwt)
     }
 
-    fn add_identity(&mut self, now: Timestamp, name: &str, has_no_token_auth: bool) -> Option<Identity> {
-        let id = self.id();
+    fn add_identity(&mut self, now: Timestamp, name: &str) -> Option<Identity> {
+        let (id, membership_id) = (self.id(), self.id());
         let first = self.database.identities.first()?;
         let made = Identity {
-            id: id.clone(),
-            name: name.to_owned(),
-            created_at: now,
-            universal_auth: None,
-            has_no_token_auth,
-            ..first.clone()
+            organization_id: first.organization_id.clone(),
+            role: first.role.clone(),
+            ..Identity::new(now, (id.clone(), membership_id), name)
         };
         self.database.identities.insert(0, made.clone());
         self.database.instance_admins.push(id);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Identity, Instance, User, Variant};
+use super::{Instance, User, Variant, identity::Identity};
 use crate::{Request, Response, jwt};
 
 /// Who asks.
@@ -72,6 +72,12 @@ impl Instance {
         }
     }
 
+    /// A public route looks at a token too, if one is sent (recorded).
+    pub(super) fn check_token_if_any(&self, now: Timestamp, request: &Request) -> Result<(), Response> {
+        let is_sent = request.authorization.as_deref().is_some_and(|value| value.starts_with("Bearer "));
+        if is_sent { self.claims(now, bearer(request)?).map(drop) } else { Ok(()) }
+    }
+
     fn claims(&self, now: Timestamp, token: &str) -> Result<Value, Response> {
         let claims = jwt::verify(&self.key, token).map_err(|flaw| {
             Response::refusal(403, "TokenError", match flaw {
@@ -106,8 +112,14 @@ impl Instance {
         }
         let id = text(claims, "identityAccessTokenId");
         match self.database.tokens.iter().find(|token| token.id == id) {
+            Some(token) if token.method_removed => {
+                unauthorized("Failed to authorize: auth method has been revoked")
+            }
             Some(token) if token.revoked => unauthorized("Failed to authorize: token has been revoked"),
             Some(_) => Ok(()),
+            None if self.database.deleted_identities.iter().any(|id| id == text(claims, "identityId")) => {
+                unauthorized("Identity is not a member of the organization")
+            }
             // Not recorded: what a database that was emptied does.
             None => unauthorized("No identity access token found"),
         }
@@ -129,8 +141,7 @@ impl Instance {
 
     pub(super) fn identity(&self, id: &str) -> Result<&Identity, Response> {
         let found = self.database.identities.iter().find(|identity| identity.id == id);
-        // Not recorded.
-        found.ok_or_else(|| Response::refusal(404, "NotFound", &format!("Identity with ID {id} not found")))
+        found.ok_or_else(|| Response::missing(&format!("Failed to find identity with ID {id}")))
     }
 
     /// A user's session, of ten days (recorded).
@@ -151,9 +162,21 @@ impl Instance {
     }
 }
 
+impl Actor {
+    pub(super) fn is_identity(&self, identity_id: &str) -> bool {
+        matches!(self, Self::Identity { id } if id == identity_id)
+    }
+}
+
 fn bearer(request: &Request) -> Result<&str, Response> {
     let token = request.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
-    token.ok_or_else(|| Response::refusal(401, "UnauthorizedError", "Token missing"))
+    match token {
+        None => Err(Response::refusal(401, "UnauthorizedError", "Token missing")),
+        Some(token) if token.trim().is_empty() => {
+            Err(Response::refusal(403, "TokenError", "jwt must be provided"))
+        }
+        Some(token) => Ok(token),
+    }
 }
 
 pub(super) fn text<'a>(claims: &'a Value, name: &str) -> &'a str {

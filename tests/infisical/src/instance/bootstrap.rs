@@ -10,7 +10,9 @@ use std::{cell::Cell, fmt};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Identity, Instance, Organization, Token, User, Variant, validate};
+use super::{
+    Instance, Organization, Token, User, Variant, identity::Identity, token_auth::TokenAuth, validate,
+};
 use crate::{Request, Response, jwt};
 
 /// What the identity is called that bootstrap makes (recorded).
@@ -169,24 +171,25 @@ impl Instance {
             expires_at = Some(exp);
         }
         run.token = jwt::sign(&self.key, &claims);
-        self.database.identities.push(Identity {
-            id: run.identity_id.clone(),
-            name: IDENTITY_NAME.to_owned(),
-            organization_id: run.organization_id.clone(),
-            role: "admin".to_owned(),
-            created_at: now,
-            universal_auth: None,
-            has_no_token_auth: false,
-        });
+        let membership_id = self.id();
+        let mut identity = Identity::new(now, (run.identity_id.clone(), membership_id), IDENTITY_NAME);
+        identity.organization_id.clone_from(&run.organization_id);
+        "admin".clone_into(&mut identity.role);
+        identity.token_auth = Some(TokenAuth::new(now, self.id(), self.settings.token_auth));
+        self.database.identities.push(identity);
         self.database.tokens.push(Token {
             id: token_id,
             identity_id: run.identity_id.clone(),
             name: Some("Instance Admin Token".to_owned()),
             auth_method: "token-auth",
             created_at: now,
+            updated_at: now,
             renewed_at: None,
             revoked: false,
+            method_removed: false,
             ttl: 0,
+            max_ttl: 0,
+            period: 0,
             sub_organization_id: Some(run.organization_id.clone()),
             expires_at,
             uses_left: Cell::new(None),

@@ -1,6 +1,6 @@
 use serde_json::from_slice;
 
-use super::*;
+use super::{membership::Role, *};
 use crate::Transaction;
 
 fn now() -> Timestamp {
@@ -190,15 +190,119 @@ fn a_members_secrets_are_read_until_the_token_ends_itself() {
         let listed = body(&instance.handle(now(), &get(&format!("{list}{environment}"))));
         assert_eq!(listed["secrets"].as_array().unwrap().len(), count, "{environment}");
     }
-    for (role, status) in [(None, 403), (Some("no-access"), 403), (Some("viewer"), 200)] {
-        let members = &mut instance.database.projects[0].members;
-        *members = members[..1].iter().filter_map(|(id, _)| Some((id.clone(), role?.to_owned()))).collect();
-        let answer = instance.handle(now(), &get(secret));
-        assert_eq!(answer.status, status, "{role:?}");
-        let id = instance.identities_named(bootstrap::IDENTITY_NAME).remove(0);
-        instance.database.projects[0].members = vec![(id, "admin".to_owned())];
+    for (role, status) in [("viewer", 200), ("no-access", 403)] {
+        instance.database.projects[0].memberships[0].roles = vec![Role::permanent(String::new(), role)];
+        assert_eq!(instance.handle(now(), &get(secret)).status, status, "{role}");
     }
+    instance.database.projects[0].memberships.clear();
+    assert_eq!(instance.handle(now(), &get(secret)).status, 403, "no member");
     let end = Request::new("POST", "/api/v1/auth/token/revoke").json(&json!({ "accessToken": token }));
     assert_eq!(instance.handle(now(), &end).status, 200);
     assert_eq!(instance.handle(now(), &get(secret)).status, 401);
+}
+
+/// An organization with a project `shop`, a secret in `/team`, and an identity that is
+/// a member of the project with a role; with its token and the project's id.
+struct Shop {
+    instance: Instance,
+    admin: String,
+    reader: String,
+    project: String,
+    identity: String,
+}
+
+impl Shop {
+    fn new(role: &str) -> Self {
+        let (instance, admin) = ready();
+        let mut shop =
+            Self { instance, admin, reader: String::new(), project: String::new(), identity: String::new() };
+        let organization = shop.instance.database.organizations[0].id.clone();
+        let made = shop.post("/api/v1/projects", &json!({ "projectName": "Shop", "slug": "shop-one" }));
+        shop.project = made["project"]["id"].as_str().unwrap().to_owned();
+        let made = shop.post("/api/v1/identities", &json!({ "name": "app", "organizationId": organization }));
+        shop.identity = made["identity"]["id"].as_str().unwrap().to_owned();
+        let auth = format!("/api/v1/auth/token-auth/identities/{}", shop.identity);
+        shop.post(&auth, &json!({}));
+        let made = shop.post(&format!("{auth}/tokens"), &json!({}));
+        shop.reader = made["accessToken"].as_str().unwrap().to_owned();
+        shop.post(&shop.membership(), &json!({ "roles": [{ "role": role }] }));
+        let folder = json!({ "projectId": shop.project, "environment": "prod", "name": "team" });
+        shop.post("/api/v2/folders", &folder);
+        let body = json!({
+            "projectId": shop.project, "environment": "prod", "secretPath": "/team", "secretValue": "v",
+        });
+        shop.post("/api/v4/secrets/KEY", &body);
+        shop
+    }
+
+    fn membership(&self) -> String {
+        format!("/api/v1/projects/{}/memberships/identities/{}", self.project, self.identity)
+    }
+
+    fn post(&mut self, path: &str, value: &Value) -> Value {
+        let answer = self.instance.handle(now(), &Request::new("POST", path).json(value).bearer(&self.admin));
+        assert_eq!(answer.status, 200, "{path}: {}", body(&answer));
+        body(&answer)
+    }
+
+    /// The status of a read of the secret by the identity, so many seconds later.
+    fn read(&mut self, seconds: i64) -> u16 {
+        let path =
+            format!("/api/v4/secrets/KEY?projectId={}&environment=prod&secretPath=/team", self.project);
+        let at = now() + jiff::SignedDuration::from_secs(seconds);
+        self.instance.handle(at, &Request::new("GET", &path).bearer(&self.reader)).status
+    }
+}
+
+#[test]
+fn rights_come_and_go_ten_seconds_after_the_last_look() {
+    let mut shop = Shop::new("no-access");
+    assert_eq!(shop.read(0), 403);
+    let change = |shop: &mut Shop, role: &str| {
+        let request = Request::new("PATCH", &shop.membership()).json(&json!({ "roles": [{ "role": role }] }));
+        assert_eq!(shop.instance.handle(now(), &request.bearer(&shop.admin)).status, 200);
+    };
+    change(&mut shop, "viewer");
+    assert_eq!([shop.read(9), shop.read(10)], [403, 200]);
+    change(&mut shop, "no-access");
+    assert_eq!([shop.read(19), shop.read(20)], [200, 403]);
+}
+
+#[test]
+fn a_privilege_permits_what_its_conditions_say() {
+    for (path, status) in [("/team/**", 200), ("/other/**", 403)] {
+        let mut shop = Shop::new("no-access");
+        let privilege = json!({
+            "identityId": shop.identity, "projectId": shop.project, "slug": "reader",
+            "type": { "isTemporary": false },
+            "permissions": [{
+                "subject": "secrets", "action": ["describeSecret", "readValue"],
+                "conditions": { "environment": "prod", "secretPath": { "$glob": path } },
+            }],
+        });
+        shop.post("/api/v2/identity-project-additional-privilege", &privilege);
+        assert_eq!(shop.read(0), status, "{path}");
+    }
+}
+
+#[test]
+fn each_write_of_a_secret_is_a_version_and_a_read_is_no_write() {
+    let mut shop = Shop::new("viewer");
+    let before = shop.instance.writes();
+    assert_eq!(shop.read(0), 200);
+    assert_eq!(shop.instance.writes(), before);
+    let value = json!({ "projectId": shop.project, "environment": "prod", "secretPath": "/team", "secretValue": "v" });
+    let request = Request::new("PATCH", "/api/v4/secrets/KEY").json(&value).bearer(&shop.admin);
+    assert_eq!(shop.instance.handle(now(), &request).status, 200);
+    assert_eq!(shop.instance.secret_version("shop-one", "prod", "/team/KEY"), Some(2));
+    assert_eq!(shop.instance.writes(), before + 1);
+}
+
+#[test]
+fn an_equal_create_that_comes_late_is_a_500_where_the_database_refuses_it() {
+    let mut shop = Shop::new("viewer");
+    let value = json!({ "projectId": shop.project, "environment": "prod", "secretPath": "/team", "secretValue": "v" });
+    let request = Request::new("POST", "/api/v4/secrets/KEY").json(&value).bearer(&shop.admin);
+    assert_eq!(body(&shop.instance.handle_late(now(), &request))["error"], "Create");
+    assert_eq!(shop.instance.handle(now(), &request).status, 400);
 }

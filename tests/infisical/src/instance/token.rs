@@ -1,4 +1,4 @@
-//! Machine tokens: minting, listing, renewing, revoking, and whose one is.
+//! Machine tokens of any method: signing, renewing, ending, and whose one is.
 
 use std::cell::Cell;
 
@@ -6,44 +6,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Identity, Instance, Token, TokenAuth,
+    Instance, Token,
     auth::{Actor, text},
-    time, validate,
+    auth_method::Terms,
+    identity::Identity,
+    validate,
 };
 use crate::{Request, Response, jwt};
 
 impl Instance {
-    pub(super) fn mint_token(
-        &mut self,
-        now: Timestamp,
-        request: &Request,
-        identity_id: &str,
-    ) -> Result<Response, Response> {
-        let actor = self.actor_in_organization(now, request)?;
-        let [name] = validate::texts(request, ["name"])?;
-        let identity = self.identity(identity_id)?.clone();
-        self.may_touch(&actor, identity_id)?;
-        if identity.has_no_token_auth {
-            // Read in the source.
-            let message = "The identity does not have Token Auth";
-            return Err(Response::refusal(400, "BadRequest", message));
-        }
-        let TokenAuth { ttl: asked, max_ttl, uses } = self.settings.token_auth;
-        let ttl = self.issued_ttl(now, asked, (max_ttl, now.as_second()));
-        let token = self.new_token(now, &identity, Some(name), "token-auth", ttl);
-        token.uses_left.set((uses > 0).then_some(uses));
-        let jwt = self.sign_token(now, &identity, &token, (asked, max_ttl, ""));
-        let body = json!({
-            "accessToken": jwt,
-            "expiresIn": asked,
-            "accessTokenMaxTTL": max_ttl,
-            "tokenType": "Bearer",
-            "tokenData": token_body(&token),
-        });
-        self.database.tokens.push(token);
-        Ok(Response::ok(&body))
-    }
-
     /// Only an instance admin may touch one.
     pub(super) fn may_touch(&self, actor: &Actor, identity_id: &str) -> Result<(), Response> {
         let is_admin = self.database.instance_admins.iter().any(|admin| admin == identity_id);
@@ -63,36 +34,45 @@ impl Instance {
         asked.min(budget).min(self.settings.max_token_ttl)
     }
 
-    pub(super) fn new_token(
+    /// A token of an identity by a method's terms, with its JWT. It never lives longer
+    /// than the server lets any.
+    pub(super) fn token_of(
         &mut self,
         now: Timestamp,
         identity: &Identity,
-        name: Option<String>,
-        auth_method: &'static str,
-        ttl: i64,
-    ) -> Token {
-        Token {
+        terms: &Terms,
+        (auth_method, client_secret_id): (&'static str, &str),
+    ) -> (Token, String) {
+        let (claimed, max_ttl) = terms.life();
+        let ttl = self.issued_ttl(now, claimed, (max_ttl, now.as_second()));
+        let token = Token {
             id: self.id(),
             identity_id: identity.id.clone(),
-            name,
+            name: None,
             auth_method,
             created_at: now,
+            updated_at: now,
             renewed_at: None,
             revoked: false,
+            method_removed: false,
             ttl,
+            max_ttl,
+            period: terms.period,
             sub_organization_id: None,
             expires_at: Some(now.as_second() + ttl),
-            uses_left: Cell::new(None),
-        }
+            uses_left: Cell::new(u32::try_from(terms.uses_limit).ok().filter(|uses| *uses > 0)),
+        };
+        let jwt = self.sign_token(now, identity, &token, (claimed, client_secret_id));
+        (token, jwt)
     }
 
-    /// The JWT of a token; with the TTL, maximum and client secret that it claims.
-    pub(super) fn sign_token(
+    /// The JWT of a token; with the TTL and client secret that it claims.
+    fn sign_token(
         &self,
         now: Timestamp,
         identity: &Identity,
         token: &Token,
-        (claimed_ttl, claimed_max, client_secret_id): (i64, i64, &str),
+        (claimed_ttl, client_secret_id): (i64, &str),
     ) -> String {
         let mut claims = json!({
                 "identityId": identity.id,
@@ -105,8 +85,8 @@ impl Instance {
                 "identityAccessTokenId": token.id,
                 "ipRestrictionEnabled": true,
                 "accessTokenTTL": claimed_ttl,
-                "accessTokenMaxTTL": claimed_max,
-                "accessTokenPeriod": 0,
+                "accessTokenMaxTTL": token.max_ttl,
+                "accessTokenPeriod": token.period,
                 "creationEpoch": now.as_second(),
                 "authTokenType": "identityAccessToken",
                 "identityAuth": {},
@@ -121,37 +101,6 @@ impl Instance {
         jwt::sign(&self.key, &claims)
     }
 
-    pub(super) fn list_tokens(
-        &self,
-        now: Timestamp,
-        request: &Request,
-        identity_id: &str,
-    ) -> Result<Response, Response> {
-        let actor = self.actor_in_organization(now, request)?;
-        self.identity(identity_id)?;
-        self.may_touch(&actor, identity_id)?;
-        let all = self.database.tokens.iter();
-        let its = all.filter(|token| token.identity_id == identity_id && token.auth_method == "token-auth");
-        let page = its.skip(request.query("offset").unwrap_or(0)).take(request.query("limit").unwrap_or(20));
-        let list: Vec<Value> = page.map(token_body).collect();
-        Ok(Response::ok(&json!({ "tokens": list })))
-    }
-
-    pub(super) fn revoke_token(
-        &mut self,
-        now: Timestamp,
-        request: &Request,
-        id: &str,
-    ) -> Result<Response, Response> {
-        let actor = self.actor_in_organization(now, request)?;
-        let found = self.database.tokens.iter().find(|token| token.id == id);
-        // Not recorded.
-        let not_found = || Response::refusal(404, "NotFound", &format!("Token with ID {id} not found"));
-        let identity_id = found.ok_or_else(not_found)?.identity_id.clone();
-        self.may_touch(&actor, &identity_id)?;
-        Ok(self.revoke(id))
-    }
-
     /// A token ends itself, whoever has it (not recorded).
     pub(super) fn revoke_own_token(
         &mut self,
@@ -160,12 +109,13 @@ impl Instance {
     ) -> Result<Response, Response> {
         let [given] = validate::texts(request, ["accessToken"])?;
         let claims = self.verify_identity_token(now, &given)?;
-        Ok(self.revoke(text(&claims, "identityAccessTokenId")))
+        Ok(self.revoke(now, text(&claims, "identityAccessTokenId")))
     }
 
-    fn revoke(&mut self, id: &str) -> Response {
+    pub(super) fn revoke(&mut self, now: Timestamp, id: &str) -> Response {
         for token in self.database.tokens.iter_mut().filter(|token| token.id == id) {
             token.revoked = true;
+            token.updated_at = now;
         }
         Response::ok(&json!({ "message": "Successfully revoked access token" }))
     }
@@ -243,26 +193,5 @@ fn completed(claims: &Value, identity: &Identity) -> Value {
         "authTokenType": "identityAccessToken",
         "identityAuth": {},
         "jti": id,
-    })
-}
-
-fn token_body(token: &Token) -> Value {
-    json!({
-        "id": token.id,
-        "accessTokenTTL": token.ttl,
-        "accessTokenMaxTTL": 0,
-        "accessTokenNumUses": 0,
-        "accessTokenNumUsesLimit": 0,
-        "accessTokenLastUsedAt": null,
-        "accessTokenLastRenewedAt": token.renewed_at.map(time),
-        "isAccessTokenRevoked": token.revoked,
-        "identityUAClientSecretId": null,
-        "identityId": token.identity_id,
-        "createdAt": time(token.created_at),
-        "updatedAt": time(token.created_at),
-        "name": token.name,
-        "authMethod": token.auth_method,
-        "accessTokenPeriod": 0,
-        "subOrganizationId": token.sub_organization_id,
     })
 }

@@ -1,0 +1,19 @@
+//! The kinds of the API: what an author writes, and what the provider answers.
+//!
+//! The shape of a managed resource is Crossplane's, in [`resource`]; a kind adds the
+//! parameters of its `forProvider` and what is observed. [`crd`] makes the manifests in
+//! the package from these types. Values of Secrets are in none of them.
+
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod config;
+pub mod crd;
+pub mod environment;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod identity;
+pub mod object;
+pub mod project;
+pub mod project_identity;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod reference;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod resource;

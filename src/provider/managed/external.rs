@@ -1,0 +1,283 @@
+//! What the loop knows of a kind and of the server: a few pure functions, and five calls.
+//!
+//! A kind is a type that implements [`ManagedKind`]; whoever can ask the server for
+//! resources of that kind implements [`External`]. The loop decides which call is due.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use async_trait::async_trait;
+use infisical::{Error, ErrorKind};
+
+use crate::api::resource::Kind;
+
+/// A kind of managed resource, as the loop sees it. All of it is pure.
+pub trait ManagedKind: Kind {
+    /// What the server answers of one resource.
+    type Seen: Clone + fmt::Debug + Send + Sync;
+    /// What has to be sent so that the server has what the author wants.
+    type Change: fmt::Debug + Send + Sync;
+
+    /// By what a resource is found again of which only the intent to make it is known.
+    const FOUND_BY: FoundBy;
+
+    /// The id that the server gave it: its external name.
+    fn id(seen: &Self::Seen) -> &str;
+
+    /// What is shown of it in `status.atProvider`: nothing that changes while nobody
+    /// changes the resource, and no secret.
+    fn observation(seen: &Self::Seen) -> Self::Observation;
+
+    /// The id in what is shown of it.
+    fn observed_id(observation: &Self::Observation) -> Option<&str>;
+
+    /// What differs from what the author wrote. Fields that he left out do not.
+    fn compare(wanted: &Self::Parameters, seen: &Self::Seen) -> Difference<Self::Change>;
+
+    /// Whether the parameters say enough to find or to make it.
+    ///
+    /// # Errors
+    /// Which field is missing.
+    fn complete(wanted: &Self::Parameters) -> Result<(), &'static str>;
+
+    /// Whether an external name is an id of the server's, and no natural key.
+    #[must_use]
+    fn is_id(name: &str) -> bool {
+        is_uuid(name)
+    }
+
+    /// The parameters by which a resource is found that an author imports by its natural
+    /// key. `None` where it can be imported by its id only.
+    fn with_key(wanted: &Self::Parameters, key: &str) -> Option<Self::Parameters> {
+        let _ = (wanted, key);
+        None
+    }
+
+    /// Why it cannot be used although it is there; `None` where it can.
+    fn unavailable(seen: &Self::Seen) -> Option<String> {
+        let _ = seen;
+        None
+    }
+
+    /// The parameters with what the author left out and the server chose, where that is
+    /// to be written down in the spec. `None` where there is nothing to write.
+    fn late_initialize(wanted: &Self::Parameters, seen: &Self::Seen) -> Option<Self::Parameters> {
+        let _ = (wanted, seen);
+        None
+    }
+
+    /// What is needed to connect to it, as far as it can be read from the server.
+    fn connection_details(seen: &Self::Seen) -> ConnectionDetails {
+        let _ = seen;
+        ConnectionDetails::default()
+    }
+}
+
+/// By what a resource is found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// By what its parameters say, of which the server has one at most: a slug, a path. Two
+    /// creates make one.
+    Key,
+    /// By a mark that is written with the create, which the server does not look at. Two
+    /// creates make two.
+    Mark,
+}
+
+/// What differs between what is wanted and what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference<C> {
+    /// Nothing.
+    None,
+    /// This has to be sent.
+    Change(C),
+    /// A field that the server does not let be changed. Nothing is deleted to be made again.
+    Fixed(String),
+}
+
+/// The mark by which a resource is ours: the uid of its object, which no other has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark<'a>(pub &'a str);
+
+/// How new an answer has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// One that was read for others in this poll will do.
+    Shared,
+    /// Only one that is asked for now.
+    Fresh,
+}
+
+/// What becomes of a create.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// The id that the server gave it.
+    pub id: String,
+    /// What the server shows only now.
+    pub details: ConnectionDetails,
+}
+
+/// What is needed to connect to a resource: for its Secret, and for nothing else.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ConnectionDetails(pub BTreeMap<String, Vec<u8>>);
+
+impl fmt::Debug for ConnectionDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The resources of one kind on one server.
+///
+/// An implementation asks once and does not retry: the loop does, and looks before.
+#[async_trait]
+pub trait External<K: ManagedKind>: Send + Sync {
+    /// The resource of an id; `None` where there is none.
+    async fn observe(
+        &self,
+        id: &str,
+        wanted: &K::Parameters,
+        read: Read,
+    ) -> Result<Option<K::Seen>, ExternalError>;
+
+    /// The resources of this natural key, or with this mark, the oldest first.
+    async fn find(
+        &self,
+        wanted: &K::Parameters,
+        mark: Mark<'_>,
+        read: Read,
+    ) -> Result<Vec<K::Seen>, ExternalError>;
+
+    /// Makes one.
+    async fn create(&self, wanted: &K::Parameters, mark: Mark<'_>) -> Result<Made, ExternalError>;
+
+    /// Changes one.
+    async fn update(
+        &self,
+        id: &str,
+        wanted: &K::Parameters,
+        change: &K::Change,
+    ) -> Result<ConnectionDetails, ExternalError>;
+
+    /// Deletes one. That it is not there is no error.
+    async fn delete(&self, id: &str, wanted: &K::Parameters) -> Result<(), ExternalError>;
+}
+
+/// Why a call did not do what it should.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExternalError {
+    /// In words, and without a secret.
+    pub message: String,
+    /// What is known of it.
+    pub failure: Failure,
+    /// For how long it makes no sense to try again.
+    pub wait: Option<Duration>,
+}
+
+/// What is known of a call that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The server refused it: it had no effect.
+    Refused,
+    /// The server refused to make what exists already.
+    Exists,
+    /// The token does not work any more: it had no effect.
+    TokenRefused,
+    /// The token may not do this, or not yet: it had no effect.
+    Forbidden,
+    /// Nobody knows whether it had an effect.
+    Unknown,
+}
+
+impl ExternalError {
+    /// A refusal.
+    #[must_use]
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { message: message.into(), failure: Failure::Refused, wait: None }
+    }
+
+    /// A refusal, because it exists already.
+    #[must_use]
+    pub fn exists(message: impl Into<String>) -> Self {
+        Self { message: message.into(), failure: Failure::Exists, wait: None }
+    }
+
+    /// A failure of which nobody knows what it did.
+    #[must_use]
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self { message: message.into(), failure: Failure::Unknown, wait: None }
+    }
+}
+
+impl<R: fmt::Display> From<Error<R>> for ExternalError {
+    fn from(error: Error<R>) -> Self {
+        let (failure, wait) = match error.kind {
+            _ if error.effect_is_unknown() => (Failure::Unknown, None),
+            ErrorKind::RateLimited { retry_after } => (Failure::Refused, retry_after),
+            ErrorKind::TokenRefused(_) => (Failure::TokenRefused, None),
+            ErrorKind::Forbidden => (Failure::Forbidden, None),
+            _ => (Failure::Refused, None),
+        };
+        Self { message: error.to_string(), failure, wait }
+    }
+}
+
+/// Whether a text is a UUID, as all ids of the server are.
+#[must_use]
+pub fn is_uuid(text: &str) -> bool {
+    let is_of_it = |(place, byte): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_of_it)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_uuid_is_an_id() {
+        let table = [
+            ("7fb194b6-bdc8-4a18-9d2b-4b5a7e0f6a11", true),
+            ("7FB194B6-BDC8-4A18-9D2B-4B5A7E0F6A11", true),
+            ("payments", false),
+            ("7fb194b6-bdc8-4a18-9d2b-4b5a7e0f6a1", false),
+            ("7fb194b6xbdc8-4a18-9d2b-4b5a7e0f6a11", false),
+            ("7fb194b6-bdc8-4a18-9d2b-4b5a7e0f6a1g", false),
+            ("", false),
+        ];
+        for (text, expected) in table {
+            assert_eq!(is_uuid(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn connection_details_are_never_printed() {
+        let details = ConnectionDetails([("clientSecret".to_owned(), b"marker".to_vec())].into());
+        let printed = format!("{:?}", Made { id: "i".to_owned(), details });
+        assert!(printed.contains("clientSecret") && !printed.contains("marker"), "{printed}");
+    }
+
+    #[test]
+    fn an_answer_that_did_not_come_is_no_refusal() {
+        use infisical::error::{TokenRefusal, Transport};
+        let error = |kind: ErrorKind| ExternalError::from(Error::new("create the project", kind));
+        let table = [
+            (ErrorKind::Unreachable(Transport::TimedOut), Failure::Unknown, None),
+            (ErrorKind::ServerError { status: 500 }, Failure::Unknown, None),
+            (ErrorKind::Forbidden, Failure::Forbidden, None),
+            (ErrorKind::TokenRefused(TokenRefusal::Expired), Failure::TokenRefused, None),
+            (ErrorKind::NotFound, Failure::Refused, None),
+            (
+                ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(7)) },
+                Failure::Refused,
+                Some(Duration::from_secs(7)),
+            ),
+        ];
+        for (kind, failure, wait) in table {
+            let error = error(kind);
+            assert_eq!((error.failure, error.wait), (failure, wait), "{error}");
+        }
+    }
+}

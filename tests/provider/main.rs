@@ -1,0 +1,12 @@
+//! The provider, as its package and its users meet it.
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests")
+)]
+
+mod connect;
+mod crds;
+mod heal;
+mod program;
+mod rules;
+mod world;
