@@ -168,6 +168,7 @@ impl Response {
 
     /// The router's refusal of an id that is too long; of another shape (recorded).
     pub(crate) fn too_long_parameter(path: &str) -> Self {
+        let path = path.split('?').next().unwrap_or_default();
         Self::of_json(
             414,
             &json!({
