@@ -180,7 +180,7 @@ impl Response {
         )
     }
 
-    /// The same with its ETag; a 304 for whoever has it already.
+    /// The same with its `ETag`; a 304 for whoever has it already.
     pub(crate) fn with_etag(mut self, known: Option<&str>) -> Self {
         let hash: Vec<u8> = Sha256::digest(&self.body).iter().copied().take(20).collect();
         let etag = format!("\"{}\"", STANDARD.encode(hash));

@@ -13,7 +13,7 @@ macro_rules! routes {
 
         /// Method, path with the names of ids in braces, and route. Of two that fit,
         /// the first is taken.
-        const TABLE: &[(&str, &str, Route)] = &[$(($method, $path, Route::$name),)*];
+        pub(crate) const TABLE: &[(&str, &str, Route)] = &[$(($method, $path, Route::$name),)*];
     };
 }
 

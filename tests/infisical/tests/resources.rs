@@ -7,6 +7,14 @@
 //! in `setup.json`. What the fake answers otherwise is in `unmatched.json`, below the
 //! reason, by name; one that is listed and answered as recorded fails the test too.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

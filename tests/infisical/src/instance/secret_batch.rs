@@ -125,9 +125,9 @@ impl Instance {
                 secret.change(call.now, one);
                 changed.push(secret.changed_body_of_batch(&place));
             } else if mode == Mode::Upsert {
-                let made = Secret::made(call.now, id, one);
-                created.push(made.upserted_body(&place));
-                folder.secrets.push(made);
+                let new = Secret::made(call.now, id, one);
+                created.push(new.upserted_body(&place));
+                folder.secrets.push(new);
             }
         }
         changed.extend(created);
