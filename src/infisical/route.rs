@@ -249,7 +249,7 @@ pub(crate) fn encode(text: &str, into: &mut String) {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                into.push(char::from(byte))
+                into.push(char::from(byte));
             }
             _ => {
                 let digit = |of: u8| char::from_digit(u32::from(of), 16).unwrap_or('0').to_ascii_uppercase();

@@ -158,7 +158,7 @@ async fn a_project_is_made_found_changed_and_deleted() {
     let project_id = &made.id;
     assert_eq!(client.send(&ReadProject { token, project_id }).await.unwrap(), made);
     assert_eq!(client.send(&ReadProjectBySlug { token, slug: "payments" }).await.unwrap(), made);
-    assert_eq!(client.send(&ListProjects { token }).await.unwrap(), [made.clone()]);
+    assert_eq!(client.send(&ListProjects { token }).await.unwrap(), std::slice::from_ref(&made));
 
     let protected = client.send(&DeleteProject { token, project_id }).await.unwrap_err();
     assert_eq!(protected.kind, refused(ResourceRefusal::DeleteProtected));
@@ -185,8 +185,8 @@ async fn a_deleted_environment_holds_its_slug_until_it_is_restored_or_gone() {
     let create = CreateEnvironment { token, project_id, name: "Prod", slug: "prod", position: None };
     let made = client.send(&create).await.unwrap();
     let environment_id = &made.id;
-    let taken = client.send(&create).await.unwrap_err();
-    assert_eq!(taken.kind, refused(ResourceRefusal::AlreadyExists));
+    let doubled = client.send(&create).await.unwrap_err();
+    assert_eq!(doubled.kind, refused(ResourceRefusal::AlreadyExists));
     let change = UpdateEnvironment {
         token,
         project_id,
@@ -226,8 +226,8 @@ async fn a_folder_with_content_is_deleted_only_with_it() {
     let environment = "prod";
     let create = CreateFolder { token, project_id, environment, path: "/a/b", name: "c", description: None };
     let made = client.send(&create).await.unwrap();
-    let taken = client.send(&create).await.unwrap_err();
-    assert_eq!(taken.kind, refused(ResourceRefusal::AlreadyExists));
+    let doubled = client.send(&create).await.unwrap_err();
+    assert_eq!(doubled.kind, refused(ResourceRefusal::AlreadyExists));
     let read = client.send(&ReadFolder { token, folder_id: &made.id }).await.unwrap();
     assert_eq!((read.path.as_str(), read.environment.as_str()), ("/a/b/c", "prod"));
     let list = |path| ListFolders { token, project_id, environment, path };
@@ -315,8 +315,8 @@ async fn many_secrets_are_written_at_once_or_none_of_them() {
     let long = "n".repeat(200);
     let of = |names: [&'static str; 2]| names.map(|name| BatchSecret { name, content });
     client.send(&CreateSecrets { token, place, secrets: &of(["A", "B"]) }).await.unwrap();
-    let taken = client.send(&CreateSecrets { token, place, secrets: &of(["B", "C"]) }).await.unwrap_err();
-    assert_eq!(taken.kind, refused(ResourceRefusal::AlreadyExists));
+    let doubled = client.send(&CreateSecrets { token, place, secrets: &of(["B", "C"]) }).await.unwrap_err();
+    assert_eq!(doubled.kind, refused(ResourceRefusal::AlreadyExists));
     let update = |mode, secrets| UpdateSecrets { token, place, mode, secrets };
     let both = of(["B", "batch"]);
     let missing = client.send(&update(MissingSecrets::FailOnNotFound, &both)).await.unwrap_err();
@@ -403,7 +403,8 @@ async fn a_project_has_identities_of_its_own() {
     let made = client.send(&create).await.unwrap();
     let identity_id = &made.id;
     assert_eq!(client.send(&ReadProjectOwnIdentity { token, project_id, identity_id }).await.unwrap(), made);
-    assert_eq!(client.send(&ListProjectOwnIdentities { token, project_id }).await.unwrap(), [made.clone()]);
+    let listed = client.send(&ListProjectOwnIdentities { token, project_id }).await.unwrap();
+    assert_eq!(listed, std::slice::from_ref(&made));
     let other = client.send(&DeleteIdentity { token, identity_id }).await.unwrap_err();
     assert_eq!(other.kind, refused(ResourceRefusal::ManagedByProject));
     let delete = DeleteProjectOwnIdentity { token, project_id, identity_id };
@@ -445,7 +446,7 @@ async fn universal_auth_is_set_up_changed_and_removed_with_its_client_secrets() 
     let longer = UniversalAuthSettings { terms, ..UniversalAuthSettings::default() };
     let above = client.send(&change(&longer)).await.unwrap_err();
     assert_eq!(above.kind, refused(ResourceRefusal::TtlAboveMaximum));
-    // What was read is taken as it is.
+    // What was read is doubled as it is.
     assert_eq!(client.send(&change(&attached.settings)).await.unwrap(), attached);
     let trusted_addresses = Some(vec![TrustedAddress("10.0.0.0/8".to_owned())]);
     let narrow = UniversalAuthSettings { trusted_addresses, ..UniversalAuthSettings::default() };
@@ -544,8 +545,8 @@ async fn a_membership_reads_back_as_it_was_written_and_takes_its_privileges_alon
 
     let made = client.send(&create_privilege).await.unwrap();
     let privilege_id = &made.id;
-    let taken = client.send(&create_privilege).await.unwrap_err();
-    assert_eq!(taken.kind, refused(ResourceRefusal::AlreadyExists));
+    let doubled = client.send(&create_privilege).await.unwrap_err();
+    assert_eq!(doubled.kind, refused(ResourceRefusal::AlreadyExists));
     assert_eq!(client.send(&ReadPrivilege { token, privilege_id }).await.unwrap(), made);
     let by_slug = ReadPrivilegeBySlug { token, project_slug: "payments", identity_id, slug };
     assert_eq!(client.send(&by_slug).await.unwrap(), made);

@@ -81,6 +81,7 @@ impl Route for CreateEnvironment<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/projects/{id}/environments/{second}`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadEnvironment<'a> {
@@ -115,6 +116,7 @@ impl Route for ReadEnvironment<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v1/projects/{id}/environments/{second}`: what there is a value for. Without any
 /// the server fails.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -167,6 +169,7 @@ impl Route for UpdateEnvironment<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v1/projects/{id}/environments/{second}`. For fourteen days it can be restored,
 /// and holds its slug.
 #[derive(Clone, Copy, Debug)]
@@ -209,6 +212,7 @@ impl Route for DeleteEnvironment<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `POST /api/v1/projects/{id}/environments/{second}/restore`: brings a deleted one back with its
 /// secrets, at the last place.
 #[derive(Clone, Copy, Debug)]

@@ -89,6 +89,7 @@ impl Route for CreateFolder<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v2/folders/{id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadFolder<'a> {
@@ -141,6 +142,7 @@ impl Route for ReadFolder<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v2/folders`: those right below a path. Of a path that is not there: none.
 #[derive(Clone, Copy, Debug)]
 pub struct ListFolders<'a> {
@@ -182,6 +184,7 @@ impl Route for ListFolders<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v2/folders/{id}`. Each makes a version, also of what is equal.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -231,6 +234,7 @@ impl Route for UpdateFolder<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v2/folders/{id}`.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

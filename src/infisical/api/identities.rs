@@ -271,6 +271,7 @@ impl Route for CreateMarkedIdentity<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/identities/{id}`: with its metadata, which no list has. One that a project manages
 /// is not found.
 #[derive(Clone, Copy, Debug)]
@@ -324,6 +325,7 @@ impl Route for ReadIdentity<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `POST /api/v1/identities/search`: a page of those of a name. The server searches only for
 /// letters, digits, space, `_`, `-` and `/` (422 else).
 #[derive(Clone, Copy, Debug)]
@@ -375,6 +377,7 @@ impl Route for SearchIdentities<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 impl Paged for SearchIdentities<'_> {
     type Item = ListedIdentity;
 

@@ -50,7 +50,8 @@ pub struct KubernetesAuthSettings {
     pub allowed_audience: Option<String>,
 }
 
-/// Exposed: the server is given what it reviews tokens with. None is null.
+/// Exposed: the server is given what it reviews tokens with. An empty one is null.
+#[expect(clippy::ref_option, reason = "it is what serde calls")]
 fn exposed<S: Serializer>(token: &Option<ReviewerToken>, serializer: S) -> Result<S::Ok, S::Error> {
     token.as_ref().map(ReviewerToken::expose).filter(|token| !token.is_empty()).serialize(serializer)
 }
@@ -111,6 +112,7 @@ impl Route for AttachKubernetesAuth<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/auth/kubernetes-auth/identities/{id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadKubernetesAuth<'a> {
@@ -143,6 +145,7 @@ impl Route for ReadKubernetesAuth<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v1/auth/kubernetes-auth/identities/{id}`: what there is a value for. Without any
 /// the server fails.
 #[derive(Clone, Copy, Debug)]
@@ -182,6 +185,7 @@ impl Route for UpdateKubernetesAuth<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v1/auth/kubernetes-auth/identities/{id}`: its tokens end at once.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoveKubernetesAuth<'a> {

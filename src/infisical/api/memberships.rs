@@ -177,6 +177,7 @@ impl Route for CreateMembership<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/projects/{id}/memberships/identities/{second}`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadMembership<'a> {
@@ -216,6 +217,7 @@ impl Route for ReadMembership<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/projects/{id}/memberships/identities`: all of a project.
 #[derive(Clone, Copy, Debug)]
 pub struct ListMemberships<'a> {
@@ -255,6 +257,7 @@ impl Route for ListMemberships<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v1/projects/{id}/memberships/identities/{second}`: replaces all roles.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -299,6 +302,7 @@ impl Route for UpdateMembership<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v1/projects/{id}/memberships/identities/{second}`: with the identity's additional
 /// privileges there.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 //! The identity has to be a member, and they end with its membership.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -54,8 +54,18 @@ fn privilege(body: &[u8]) -> serde_json::Result<Privilege> {
     serde_json::from_slice(body).map(|Body { privilege }| privilege.into())
 }
 
-fn duration<S: Serializer>(temporary: &Option<&Temporary>, serializer: S) -> Result<S::Ok, S::Error> {
-    WrittenDuration::from(temporary.cloned()).serialize(serializer)
+/// A privilege as requests have it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity_id: Option<&'a str>,
+    slug: &'a str,
+    #[serde(rename = "type")]
+    duration: WrittenDuration,
+    permissions: &'a [Value],
 }
 
 /// The privileges.
@@ -65,11 +75,9 @@ const PRIVILEGES: &str = "/api/v2/identity-project-additional-privilege";
 const PRIVILEGE: &str = "/api/v2/identity-project-additional-privilege/{id}";
 
 /// `POST /api/v2/identity-project-additional-privilege`.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug)]
 pub struct CreatePrivilege<'a> {
     /// The token of an identity that may do that.
-    #[serde(skip)]
     pub token: &'a AccessToken,
     /// The project.
     pub project_id: &'a str,
@@ -78,7 +86,6 @@ pub struct CreatePrivilege<'a> {
     /// Its slug.
     pub slug: &'a str,
     /// For how long, if not for ever.
-    #[serde(rename = "type", serialize_with = "duration")]
     pub temporary: Option<&'a Temporary>,
     /// All that it permits: subject, action and conditions of each.
     pub permissions: &'a [Value],
@@ -96,7 +103,10 @@ impl Route for CreatePrivilege<'_> {
     }
 
     fn body(&self) -> serde_json::Result<Option<Bytes>> {
-        route::json(self)
+        let Self { project_id, identity_id, slug, permissions, .. } = *self;
+        let duration = self.temporary.cloned().into();
+        let (project_id, identity_id) = (Some(project_id), Some(identity_id));
+        route::json(&Written { project_id, identity_id, slug, duration, permissions })
     }
 
     fn answer(body: &[u8]) -> serde_json::Result<Privilege> {
@@ -107,6 +117,7 @@ impl Route for CreatePrivilege<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v2/identity-project-additional-privilege/{id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadPrivilege<'a> {
@@ -139,6 +150,7 @@ impl Route for ReadPrivilege<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v2/identity-project-additional-privilege/slug/{name}`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadPrivilegeBySlug<'a> {
@@ -179,6 +191,7 @@ impl Route for ReadPrivilegeBySlug<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v2/identity-project-additional-privilege`: those of an identity in a project, without
 /// what they permit.
 #[derive(Clone, Copy, Debug)]
@@ -219,20 +232,17 @@ impl Route for ListPrivileges<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v2/identity-project-additional-privilege/{id}`: replaces all of it.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug)]
 pub struct UpdatePrivilege<'a> {
     /// The token of an identity that may do that.
-    #[serde(skip)]
     pub token: &'a AccessToken,
     /// The privilege's id.
-    #[serde(skip)]
     pub privilege_id: &'a str,
     /// Its slug.
     pub slug: &'a str,
     /// For how long, if not for ever.
-    #[serde(rename = "type", serialize_with = "duration")]
     pub temporary: Option<&'a Temporary>,
     /// All that it permits: subject, action and conditions of each.
     pub permissions: &'a [Value],
@@ -254,7 +264,9 @@ impl Route for UpdatePrivilege<'_> {
     }
 
     fn body(&self) -> serde_json::Result<Option<Bytes>> {
-        route::json(self)
+        let Self { slug, permissions, .. } = *self;
+        let (duration, project_id, identity_id) = (self.temporary.cloned().into(), None, None);
+        route::json(&Written { project_id, identity_id, slug, duration, permissions })
     }
 
     fn answer(body: &[u8]) -> serde_json::Result<()> {
@@ -265,6 +277,7 @@ impl Route for UpdatePrivilege<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v2/identity-project-additional-privilege/{id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeletePrivilege<'a> {

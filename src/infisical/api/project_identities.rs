@@ -85,6 +85,7 @@ impl Route for CreateProjectOwnIdentity<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/projects/{id}/identities/{second}`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadProjectOwnIdentity<'a> {
@@ -119,6 +120,7 @@ impl Route for ReadProjectOwnIdentity<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/projects/{id}/identities`: all, with their metadata.
 #[derive(Clone, Copy, Debug)]
 pub struct ListProjectOwnIdentities<'a> {
@@ -156,6 +158,7 @@ impl Route for ListProjectOwnIdentities<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v1/projects/{id}/identities/{second}`: what there is a value for. Its roles are its
 /// membership's.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -207,6 +210,7 @@ impl Route for UpdateProjectOwnIdentity<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v1/projects/{id}/identities/{second}`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteProjectOwnIdentity<'a> {

@@ -243,6 +243,7 @@ impl Route for CreateProject<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/projects/{id}`.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadProject<'a> {
@@ -275,6 +276,7 @@ impl Route for ReadProject<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/projects/slug/{name}`. A slug with an underscore cannot be asked for: 422.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadProjectBySlug<'a> {
@@ -307,6 +309,7 @@ impl Route for ReadProjectBySlug<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/projects`: all of which the identity is a member; none without that.
 #[derive(Clone, Copy, Debug)]
 pub struct ListProjects<'a> {
@@ -338,6 +341,7 @@ impl Route for ListProjects<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v1/projects/{id}`: what there is a value for. Without any the server fails.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -392,6 +396,7 @@ impl Route for UpdateProject<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v1/projects/{id}`, with all that is in it.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteProject<'a> {

@@ -35,27 +35,46 @@ impl<'a> SecretPlace<'a> {
 
 /// What is written of a secret: what there is a value for. The rest stays as it is.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(into = "WrittenContent<'a>")]
 pub struct SecretContent<'a> {
     /// Its value, which a create needs.
-    #[serde(rename = "secretValue", skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
     pub value: Option<&'a SecretValue>,
     /// Its comment, stored trimmed.
-    #[serde(rename = "secretComment", skip_serializing_if = "Option::is_none")]
     pub comment: Option<&'a str>,
     /// All of its metadata: keys of up to 255 and values of up to 1020 characters.
-    #[serde(rename = "secretMetadata", skip_serializing_if = "Option::is_none")]
     pub metadata: Option<&'a [Metadata]>,
     /// The ids of all of its tags.
-    #[serde(rename = "tagIds", skip_serializing_if = "Option::is_none")]
     pub tag_ids: Option<&'a [&'a str]>,
     /// Whether a multi-line value is handed out as it is.
-    #[serde(rename = "skipMultilineEncoding", skip_serializing_if = "Option::is_none")]
     pub skip_multiline_encoding: Option<bool>,
 }
 
-/// Exposed: this is what writing a secret is.
-fn exposed<S: Serializer>(value: &Option<&SecretValue>, serializer: S) -> Result<S::Ok, S::Error> {
-    value.map(SecretValue::expose).serialize(serializer)
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenContent<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_comment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_metadata: Option<&'a [Metadata]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag_ids: Option<&'a [&'a str]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skip_multiline_encoding: Option<bool>,
+}
+
+impl<'a> From<SecretContent<'a>> for WrittenContent<'a> {
+    fn from(content: SecretContent<'a>) -> Self {
+        Self {
+            // Exposed: this is what writing a secret is.
+            secret_value: content.value.map(SecretValue::expose),
+            secret_comment: content.comment,
+            secret_metadata: content.metadata,
+            tag_ids: content.tag_ids,
+            skip_multiline_encoding: content.skip_multiline_encoding,
+        }
+    }
 }
 
 /// A secret, as read.
@@ -174,6 +193,7 @@ impl Route for CreateSecret<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v4/secrets/{name}`: as it is stored, without references followed.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadSecret<'a> {
@@ -220,6 +240,7 @@ impl Route for ReadSecret<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v4/secrets`: all of a folder, as they are stored, and none of those below it. The
 /// route has no pages.
 #[derive(Clone, Copy, Debug)]
@@ -264,6 +285,7 @@ impl Route for ListSecrets<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v4/secrets/{name}`.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -312,6 +334,7 @@ impl Route for UpdateSecret<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v4/secrets/{name}`.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -354,6 +377,7 @@ impl Route for DeleteSecret<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// One of many that are written.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct BatchSecret<'a> {
@@ -415,6 +439,7 @@ impl Route for CreateSecrets<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v4/secrets/batch`: all or none.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -455,6 +480,7 @@ impl Route for UpdateSecrets<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v4/secrets/batch`: all or, where one is not there, none and a 404 that does not
 /// say which.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -495,6 +521,7 @@ impl Route for DeleteSecrets<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// Names, as a batch has them.
 fn keys<S: Serializer>(names: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
     let content = SecretContent::default();

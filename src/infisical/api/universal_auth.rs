@@ -402,6 +402,7 @@ impl Route for ConfigureUniversalAuth<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `GET /api/v1/auth/universal-auth/identities/{id}`: what Universal Auth is set to.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadUniversalAuthSettings<'a> {
@@ -434,6 +435,7 @@ impl Route for ReadUniversalAuthSettings<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `PATCH /api/v1/auth/universal-auth/identities/{id}`: what there is a value for. Without any
 /// the server fails.
 #[derive(Clone, Copy, Debug)]
@@ -473,6 +475,7 @@ impl Route for UpdateUniversalAuth<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `DELETE /api/v1/auth/universal-auth/identities/{id}`: with its client secrets; its tokens end at
 /// once.
 #[derive(Clone, Copy, Debug)]
@@ -506,6 +509,7 @@ impl Route for RemoveUniversalAuth<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// `POST /api/v1/auth/universal-auth/identities/{id}/client-secrets`: one that ends.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -552,6 +556,7 @@ impl Route for CreateLimitedClientSecret<'_> {
         ResourceRefusal::of(body)
     }
 }
+
 /// The state of a client secret.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ClientSecretState {

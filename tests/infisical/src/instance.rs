@@ -36,6 +36,7 @@ mod reference;
 mod secret;
 mod secret_batch;
 mod session;
+mod tag;
 mod token;
 mod token_auth;
 mod universal_auth;
@@ -261,8 +262,11 @@ impl Instance {
     /// was through. The database refuses it then, and the answer is 500 `Create` where
     /// the server does not look again (recorded).
     pub fn handle_late(&mut self, now: Timestamp, request: &Request) -> Response {
-        let answer = self.handle(now, request);
         let (route, _) = Route::with_ids(&request.method, &request.path);
+        if secret_batch::is_upsert(route, request) {
+            return Response::failed("Create");
+        }
+        let answer = self.handle(now, request);
         let is_refused = answer.status == 400 && route.loses_races();
         if is_refused { Response::failed("Create") } else { answer }
     }

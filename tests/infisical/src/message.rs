@@ -168,6 +168,7 @@ impl Response {
 
     /// The router's refusal of an id that is too long; of another shape (recorded).
     pub(crate) fn too_long_parameter(path: &str) -> Self {
+        let path = path.split('?').next().unwrap_or_default();
         Self::of_json(
             414,
             &json!({
@@ -179,7 +180,7 @@ impl Response {
         )
     }
 
-    /// The same with its ETag; a 304 for whoever has it already.
+    /// The same with its `ETag`; a 304 for whoever has it already.
     pub(crate) fn with_etag(mut self, known: Option<&str>) -> Self {
         let hash: Vec<u8> = Sha256::digest(&self.body).iter().copied().take(20).collect();
         let etag = format!("\"{}\"", STANDARD.encode(hash));

@@ -13,7 +13,7 @@ macro_rules! routes {
 
         /// Method, path with the names of ids in braces, and route. Of two that fit,
         /// the first is taken.
-        const TABLE: &[(&str, &str, Route)] = &[$(($method, $path, Route::$name),)*];
+        pub(crate) const TABLE: &[(&str, &str, Route)] = &[$(($method, $path, Route::$name),)*];
     };
 }
 
@@ -91,6 +91,12 @@ routes! {
     UpdateEnvironment "PATCH" "/api/v1/projects/{id}/environments/{environment}",
     DeleteEnvironment "DELETE" "/api/v1/projects/{id}/environments/{environment}",
     RestoreEnvironment "POST" "/api/v1/projects/{id}/environments/{environment}/restore",
+    TagBySlug "GET" "/api/v1/projects/{id}/tags/slug/{slug}",
+    CreateTag "POST" "/api/v1/projects/{id}/tags",
+    ListTags "GET" "/api/v1/projects/{id}/tags",
+    Tag "GET" "/api/v1/projects/{id}/tags/{tag}",
+    UpdateTag "PATCH" "/api/v1/projects/{id}/tags/{tag}",
+    DeleteTag "DELETE" "/api/v1/projects/{id}/tags/{tag}",
     MoveFolder "POST" "/api/v2/folders/move",
     CreateFolder "POST" "/api/v2/folders",
     ListFolders "GET" "/api/v2/folders",
@@ -107,6 +113,7 @@ routes! {
     UpdateSecrets "PATCH" "/api/v4/secrets/batch",
     DeleteSecrets "DELETE" "/api/v4/secrets/batch",
     ListSecrets "GET" "/api/v4/secrets",
+    SecretById "GET" "/api/v4/secrets/id/{id}",
     Secret "GET" "/api/v4/secrets/{name}",
     CreateSecret "POST" "/api/v4/secrets/{name}",
     UpdateSecret "PATCH" "/api/v4/secrets/{name}",

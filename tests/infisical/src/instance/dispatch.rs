@@ -138,6 +138,12 @@ impl Instance {
 
     fn content_route(&mut self, route: Route, call: &Call<'_>) -> Answer {
         match route {
+            Route::CreateTag => self.create_tag(call),
+            Route::ListTags => self.list_tags(call),
+            Route::Tag => self.read_tag(call),
+            Route::TagBySlug => self.tag_by_slug(call),
+            Route::UpdateTag => self.update_tag(call),
+            Route::DeleteTag => self.delete_tag(call),
             Route::CreateFolder => self.create_folder(call),
             Route::ListFolders => self.list_folders(call),
             Route::Folder => self.read_folder(call),
@@ -148,6 +154,7 @@ impl Instance {
             Route::UpdateSecrets => self.update_secrets(call),
             Route::DeleteSecrets => self.delete_secrets(call),
             Route::ListSecrets => self.list_secrets(call),
+            Route::SecretById => self.secret_by_id(call),
             Route::Secret => self.read_secret(call),
             Route::CreateSecret => self.create_secret(call),
             Route::UpdateSecret => self.update_secret(call),

@@ -99,7 +99,7 @@ fn wanted_permissions(fields: &mut Fields) -> Vec<Value> {
         } else if subject == "secrets" {
             check_actions(&mut object);
         }
-        permissions.push(stored(object.value()));
+        permissions.push(stored(&object.value()));
         fields.adopt(object);
     }
     permissions
@@ -153,7 +153,7 @@ fn check_actions(object: &mut Fields) {
 }
 
 /// A permission with what the server puts in by itself.
-fn stored(permission: Value) -> Value {
+fn stored(permission: &Value) -> Value {
     let mut fields = Map::new();
     for name in ["subject", "action", "conditions"] {
         if let Some(value) = permission.get(name) {

@@ -10,6 +10,7 @@ use super::{
     environment::Environment,
     fields::Fields,
     membership::{Membership, Role},
+    tag::Tag,
     time,
 };
 use crate::Response;
@@ -40,6 +41,7 @@ pub(super) struct Project {
     secret_detection_ignore_values: Value,
     pub(super) environments: Vec<Environment>,
     pub(super) memberships: Vec<Membership>,
+    pub(super) tags: Vec<Tag>,
     /// Users that are members.
     pub(super) users: Vec<String>,
 }
@@ -63,6 +65,7 @@ impl Project {
             secret_detection_ignore_values: Value::Null,
             environments: Vec::new(),
             memberships: Vec::new(),
+            tags: Vec::new(),
             users: Vec::new(),
         }
     }

@@ -14,7 +14,9 @@ use super::{
     folder::{Folder, joined, normal},
     membership::merged,
     permission::Place,
-    reference, time,
+    reference,
+    tag::Tag,
+    time,
 };
 use crate::Response;
 
@@ -28,13 +30,18 @@ pub(super) struct Secret {
     pub(super) name: String,
     pub(super) value: String,
     comment: String,
-    metadata: Vec<(String, String)>,
+    metadata: Vec<Metadata>,
+    /// Ids of its tags.
+    tags: Vec<String>,
     skips_encoding: bool,
     /// One more with each PATCH, also of what is equal (recorded).
     pub(super) version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
+
+/// A key and a value on a secret, and whether the value is kept encrypted.
+type Metadata = (String, String, bool);
 
 /// Where a secret is.
 #[derive(Clone)]
@@ -66,9 +73,9 @@ pub(super) struct Wanted {
     pub(super) name: String,
     value: Option<String>,
     comment: Option<String>,
-    metadata: Option<Vec<(String, String)>>,
+    metadata: Option<Vec<Metadata>>,
     skips_encoding: Option<bool>,
-    has_tags: bool,
+    pub(super) tags: Option<Vec<String>>,
     is_personal: bool,
     new_name: Option<String>,
 }
@@ -80,21 +87,21 @@ impl Wanted {
         let comment = fields.text("secretComment").map(|comment| comment.trim().to_owned());
         let kind = fields.choice("type", &["shared", "personal"]);
         let new_name = fields.text("newSecretName").map(|name| name.trim().to_owned());
-        let tags = fields.texts("tagIds").unwrap_or_default();
+        let tags = fields.texts("tagIds");
         Self {
             name: name.trim().to_owned(),
             value,
             comment,
             metadata: wanted_metadata(fields),
             skips_encoding: fields.flag("skipMultilineEncoding"),
-            has_tags: !tags.is_empty(),
+            tags,
             is_personal: kind.as_deref() == Some("personal"),
             new_name,
         }
     }
 }
 
-fn wanted_metadata(fields: &mut Fields) -> Option<Vec<(String, String)>> {
+fn wanted_metadata(fields: &mut Fields) -> Option<Vec<Metadata>> {
     let objects = fields.objects("secretMetadata")?;
     let mut pairs = Vec::new();
     for mut object in objects {
@@ -102,8 +109,9 @@ fn wanted_metadata(fields: &mut Fields) -> Option<Vec<(String, String)>> {
         let value = object.text("value").unwrap_or_default().trim().to_owned();
         object.at_most("key", &key, 255, None);
         object.at_most("value", &value, 1020, None);
+        let is_encrypted = object.flag("isEncrypted").unwrap_or_default();
         fields.adopt(object);
-        pairs.push((key, value));
+        pairs.push((key, value, is_encrypted));
     }
     Some(pairs)
 }
@@ -130,6 +138,7 @@ impl Secret {
             value: value.to_owned(),
             comment: String::new(),
             metadata: Vec::new(),
+            tags: Vec::new(),
             skips_encoding: false,
             version: 1,
             created_at: now,
@@ -142,6 +151,7 @@ impl Secret {
         let mut made = Self::new(now, id, &wanted.name, value);
         made.comment = wanted.comment.clone().unwrap_or_default();
         made.metadata = wanted.metadata.clone().unwrap_or_default();
+        made.tags = wanted.tags.clone().unwrap_or_default();
         made.skips_encoding = wanted.skips_encoding.unwrap_or_default();
         made
     }
@@ -151,10 +161,15 @@ impl Secret {
         self.value = wanted.value.clone().unwrap_or_else(|| self.value.clone());
         self.comment = wanted.comment.clone().unwrap_or_else(|| self.comment.clone());
         self.metadata = wanted.metadata.clone().unwrap_or_else(|| self.metadata.clone());
+        self.tags = wanted.tags.clone().unwrap_or_else(|| self.tags.clone());
         self.skips_encoding = wanted.skips_encoding.unwrap_or(self.skips_encoding);
         self.name = wanted.new_name.clone().unwrap_or_else(|| self.name.clone());
         self.version += 1;
         self.updated_at = now;
+    }
+
+    pub(super) fn lose_tag(&mut self, id: &str) {
+        self.tags.retain(|tag| tag != id);
     }
 
     /// What all answers have.
@@ -182,6 +197,10 @@ impl Secret {
         merged(self.body(place, &self.value, &self.comment), more)
     }
 
+    pub(super) fn upserted_body(&self, place: &Where) -> Value {
+        merged(self.created_body(place), json!({ "secretValueHidden": false }))
+    }
+
     pub(super) fn changed_body(&self, place: &Where, wanted: &Wanted) -> Value {
         let value = wanted.value.as_deref().unwrap_or_default();
         let comment = wanted.comment.as_deref().unwrap_or_default();
@@ -189,23 +208,31 @@ impl Secret {
         merged(self.body(place, value, comment), more)
     }
 
+    /// In a batch what was not sent reads as it is (recorded).
+    pub(super) fn changed_body_of_batch(&self, place: &Where) -> Value {
+        let more = json!({ "isRotatedSecret": false, "rotationId": null, "secretValueHidden": false });
+        merged(self.body(place, &self.value, &self.comment), more)
+    }
+
     pub(super) fn deleted_body(&self, place: &Where) -> Value {
         let more = json!({ "secretValueHidden": false });
         merged(self.body(place, &self.value, &self.comment), more)
     }
 
-    fn read_body(&self, place: &Where, value: Option<&str>) -> Value {
+    fn read_body(&self, place: &Where, all_tags: &[Tag], value: Option<&str>) -> Value {
         let metadata = self.metadata.iter();
         let metadata: Vec<_> = metadata
-            .map(|(key, value)| json!({ "key": key, "value": value, "isEncrypted": false }))
+            .map(|(key, value, is_encrypted)| json!({ "key": key, "value": value, "isEncrypted": is_encrypted }))
             .collect();
+        let own = all_tags.iter().filter(|tag| self.tags.contains(&tag.id));
+        let tags: Vec<_> = own.map(Tag::of_secret).collect();
         let more = json!({
             "isRotatedSecret": false,
             "rotationId": null,
             "secretPath": place.path,
             "secretValueHidden": value.is_none(),
             "secretMetadata": metadata,
-            "tags": [],
+            "tags": tags,
         });
         merged(self.body(place, value.unwrap_or(HIDDEN), &self.comment), more)
     }
@@ -275,14 +302,12 @@ impl Instance {
         fields.finish()?;
         self.check_case_and_kind(&place, &wanted)?;
         self.permit_secret(call.now, &actor, &place, ("create", &wanted.name))?;
+        self.check_tags(&place, std::slice::from_ref(&wanted))?;
         let id = self.id();
         let none = || place.no_folder("CreateSecret");
         let folder = self.folder_of_mut(&place).ok_or_else(none)?;
         if folder.secrets.iter().any(|secret| secret.name == wanted.name) {
             return Err(Response::refusal(400, "BadRequest", "Secret already exists"));
-        }
-        if wanted.has_tags {
-            return Err(Response::missing("Tag not found. Found "));
         }
         let made = Secret::made(call.now, id, &wanted);
         let body = made.created_body(&place);
@@ -299,6 +324,14 @@ impl Instance {
             self.check_case(place, &wanted.name)?;
         }
         Ok(())
+    }
+
+    /// Refuses tags that the project does not have.
+    pub(super) fn check_tags(&self, place: &Where, wanted: &[Wanted]) -> Result<(), Response> {
+        let project = self.project_of_id(&place.project_id)?;
+        let mut ids = wanted.iter().filter_map(|one| one.tags.as_ref()).flatten();
+        let all_are_there = ids.all(|id| project.tags.iter().any(|tag| tag.id == *id));
+        if all_are_there { Ok(()) } else { Err(Response::missing("Tag not found. Found ")) }
     }
 
     /// The value as a read shows it.
@@ -323,8 +356,39 @@ impl Instance {
         let found = folder.secrets.iter().find(|secret| secret.name == name && !is_personal);
         let missing = || Response::missing(&format!("Secret with name '{name}' not found"));
         let secret = found.ok_or_else(missing)?;
-        let body = secret.read_body(&place, self.shown(&place, secret, &view).as_deref());
+        let tags = &self.project_of_id(&place.project_id)?.tags;
+        let body = secret.read_body(&place, tags, self.shown(&place, secret, &view).as_deref());
         Ok(Response::ok(&json!({ "secret": body })))
+    }
+
+    pub(super) fn secret_by_id(&mut self, call: &Call<'_>) -> Answer {
+        let actor = self.actor_in_organization(call.now, call.request)?;
+        let (place, secret) = self.place_of_secret(call.id(0)).ok_or_else(|| {
+            let message = format!("Secret with ID '{}' not found", call.id(0));
+            Response::refusal(404, "GetSecretById", &message)
+        })?;
+        self.permit_secret(call.now, &actor, &place, ("describeSecret", &secret.name))?;
+        self.permit_secret(call.now, &actor, &place, ("readValue", &secret.name))?;
+        let tags = &self.project_of_id(&place.project_id)?.tags;
+        let mut body = secret.read_body(&place, tags, Some(&secret.value));
+        if let Some(fields) = body.as_object_mut() {
+            fields.remove("secretValueHidden");
+        }
+        Ok(Response::ok(&json!({ "secret": body })))
+    }
+
+    fn place_of_secret(&self, id: &str) -> Option<(Where, Secret)> {
+        let projects = self.database.projects.iter();
+        let environments = projects.flat_map(|of| of.environments.iter().map(|it| (of.id.as_str(), it)));
+        let mut folders = environments.flat_map(|(of, environment)| {
+            environment.folders.iter().map(move |folder| (of, environment, folder))
+        });
+        folders.find_map(|(project_id, environment, folder)| {
+            let secret = folder.secrets.iter().find(|secret| secret.id == id)?.clone();
+            let path = environment.path_of(folder);
+            let environment = environment.slug.clone();
+            Some((Where { project_id: project_id.to_owned(), environment, path }, secret))
+        })
     }
 
     pub(super) fn list_secrets(&mut self, call: &Call<'_>) -> Answer {
@@ -334,6 +398,7 @@ impl Instance {
         let view = View::of(&query);
         let is_recursive = query.text_flag("recursive") == Some(true);
         let filter = query.text("metadataFilter");
+        let slugs = query.text("tagSlugs");
         query.finish()?;
         self.permit_secret(call.now, &actor, &place, ("describeSecret", ""))?;
         let project = self.project_of_id(&place.project_id)?;
@@ -353,8 +418,11 @@ impl Instance {
             let place = Where { path: environment.path_of(folder), ..place.clone() };
             let mut secrets: Vec<&Secret> = folder.secrets.iter().collect();
             secrets.sort_by(|a, b| a.name.cmp(&b.name));
-            for secret in secrets.into_iter().filter(|it| fits(filter.as_deref(), it)) {
-                list.push(secret.read_body(&place, self.shown(&place, secret, &view).as_deref()));
+            secrets.retain(|secret| fits(filter.as_deref(), secret));
+            secrets.retain(|secret| has_a_tag(slugs.as_deref(), &project.tags, secret));
+            for secret in secrets {
+                let shown = self.shown(&place, secret, &view);
+                list.push(secret.read_body(&place, &project.tags, shown.as_deref()));
             }
         }
         Ok(Response::ok(&json!({ "secrets": list, "imports": [] })))
@@ -371,14 +439,12 @@ impl Instance {
             return Err(Response::refusal(400, "BadRequest", message));
         }
         self.permit_secret(call.now, &actor, &place, ("edit", &wanted.name))?;
+        self.check_tags(&place, std::slice::from_ref(&wanted))?;
         let none = || place.no_folder("UpdateSecret");
         let folder = self.folder_of_mut(&place).ok_or_else(none)?;
         let is_there = |name: &String| folder.secrets.iter().any(|secret| secret.name == *name);
         if wanted.new_name.as_ref().is_some_and(|name| *name != wanted.name && is_there(name)) {
             return Err(Response::refusal(400, "BadRequest", "Secret with the new name already exists"));
-        }
-        if wanted.has_tags {
-            return Err(Response::missing("Tag not found. Found "));
         }
         let found = folder.secrets.iter_mut().find(|secret| secret.name == wanted.name);
         let missing = || Response::missing(&format!("Secret with name {} not found", wanted.name));
@@ -398,7 +464,7 @@ impl Instance {
         let none = || place.no_folder("DeleteSecret");
         let folder = self.folder_of_mut(&place).ok_or_else(none)?;
         let found = folder.secrets.iter().find(|secret| secret.name == name);
-        let missing = || Response::missing(&format!("Secret with name '{name}' not found"));
+        let missing = || Response::missing("Secret not found");
         let body = found.ok_or_else(missing)?.deleted_body(&place);
         folder.secrets.retain(|secret| secret.name != name);
         Ok(Response::ok(&json!({ "secret": body })))
@@ -414,12 +480,19 @@ impl Instance {
     }
 }
 
+/// Whether a secret has one of the tags that were asked for.
+fn has_a_tag(slugs: Option<&str>, tags: &[Tag], secret: &Secret) -> bool {
+    let Some(slugs) = slugs else { return true };
+    let mut own = tags.iter().filter(|tag| secret.tags.contains(&tag.id));
+    own.any(|tag| slugs.split(',').any(|slug| slug == tag.slug))
+}
+
 /// Whether a secret has the metadata of a filter: `key=k,value=v`.
 fn fits(filter: Option<&str>, secret: &Secret) -> bool {
     let part = |name: &str| {
         filter?.split(',').find_map(|part| part.strip_prefix(name)).and_then(|it| it.strip_prefix('='))
     };
-    let has = |(key, value): &(String, String)| {
+    let has = |(key, value, _): &Metadata| {
         part("key").is_none_or(|it| it == key) && part("value").is_none_or(|it| it == value)
     };
     filter.is_none() || secret.metadata.iter().any(has)

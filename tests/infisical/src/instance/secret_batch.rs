@@ -1,6 +1,6 @@
 //! Many secrets of one folder at once: all or nothing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Instance,
@@ -9,7 +9,14 @@ use super::{
     fields::Fields,
     secret::{Secret, Wanted, Where, check_name},
 };
-use crate::Response;
+use crate::{Request, Response, Route};
+
+/// Whether a request is for what makes secrets that are missing: of several at once for
+/// one secret all but one are refused by the database (recorded).
+pub(super) fn is_upsert(route: Route, request: &Request) -> bool {
+    let body = request.value().unwrap_or_default();
+    route == Route::UpdateSecrets && body.get("mode").and_then(Value::as_str) == Some("upsert")
+}
 
 /// What a batch update does with a name that is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,6 +59,7 @@ impl Instance {
         for one in &wanted {
             self.check_case(&place, &one.name)?;
         }
+        self.check_tags(&place, &wanted)?;
         let folder = self.folder_of(&place).ok_or_else(|| place.no_folder("CreateManySecret"))?;
         let taken: Vec<&str> = names(&wanted, |name| folder.secrets.iter().any(|it| it.name == name));
         if !taken.is_empty() {
@@ -94,6 +102,9 @@ impl Instance {
         };
         let wanted = wanted(&mut fields, false);
         fields.finish()?;
+        if mode == Mode::Upsert {
+            self.permit_all(call, &actor, &place, ("create", &wanted))?;
+        }
         self.permit_all(call, &actor, &place, ("edit", &wanted))?;
         let missing_folder = || {
             let (path, environment) = (&place.path, &place.environment);
@@ -105,17 +116,18 @@ impl Instance {
             let message = format!("Secret does not exist: {} in path {}", missing.join(","), place.path);
             return Err(Response::missing(&message));
         }
+        self.check_tags(&place, &wanted)?;
         let ids: Vec<String> = wanted.iter().map(|_| self.id()).collect();
         let folder = self.folder_of_mut(&place).ok_or_else(missing_folder)?;
         let (mut changed, mut created) = (Vec::new(), Vec::new());
         for (one, id) in wanted.iter().zip(ids) {
             if let Some(secret) = folder.secrets.iter_mut().find(|secret| secret.name == one.name) {
                 secret.change(call.now, one);
-                changed.push(secret.changed_body(&place, one));
+                changed.push(secret.changed_body_of_batch(&place));
             } else if mode == Mode::Upsert {
-                let made = Secret::made(call.now, id, one);
-                created.push(made.created_body(&place));
-                folder.secrets.push(made);
+                let new = Secret::made(call.now, id, one);
+                created.push(new.upserted_body(&place));
+                folder.secrets.push(new);
             }
         }
         changed.extend(created);

@@ -1,7 +1,7 @@
 use serde_json::from_slice;
 
 use super::{membership::Role, *};
-use crate::Transaction;
+use crate::{Transaction, route::TABLE};
 
 fn now() -> Timestamp {
     "2026-11-24T00:00:00Z".parse().unwrap()
@@ -152,8 +152,9 @@ fn no_request_makes_it_panic() {
         "/api/v1/identities",
         "/api/v1/admin/identity-management/identities?offset=99999999999999999999",
     ];
-    for path in paths {
-        for method in ["GET", "POST", "DELETE", "PUT", ""] {
+    let routes = TABLE.iter().map(|(_, path, _)| *path);
+    for path in paths.into_iter().chain(routes) {
+        for method in ["GET", "POST", "PATCH", "DELETE", "PUT", ""] {
             for text in bodies {
                 for authorization in [None, Some("Bearer"), Some("Bearer a.b.c"), Some(token.as_str())] {
                     let request = Request {

@@ -1,6 +1,8 @@
 //! Token auth of an identity: attach, read, change, remove; and the tokens under it,
 //! which have a name, not a unique one.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -150,7 +152,7 @@ impl Instance {
         auth_of(self.identity_of_method(call.now, &actor, call.id(0), "read")?)?;
         let mut its: Vec<_> = self.tokens_of(call.id(0)).collect();
         its.reverse();
-        its.sort_by(|a, b| b.updated_at.cmp(&a.updated_at));
+        its.sort_by_key(|token| Reverse(token.updated_at));
         let list: Vec<_> = its.into_iter().skip(size(offset)).take(size(limit)).map(token_body).collect();
         Ok(Response::ok(&json!({ "tokens": list })))
     }
