@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod configs;
+pub mod directory;
 pub mod error;
 pub mod events;
 pub mod objects;

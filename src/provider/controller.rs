@@ -8,16 +8,17 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt as _, Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use kube::runtime::{
     applier,
     controller::{Action, Config, trigger_self},
-    reflector::Store,
+    reflector::{ObjectRef, Store},
     watcher,
 };
 
 use crate::{
     api::resource::Managed,
+    cluster::directory::{Changed, refers_to},
     managed::{cluster::ObjectKey, external::ManagedKind, reconcile::Reconciler, report::Requeue},
 };
 
@@ -68,12 +69,13 @@ impl Backoff {
     }
 }
 
-/// Reconciles what `changed` yields, and again when it is due, until `stop`. What is under
-/// way then is brought to its end.
+/// Reconciles what `changed` yields, what refers to what `referred` yields, and again when
+/// it is due, until `stop`. What is under way then is brought to its end.
 pub async fn run<K: ManagedKind>(
     reconciler: Arc<Reconciler<K>>,
     store: Store<Managed<K>>,
     changed: impl Stream<Item = Result<Managed<K>, watcher::Error>> + Send + 'static,
+    referred: impl Stream<Item = Changed> + Send + 'static,
     concurrency: u16,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
@@ -82,7 +84,14 @@ pub async fn run<K: ManagedKind>(
         let backoff = Arc::clone(&backoff);
         async move { Ok::<_, Infallible>(reconcile(&reconciler, &backoff, &object).await) }.boxed()
     };
-    let queue = trigger_self(changed, ()).take_until(stop);
+    let referring = store.clone();
+    let referred = referred.flat_map(move |changed| {
+        let state = referring.state().into_iter();
+        let refer: Vec<_> = state.filter(|object| refers_to(object, &changed)).collect();
+        stream::iter(refer.into_iter().map(|object| Ok(ObjectRef::from_obj(&*object).into())))
+    });
+    let changed = trigger_self(changed, ());
+    let queue = stream::select(changed, referred).take_until(stop);
     let config = Config::default().concurrency(concurrency);
     let never = |_: Arc<Managed<K>>, error: &Infallible, _: Arc<Reconciler<K>>| match *error {};
     let mut done = std::pin::pin!(applier(reconcile, never, reconciler, store, queue, config));

@@ -21,7 +21,9 @@ pub mod policies;
 pub mod reconcile;
 pub mod record;
 pub mod references;
+mod refusals;
 pub mod report;
+mod resolve;
 mod run;
 pub mod secret;
 

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     api::{object::GROUP, project::Project},
-    cluster::{cache::Cache, configs::Watched, events, events::Recorder, objects::Objects},
+    cluster::{cache::Cache, configs::Watched, directory::Kinds, events, events::Recorder, objects::Objects},
     configs,
     connect::{Connector, Served, session},
     controller,
@@ -50,6 +50,7 @@ struct Common {
     client: Client,
     clock: Arc<dyn Clock>,
     connector: Arc<Connector>,
+    kinds: Kinds,
     recorder: Recorder,
     settings: Settings,
 }
@@ -86,7 +87,7 @@ impl Provider {
         tasks.push(until(stop.clone(), accounts).map(drop).boxed());
         let shared = session::Shared::new(Arc::new(http), Arc::clone(&clock));
         let connector = Arc::new(Connector::new(Arc::new(watched), Arc::new(shared)));
-        let common = Common { client, clock, connector, recorder, settings };
+        let common = Common { client, clock, connector, kinds: Kinds::default(), recorder, settings };
         let mut provider = Self { tasks, common, counts: Vec::new(), stop };
         provider.start::<Project>();
         registry.register_collector(Box::new(Gauges(std::mem::take(&mut provider.counts))));
@@ -100,21 +101,29 @@ impl Provider {
     }
 
     fn start<K: Served>(&mut self) {
-        let Common { client, clock, connector, recorder, settings } = &self.common;
-        let (cache, changed) = Cache::<K>::watch(client);
+        let Common { client, clock, connector, kinds, recorder, settings } = &self.common;
+        let told = kinds.clone();
+        let (cache, changed) = Cache::<K>::watch(client, Box::new(move |at| told.tell(K::KIND, at)));
+        kinds.add(cache.clone());
+        let referred = kinds.changes::<K>();
         self.counts.push(Box::new(metrics::Objects(cache.store())));
         let store = cache.store();
         let objects =
             Objects { client: client.clone(), cache, recorder: recorder.clone(), clock: Arc::clone(clock) };
         let connect: Arc<Connector> = Arc::clone(connector);
-        let means = Means { cluster: Arc::new(objects), connect, clock: Arc::clone(clock) };
+        let means = Means {
+            cluster: Arc::new(objects),
+            connect,
+            directory: Arc::new(kinds.clone()),
+            clock: Arc::clone(clock),
+        };
         let reconciler = Arc::new(Reconciler::new(means, settings.poll));
         let (concurrency, stop, client) = (settings.concurrency, self.stop.clone(), client.clone());
         let task = async move {
             // Kinds that are not activated have no CRD, and cost nothing.
             if until(stop.clone(), established::<K>(client)).await.is_some() {
                 tracing::info!(kind = K::KIND, "a controller begins");
-                controller::run(reconciler, store, changed, concurrency, stop).await;
+                controller::run(reconciler, store, changed, referred, concurrency, stop).await;
             }
         };
         self.tasks.push(task.boxed());

@@ -8,5 +8,6 @@ mod connect;
 mod crds;
 mod heal;
 mod program;
+mod references;
 mod rules;
 mod world;

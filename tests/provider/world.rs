@@ -74,6 +74,8 @@ pub(crate) struct State {
     pub(crate) refuses: Option<provider_infisical::managed::external::ExternalError>,
     /// Every create is refused.
     pub(crate) refuses_creates: bool,
+    /// Somebody else makes one of this name just before a create.
+    pub(crate) made_before_create: Option<String>,
     /// The server keeps this size whatever it is sent.
     pub(crate) keeps_size: Option<i64>,
     pub(crate) seconds: i64,
@@ -136,13 +138,19 @@ impl<const MARKED: bool> World<MARKED> {
     /// Reconciles once, in a process that was just started. `None` where it ended in the
     /// midst.
     pub(crate) fn reconcile(&self, at: &ObjectKey) -> Option<Result<Requeue, ClusterError>> {
+        self.process().reconcile(at).now_or_never()
+    }
+
+    /// A process that was just started.
+    pub(crate) fn process(&self) -> Reconciler<Thing<MARKED>> {
         let means = Means::<Thing<MARKED>> {
             cluster: Arc::new(self.clone()),
             connect: Arc::new(self.clone()),
+            directory: Arc::new(self.clone()),
             clock: Arc::new(self.clone()),
         };
         let poll = Poll { usual: POLL, shortest: Duration::from_secs(5) };
-        Reconciler::new(means, poll).reconcile(at).now_or_never()
+        Reconciler::new(means, poll)
     }
 
     /// Reconciles until there is nothing to do before the next poll, and says how often.

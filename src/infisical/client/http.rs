@@ -100,6 +100,7 @@ impl HttpExchange {
         let method = match request.method {
             Method::Get => http::Method::GET,
             Method::Post => http::Method::POST,
+            Method::Patch => http::Method::PATCH,
             Method::Delete => http::Method::DELETE,
         };
         let limit = if request.takes_long { self.limits.bootstrap } else { self.limits.request };

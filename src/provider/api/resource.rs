@@ -21,6 +21,8 @@ pub trait Kind: Named + Clone + Debug + PartialEq + Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// The parameters without which nothing can be made or changed.
     const REQUIRED: &'static [Required];
+    /// The parameters that may be given by reference.
+    const REFERENCES: &'static [Referenced] = &[];
     /// `spec.forProvider`. Every field may be absent: what is only observed needs none.
     type Parameters: Fields;
     /// `status.atProvider`.
@@ -54,6 +56,26 @@ pub enum Required {
     Field(&'static str),
     /// The field of this name, or the same with `Ref` or `Selector`.
     Referenced(&'static str),
+}
+
+/// A parameter that may be given by `…Ref` or `…Selector`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Referenced {
+    /// Its name in `spec.forProvider`.
+    pub field: &'static str,
+    /// The kind of what is named.
+    pub kind: &'static str,
+    /// What of it is written there.
+    pub value: Value,
+}
+
+/// What of a managed resource others write down that refer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Its id on the server.
+    Id,
+    /// The slug or the path by which the server knows it within its project.
+    Key,
 }
 
 /// A managed resource of kind `K`.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures::{Stream, StreamExt as _};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::{
     Api, Client,
     runtime::{
@@ -15,6 +16,8 @@ use kube::{
         watcher,
     },
 };
+
+use serde_json::json;
 
 use crate::{
     api::resource::Managed,
@@ -35,13 +38,20 @@ pub struct Cache<K: ManagedKind> {
     index: Arc<Mutex<Index>>,
 }
 
+/// Who is told of an object when what others refer to it by is another.
+pub type Watcher = Box<dyn Fn(&ObjectKey) + Send + Sync>;
+
 impl<K: ManagedKind> Cache<K> {
     /// A cache, and the stream that fills it: each object that an author changed, or that
     /// has another finalizer or annotation. It is filled as long as the stream is polled.
-    pub fn watch(client: &Client) -> (Self, impl Stream<Item = Result<Managed<K>, watcher::Error>> + use<K>) {
+    pub fn watch(
+        client: &Client,
+        referred: Watcher,
+    ) -> (Self, impl Stream<Item = Result<Managed<K>, watcher::Error>> + use<K>) {
         let (store, writer) = reflector::store();
         let index = Arc::new(Mutex::new(Index::default()));
         let cache = Self { store, index: Arc::clone(&index) };
+        let changed_references = Arc::clone(&index);
         let events = watcher(Api::all(client.clone()), watcher::Config::default().page_size(PAGE))
             .default_backoff()
             .modify(trim)
@@ -56,7 +66,13 @@ impl<K: ManagedKind> Cache<K> {
             .combine(predicates::annotations)
             .combine(predicates::finalizers)
             .combine(deletion);
-        let changed = events.reflect(writer).applied_objects();
+        let changed = events.reflect(writer).map(move |event| {
+            for at in std::mem::take(&mut lock(&changed_references).changed) {
+                referred(&at);
+            }
+            event
+        });
+        let changed = changed.applied_objects();
         (cache, changed.predicate_filter(of_authors, PredicateConfig::default()))
     }
 
@@ -76,6 +92,22 @@ impl<K: ManagedKind> Cache<K> {
     pub async fn ready(&self) {
         // It fails only where nobody fills it any more, and then nothing is done.
         let _ = self.store.wait_until_ready().await;
+    }
+
+    /// The objects of a namespace.
+    pub fn within(&self, namespace: &str) -> impl Iterator<Item = Arc<Managed<K>>> {
+        self.store
+            .state()
+            .into_iter()
+            .filter(move |object| object.metadata.namespace.as_deref() == Some(namespace))
+    }
+
+    /// The objects that claim a resource.
+    #[must_use]
+    pub fn claimants(&self, id: &str) -> Vec<ObjectKey> {
+        let keys = lock(&self.index).by_id.get(id).cloned().unwrap_or_default();
+        let claims = |at: &ObjectKey| self.get(at).is_some_and(|object| Claim::of(&*object, id).is_some());
+        keys.into_iter().filter(claims).collect()
     }
 
     /// Who claims a resource.
@@ -99,9 +131,29 @@ fn lock(index: &Mutex<Index>) -> std::sync::MutexGuard<'_, Index> {
 
 /// Leaves out what nobody reads.
 fn trim<K: ManagedKind>(object: &mut Managed<K>) {
-    object.metadata.managed_fields = None;
+    keep_managers::<K>(&mut object.metadata.managed_fields);
     if let Some(annotations) = &mut object.metadata.annotations {
         annotations.remove(LAST_APPLIED);
+    }
+}
+
+/// Leaves of `managedFields` who wrote a parameter that may be given by reference.
+fn keep_managers<K: ManagedKind>(managers: &mut Option<Vec<ManagedFieldsEntry>>) {
+    let Some(all) = managers else { return };
+    for manager in &mut *all {
+        let parameters = manager.fields_v1.take().and_then(|mut fields| {
+            let parameters = fields.0.get_mut("f:spec")?.get_mut("f:forProvider")?.as_object_mut()?;
+            let is_one = |name: &String| {
+                K::REFERENCES.iter().any(|it| name.strip_prefix("f:").is_some_and(|name| name == it.field))
+            };
+            parameters.retain(|name, _| is_one(name));
+            (!parameters.is_empty()).then(|| std::mem::take(parameters))
+        });
+        manager.fields_v1 = parameters.map(|it| FieldsV1(json!({ "f:spec": { "f:forProvider": it } })));
+    }
+    all.retain(|manager| manager.fields_v1.is_some());
+    if all.is_empty() {
+        *managers = None;
     }
 }
 
@@ -112,7 +164,14 @@ struct Index {
     ids: BTreeMap<ObjectKey, BTreeSet<String>>,
     /// Those that a list that is under way has shown.
     listed: BTreeSet<ObjectKey>,
+    /// What others write down that refer to an object.
+    referred: BTreeMap<ObjectKey, Referred>,
+    /// The objects of which that is another now.
+    changed: BTreeSet<ObjectKey>,
 }
+
+/// The id, and the slug or path, of an object.
+type Referred = (Option<String>, Option<String>);
 
 impl Index {
     fn learn<K: ManagedKind>(&mut self, event: &watcher::Event<Managed<K>>) {
@@ -126,11 +185,11 @@ impl Index {
                 let listed = std::mem::take(&mut self.listed);
                 let gone: Vec<_> = self.ids.keys().filter(|at| !listed.contains(*at)).cloned().collect();
                 for at in &gone {
-                    self.remove(at);
+                    self.forget(at);
                 }
             }
             watcher::Event::Apply(object) => self.put(object),
-            watcher::Event::Delete(object) => self.remove(&ObjectKey::of(&object.metadata)),
+            watcher::Event::Delete(object) => self.forget(&ObjectKey::of(&object.metadata)),
         }
     }
 
@@ -139,6 +198,12 @@ impl Index {
         self.remove(&at);
         let observed = object.status.as_ref().and_then(|status| status.at_provider.as_ref());
         let named = Annotations::of(&object.metadata).external_name();
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let referred = (text(named), text(observed.and_then(K::key)));
+        if K::IS_REFERRED_TO && self.referred.get(&at) != Some(&referred) {
+            self.referred.insert(at.clone(), referred);
+            self.changed.insert(at.clone());
+        }
         let ids: BTreeSet<String> =
             [observed.and_then(K::observed_id), named].into_iter().flatten().map(str::to_owned).collect();
         for id in &ids {
@@ -147,6 +212,11 @@ impl Index {
         if !ids.is_empty() {
             self.ids.insert(at, ids);
         }
+    }
+
+    fn forget(&mut self, at: &ObjectKey) {
+        self.referred.remove(at);
+        self.remove(at);
     }
 
     fn remove(&mut self, at: &ObjectKey) {

@@ -22,6 +22,7 @@ use crate::{
         claim::Claim,
         cluster::{Cluster, ClusterError, Event, ObjectKey},
         external::ManagedKind,
+        references,
     },
 };
 
@@ -71,6 +72,14 @@ impl<K: ManagedKind> Cluster<K> for Objects<K> {
 
     async fn patch(&self, at: &ObjectKey, patch: &Value) -> Result<Managed<K>, ClusterError> {
         self.api(at).patch(&at.name, &params(), &Patch::Merge(patch)).await.map_err(|error| of(&error))
+    }
+
+    async fn patch_references(&self, at: &ObjectKey, patch: &Value) -> Result<Managed<K>, ClusterError> {
+        let params = PatchParams {
+            field_manager: Some(references::FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        self.api(at).patch(&at.name, &params, &Patch::Merge(patch)).await.map_err(|error| of(&error))
     }
 
     async fn patch_status(&self, at: &ObjectKey, patch: &Value) -> Result<Managed<K>, ClusterError> {

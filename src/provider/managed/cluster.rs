@@ -1,6 +1,6 @@
 //! What the loop asks of the cluster, so that a test can stand in for one.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use async_trait::async_trait;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -57,6 +57,11 @@ pub trait Cluster<K: Kind>: Send + Sync {
     /// Changes metadata or spec of an object.
     async fn patch(&self, at: &ObjectKey, patch: &Value) -> Result<Managed<K>, ClusterError>;
 
+    /// Writes into a spec what references lead to, as [`FIELD_MANAGER`].
+    ///
+    /// [`FIELD_MANAGER`]: super::references::FIELD_MANAGER
+    async fn patch_references(&self, at: &ObjectKey, patch: &Value) -> Result<Managed<K>, ClusterError>;
+
     /// Changes the status of an object.
     async fn patch_status(&self, at: &ObjectKey, patch: &Value) -> Result<Managed<K>, ClusterError>;
 
@@ -71,6 +76,35 @@ pub trait Cluster<K: Kind>: Send + Sync {
 
     /// Tells of something that happened to an object. That it cannot is no error.
     async fn event(&self, of: &Managed<K>, event: &Event);
+}
+
+/// The managed resources of all kinds, for those that refer to them.
+///
+/// It is read from caches, and may be a little out of date.
+pub trait Directory: Send + Sync {
+    /// An object of a kind, by its name.
+    fn named(&self, kind: &str, at: &ObjectKey) -> Option<Entry>;
+
+    /// All objects of a kind in a namespace.
+    fn all(&self, kind: &str, namespace: &str) -> Vec<Entry>;
+
+    /// The objects of a kind, in all namespaces, that claim the resource of an id.
+    fn claimants(&self, kind: &str, id: &str) -> Vec<ObjectKey>;
+}
+
+/// An object as others see it that refer to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The uid of its controller.
+    pub controller: Option<String>,
+    /// Its id on the server, once it has one.
+    pub id: Option<String>,
+    /// Its slug or path, once it is there.
+    pub key: Option<String>,
 }
 
 /// Why the cluster did not do what it should.

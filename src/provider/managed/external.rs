@@ -20,12 +20,22 @@ pub trait ManagedKind: Kind {
     /// By what a resource is found again of which only the intent to make it is known.
     const FOUND_BY: FoundBy;
 
+    /// Whether others refer to it.
+    const IS_REFERRED_TO: bool = true;
+
     /// The id that the server gave it: its external name.
     fn id(seen: &Self::Seen) -> &str;
 
     /// What is shown of it in `status.atProvider`: nothing that changes while nobody
     /// changes the resource, and no secret.
     fn observation(seen: &Self::Seen) -> Self::Observation;
+
+    /// The slug or path that others write down that refer to it; `None` where they write
+    /// down its id, or as long as it is not there.
+    fn key(observation: &Self::Observation) -> Option<&str> {
+        let _ = observation;
+        None
+    }
 
     /// The id in what is shown of it.
     fn observed_id(observation: &Self::Observation) -> Option<&str>;

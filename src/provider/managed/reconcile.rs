@@ -15,6 +15,7 @@ use super::{
     plan::{self, Action},
     policies::Policies,
     record,
+    refusals::Refusals,
     report::{Report, Requeue},
     run::{Means, Run},
 };
@@ -34,6 +35,7 @@ const ROUNDS: usize = 8;
 /// Reconciles the objects of one kind.
 pub struct Reconciler<K: ManagedKind> {
     means: Means<K>,
+    refusals: Refusals,
     poll: Poll,
 }
 
@@ -47,7 +49,7 @@ impl<K: ManagedKind> Reconciler<K> {
     /// One that has done nothing yet.
     #[must_use]
     pub fn new(means: Means<K>, poll: Poll) -> Self {
-        Self { means, poll }
+        Self { means, refusals: Refusals::default(), poll }
     }
 
     /// Does what is due for an object, and says when to come back.
@@ -56,7 +58,7 @@ impl<K: ManagedKind> Reconciler<K> {
     /// The API server does not do what it should; it is tried again later.
     pub async fn reconcile(&self, at: &ObjectKey) -> Result<Requeue, ClusterError> {
         let Some(object) = self.means.cluster.get(at).await? else { return Ok(Requeue::Never) };
-        let mut run = Run::new(&self.means, at, object);
+        let mut run = Run::new(&self.means, &self.refusals, at, object);
         let ended = match self.rounds(&mut run).await {
             Halt::Report(report) => run.report(*report).await,
             Halt::Quiet(requeue) => Ok(requeue),
@@ -82,6 +84,7 @@ impl<K: ManagedKind> Reconciler<K> {
 
     /// One action. `Ok` where there is another one to come.
     async fn round(&self, run: &mut Run<'_, K>) -> Result<(), Halt> {
+        run.close_refused().await?;
         let object = run.object.clone();
         let policies = Policies::new(&object.spec.management_policies);
         let situation = run.situation(&object, policies.as_ref().ok());
@@ -89,6 +92,9 @@ impl<K: ManagedKind> Reconciler<K> {
         let poll = Requeue::After(poll);
         match plan::first(&situation) {
             Ok(look) => {
+                if run.resolve().await? {
+                    return Ok(());
+                }
                 let observed = run.look(look).await?;
                 act(run, plan::next(&situation, &observed.seen()), poll).await
             }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     annotations::Annotations,
-    cluster::{Cluster, ClusterError, Event, ObjectKey},
+    cluster::{Cluster, ClusterError, Directory, Event, ObjectKey},
     conditions::Statement,
     external::{ConnectionDetails, Difference, External, ExternalError, Failure, ManagedKind, Mark, Read},
     halt::Halt,
@@ -19,7 +19,9 @@ use super::{
     plan::{Look, Situation},
     policies::Policies,
     record,
+    refusals::Refusals,
     report::{self, Report, Requeue, Shown},
+    resolve,
     secret::{self, Publish},
 };
 use crate::api::{object::API_VERSION, resource::Managed};
@@ -40,6 +42,8 @@ pub struct Means<K: ManagedKind> {
     pub cluster: Arc<dyn Cluster<K>>,
     /// The way to the server.
     pub connect: Arc<dyn Connect<K>>,
+    /// The objects of all kinds, for references.
+    pub directory: Arc<dyn Directory>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -50,6 +54,7 @@ const LOOK_FOR_CREATE: Duration = Duration::from_secs(5);
 /// One reconcile.
 pub(super) struct Run<'r, K: ManagedKind> {
     means: &'r Means<K>,
+    refusals: &'r Refusals,
     at: &'r ObjectKey,
     /// The object as it was last read or written.
     pub(super) object: Managed<K>,
@@ -63,9 +68,15 @@ pub(super) struct Run<'r, K: ManagedKind> {
 }
 
 impl<'r, K: ManagedKind> Run<'r, K> {
-    pub(super) fn new(means: &'r Means<K>, at: &'r ObjectKey, object: Managed<K>) -> Self {
+    pub(super) fn new(
+        means: &'r Means<K>,
+        refusals: &'r Refusals,
+        at: &'r ObjectKey,
+        object: Managed<K>,
+    ) -> Self {
         Self {
             means,
+            refusals,
             at,
             object,
             external: None,
@@ -88,6 +99,7 @@ impl<'r, K: ManagedKind> Run<'r, K> {
         let annotations = Annotations::of(metadata);
         let (has_finalizer, has_other_finalizers) = record::holders(metadata);
         let external_name = annotations.external_name();
+        let uid = metadata.uid.as_deref().unwrap_or_default();
         Situation {
             is_paused: annotations.is_paused(),
             policies,
@@ -96,11 +108,44 @@ impl<'r, K: ManagedKind> Run<'r, K> {
             has_other_finalizers,
             external_name,
             is_id: external_name.is_some_and(K::is_id),
-            open_create: annotations.open_create(),
+            open_create: annotations.open_create().filter(|&begun| !self.refusals.has(uid, begun)),
             found_by: K::FOUND_BY,
             is_updated: self.is_updated,
             delete_was_asked: self.delete_was_asked,
             now: self.means.clock.now(),
+        }
+    }
+
+    /// Writes down that a create was refused, where that could not be done before.
+    pub(super) async fn close_refused(&mut self) -> Result<(), Halt> {
+        let metadata = &self.object.metadata;
+        let uid = metadata.uid.as_deref().unwrap_or_default();
+        match Annotations::of(metadata).open_create() {
+            Some(begun) if self.refusals.has(uid, begun) => self.close(begun).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes down what references lead to. Whether there was something to write.
+    pub(super) async fn resolve(&mut self) -> Result<bool, Halt> {
+        let directory = &*self.means.directory;
+        let failed = |why: &dyn std::fmt::Display| {
+            let why = format!("cannot resolve references: {why}");
+            Halt::from(Report::failure("CannotResolveResourceReferences", "", &why))
+        };
+        match resolve::patch(&self.object, directory).map_err(|error| failed(&error))? {
+            None => match resolve::not_for(&self.object, directory) {
+                None => Ok(false),
+                // It never had an effect, and has none now.
+                Some(_) if self.object.metadata.deletion_timestamp.is_some() => {
+                    self.release().await.map(|()| true)
+                }
+                Some(why) => Err(failed(&why)),
+            },
+            Some(patch) => {
+                let written = self.means.cluster.patch_references(self.at, &patch).await;
+                self.written(written).map(|()| true)
+            }
         }
     }
 
@@ -141,7 +186,12 @@ impl<'r, K: ManagedKind> Run<'r, K> {
 
     /// Changes the object.
     pub(super) async fn patch(&mut self, patch: &Value) -> Result<(), Halt> {
-        match self.means.cluster.patch(self.at, patch).await {
+        let written = self.means.cluster.patch(self.at, patch).await;
+        self.written(written)
+    }
+
+    fn written(&mut self, written: Result<Managed<K>, ClusterError>) -> Result<(), Halt> {
+        match written {
             Ok(object) => {
                 self.object = object;
                 Ok(())
@@ -203,11 +253,15 @@ impl<'r, K: ManagedKind> Run<'r, K> {
     /// Writes down that nothing was made. Whatever else was changed in the object
     /// meanwhile, this has to be known: what is found later is not ours.
     async fn close(&mut self, pending: jiff::Timestamp) -> Result<(), Halt> {
+        let uid = self.object.metadata.uid.clone().unwrap_or_default();
+        // Until it is written down.
+        self.refusals.note(&uid, pending);
         loop {
             let failed = record::failed(&self.object.metadata, self.means.clock.now());
             match self.means.cluster.patch(self.at, &failed).await {
                 Err(ClusterError::Conflict) => {}
                 Ok(object) => {
+                    self.refusals.forget(&uid);
                     self.object = object;
                     return Ok(());
                 }

@@ -5,9 +5,12 @@ use k8s_openapi::api::core::v1::Secret;
 use provider_infisical::{
     api::resource::Managed,
     managed::{
+        annotations::Annotations,
         claim::Claim,
-        cluster::{Cluster, ClusterError, Event, ObjectKey},
+        cluster::{Cluster, ClusterError, Directory, Entry, Event, ObjectKey},
+        external::is_uuid,
         merge,
+        references::FIELD_MANAGER,
     },
 };
 use serde_json::{Value, json};
@@ -99,6 +102,25 @@ impl<const MARKED: bool> Cluster<Thing<MARKED>> for World<MARKED> {
         written.unwrap_or_else(|| Err(no_answer())).map(|object| parse(&object))
     }
 
+    async fn patch_references(
+        &self,
+        at: &ObjectKey,
+        patch: &Value,
+    ) -> Result<Managed<Thing<MARKED>>, ClusterError> {
+        let mut patch = patch.clone();
+        // The API server writes down who wrote a field.
+        let fields = patch["spec"]["forProvider"].as_object().cloned().unwrap_or_default();
+        let fields: serde_json::Map<_, _> =
+            fields.keys().map(|name| (format!("f:{name}"), json!({}))).collect();
+        patch["metadata"]["managedFields"] = json!([{
+            "manager": FIELD_MANAGER,
+            "operation": "Update",
+            "fieldsType": "FieldsV1",
+            "fieldsV1": { "f:spec": { "f:forProvider": fields } },
+        }]);
+        self.patch(at, &patch).await
+    }
+
     async fn patch_status(
         &self,
         at: &ObjectKey,
@@ -147,5 +169,36 @@ impl<const MARKED: bool> Cluster<Thing<MARKED>> for World<MARKED> {
     async fn event(&self, of: &Managed<Thing<MARKED>>, event: &Event) {
         let at = ObjectKey::of(&of.metadata);
         self.step(|state, _| state.events.push((at, event.reason.to_owned(), event.message.clone()))).await;
+    }
+}
+
+impl<const MARKED: bool> Directory for World<MARKED> {
+    fn named(&self, _: &str, at: &ObjectKey) -> Option<Entry> {
+        self.state().objects.get(at).map(|object| entry::<MARKED>(object))
+    }
+
+    fn all(&self, _: &str, namespace: &str) -> Vec<Entry> {
+        let state = self.state();
+        let within = state.objects.iter().filter(|(at, _)| at.namespace == namespace);
+        within.map(|(_, object)| entry::<MARKED>(object)).collect()
+    }
+
+    fn claimants(&self, _: &str, id: &str) -> Vec<ObjectKey> {
+        let state = self.state();
+        let claims = |object: &Value| Claim::of(&parse::<MARKED>(object), id).is_some();
+        state.objects.iter().filter(|(_, object)| claims(object)).map(|(at, _)| at.clone()).collect()
+    }
+}
+
+fn entry<const MARKED: bool>(object: &Value) -> Entry {
+    let metadata = parse::<MARKED>(object).metadata;
+    let owners = metadata.owner_references.iter().flatten();
+    let id = Annotations::of(&metadata).external_name().filter(|name| is_uuid(name));
+    Entry {
+        id: id.map(str::to_owned),
+        controller: owners.clone().map(|owner| owner.uid.clone()).next(),
+        name: metadata.name.unwrap_or_default(),
+        labels: metadata.labels.unwrap_or_default(),
+        key: None,
     }
 }

@@ -71,6 +71,16 @@ impl<const MARKED: bool> External<Thing<MARKED>> for World<MARKED> {
         self.ask("create", |state| {
             state.writes.push("create".to_owned());
             let name = wanted.name.clone().unwrap_or_default();
+            if let Some(name) = state.made_before_create.take() {
+                let id = state.id();
+                state.resources.push(Resource {
+                    id,
+                    name,
+                    size: 1,
+                    colour: "red".to_owned(),
+                    mark: String::new(),
+                });
+            }
             if state.refuses_creates {
                 return Err(ExternalError::refused("permission denied"));
             }

@@ -4,7 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use provider_infisical::{
     api::{
         object::Named,
-        resource::{Kind, Managed, Required},
+        reference::{Reference, Selector},
+        resource::{self, Kind, Managed, Referenced, Required},
     },
     managed::external::{ConnectionDetails, Difference, FoundBy, ManagedKind},
 };
@@ -31,6 +32,15 @@ pub(crate) struct Parameters {
     /// It cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) colour: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "parentId")]
+    pub(crate) parent_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "parentIdRef")]
+    pub(crate) parent_id_ref: Option<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "parentIdSelector")]
+    pub(crate) parent_id_selector: Option<Selector>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +53,8 @@ pub(crate) struct Observation {
 impl<const MARKED: bool> Kind for Thing<MARKED> {
     const DESCRIPTION: &'static str = "A thing.";
     const REQUIRED: &'static [Required] = &[Required::Field("name")];
+    const REFERENCES: &'static [Referenced] =
+        &[Referenced { field: "parentId", kind: "Thing", value: resource::Value::Id }];
     type Parameters = Parameters;
     type Observation = Observation;
 }
