@@ -72,7 +72,7 @@ pub use tokens::{EndToken, RenewToken};
 pub use universal_auth::{
     AttachUniversalAuth, AttachedUniversalAuth, ClientLogin, ClientLoginRefusal, ClientSecretState,
     ConfigureUniversalAuth, CreateClientSecret, CreateLimitedClientSecret, CreatedClientSecret,
-    ListClientSecrets, ListedClientSecret, NotAttached, ReadClientSecret, ReadUniversalAuth,
-    ReadUniversalAuthSettings, RemoveUniversalAuth, RevokeClientSecret, UniversalAuthSettings,
-    UpdateUniversalAuth,
+    ListClientSecretStates, ListClientSecrets, ListedClientSecret, NotAttached, ReadClientSecret,
+    ReadUniversalAuth, ReadUniversalAuthSettings, RemoveUniversalAuth, RevokeClientSecret,
+    UniversalAuthSettings, UpdateUniversalAuth,
 };

@@ -213,12 +213,16 @@ pub struct Identity {
     pub id: String,
     /// Its name. Several may have the same.
     pub name: String,
+    /// The organization that it is of.
+    pub organization_id: String,
     /// The slug of its role in the organization.
     pub role: String,
     /// Whether it cannot be deleted.
     pub has_delete_protection: bool,
     /// Its metadata.
     pub metadata: Vec<Metadata>,
+    /// How it can log in, such as `universal-auth`.
+    pub auth_methods: Vec<String>,
 }
 
 /// An identity by its id.
@@ -303,10 +307,18 @@ impl Route for ReadIdentity<'_> {
             identity: Place,
         }
         #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Place {
+            org_id: String,
             role: String,
+            /// Read in the source: where there is one, the role is `custom`.
+            custom_role: Option<CustomRole>,
             metadata: Vec<Metadata>,
             identity: Own,
+        }
+        #[derive(Deserialize)]
+        struct CustomRole {
+            slug: String,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -315,10 +327,14 @@ impl Route for ReadIdentity<'_> {
             id: String,
             name: String,
             has_delete_protection: bool,
+            #[serde(default)]
+            auth_methods: Vec<String>,
         }
-        let Body { identity: Place { role, metadata, identity } } = serde_json::from_slice(body)?;
-        let Own { id, name, has_delete_protection } = identity;
-        Ok(Identity { id, name, role, has_delete_protection, metadata })
+        let Body { identity: place } = serde_json::from_slice(body)?;
+        let Place { org_id: organization_id, role, custom_role, metadata, identity } = place;
+        let role = custom_role.map_or(role, |custom| custom.slug);
+        let Own { id, name, has_delete_protection, auth_methods } = identity;
+        Ok(Identity { id, name, organization_id, role, has_delete_protection, metadata, auth_methods })
     }
 
     fn refusal(body: &RefusalBody) -> Option<ErrorKind<ResourceRefusal>> {

@@ -37,6 +37,9 @@ pub struct KubernetesAuthSettings {
         deserialize_with = "reviewer_token"
     )]
     pub reviewer_token: Option<ReviewerToken>,
+    /// Who reviews tokens: `api`, which the server chooses, or `gateway`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_review_mode: Option<String>,
     /// Namespaces of the service accounts that are let in, with commas; empty: all. An
     /// attach needs it.
     #[serde(skip_serializing_if = "Option::is_none")]

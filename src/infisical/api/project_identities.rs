@@ -23,6 +23,12 @@ pub struct ProjectOwnIdentity {
     pub has_delete_protection: bool,
     /// Its metadata.
     pub metadata: Vec<Metadata>,
+    /// The organization that it is in.
+    #[serde(rename = "orgId")]
+    pub organization_id: String,
+    /// How it can log in; only a read by its id says so.
+    #[serde(default)]
+    pub auth_methods: Vec<String>,
 }
 
 fn identity(body: &[u8]) -> serde_json::Result<ProjectOwnIdentity> {

@@ -624,3 +624,42 @@ impl Route for ReadClientSecret<'_> {
         ResourceRefusal::of(body)
     }
 }
+
+/// `GET …/client-secrets`: those that were not revoked, with their states.
+#[derive(Clone, Copy, Debug)]
+pub struct ListClientSecretStates<'a> {
+    /// The token of an identity that may do that.
+    pub token: &'a AccessToken,
+    /// The identity.
+    pub identity_id: &'a str,
+}
+
+impl Route for ListClientSecretStates<'_> {
+    const METHOD: Method = Method::Get;
+    const PATH: &'static str = CLIENT_SECRETS;
+    const WHAT: &'static str = "list the client secrets with their states";
+    const LONGEST_ANSWER: usize = LONGEST_WITHOUT_PAGES;
+    type Answer = Vec<ClientSecretState>;
+    type Refusal = ResourceRefusal;
+
+    fn ids(&self) -> Vec<&str> {
+        vec![self.identity_id]
+    }
+
+    fn credential(&self) -> Option<Credential<'_>> {
+        Some(Credential::Token(self.token))
+    }
+
+    fn answer(body: &[u8]) -> serde_json::Result<Vec<ClientSecretState>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body {
+            client_secret_data: Vec<ClientSecretState>,
+        }
+        serde_json::from_slice(body).map(|Body { client_secret_data }| client_secret_data)
+    }
+
+    fn refusal(body: &RefusalBody) -> Option<ErrorKind<ResourceRefusal>> {
+        ResourceRefusal::of(body)
+    }
+}
