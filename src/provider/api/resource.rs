@@ -56,6 +56,8 @@ pub enum Required {
     Field(&'static str),
     /// The field of this name, or the same with `Ref` or `Selector`.
     Referenced(&'static str),
+    /// The Secret for what is needed to connect: what is shown once must have a place.
+    ConnectionSecret,
 }
 
 /// A parameter that may be given by `…Ref` or `…Selector`.
@@ -268,6 +270,10 @@ pub(super) fn rules_of(required: &[Required]) -> Vec<serde_json::Value> {
                      has(self.forProvider.{name}Selector)"
                 ),
                 format!("one of spec.forProvider.{name}, {name}Ref and {name}Selector is required"),
+            ),
+            Required::ConnectionSecret => (
+                "has(self.writeConnectionSecretToRef)".to_owned(),
+                "spec.writeConnectionSecretToRef is required".to_owned(),
             ),
         };
         json!({

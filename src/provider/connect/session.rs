@@ -159,6 +159,12 @@ impl Session {
 }
 
 impl Open {
+    /// Where the server is.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.access.endpoint.origin().as_str()
+    }
+
     /// Sends a route, when the server is to be asked.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
 use infisical::{Error, ErrorKind};
+use jiff::Timestamp;
 
 use crate::api::resource::Kind;
 
@@ -22,6 +23,11 @@ pub trait ManagedKind: Kind {
 
     /// Whether others refer to it.
     const IS_REFERRED_TO: bool = true;
+
+    /// Whether the server shows something of it only when it is made. That goes into the
+    /// connection Secret; where it is not in there, another one is made in its place before
+    /// this one is deleted. All that have our mark are looked for at every look.
+    const SHOWN_ONCE: bool = false;
 
     /// The id that the server gave it: its external name.
     fn id(seen: &Self::Seen) -> &str;
@@ -62,6 +68,13 @@ pub trait ManagedKind: Kind {
         None
     }
 
+    /// The parameters with what it was seen in before, such as a project, where that is not
+    /// what they say by now: as long as it is there, it is not made elsewhere.
+    fn seen_in(wanted: &Self::Parameters, shown: &Self::Observation) -> Option<Self::Parameters> {
+        let _ = (wanted, shown);
+        None
+    }
+
     /// Why it cannot be used although it is there; `None` where it can.
     fn unavailable(seen: &Self::Seen) -> Option<String> {
         let _ = seen;
@@ -73,6 +86,18 @@ pub trait ManagedKind: Kind {
     fn late_initialize(wanted: &Self::Parameters, seen: &Self::Seen) -> Option<Self::Parameters> {
         let _ = (wanted, seen);
         None
+    }
+
+    /// Whether the connection Secret holds what the server showed once of this one.
+    fn is_held(seen: &Self::Seen, held: &ConnectionDetails) -> bool {
+        let _ = (seen, held);
+        true
+    }
+
+    /// Whether it is so old that another is to be made in its place.
+    fn is_over(wanted: &Self::Parameters, seen: &Self::Seen, now: Timestamp) -> bool {
+        let _ = (wanted, seen, now);
+        false
     }
 
     /// What is needed to connect to it, as far as it can be read from the server.

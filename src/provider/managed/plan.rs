@@ -39,8 +39,12 @@ pub struct Situation<'a> {
     pub open_create: Option<Timestamp>,
     /// How its kind is found again.
     pub found_by: FoundBy,
+    /// Whether the server shows something of it only when it is made.
+    pub is_shown_once: bool,
     /// Whether the resource was changed in this reconcile.
     pub is_updated: bool,
+    /// Whether another was made in its place in this reconcile.
+    pub is_replaced: bool,
     /// Whether it was deleted in this reconcile.
     pub delete_was_asked: bool,
     /// The time.
@@ -82,12 +86,25 @@ pub struct Present<'a> {
     pub is_named: bool,
     /// What differs.
     pub differs: Differs<'a>,
+    /// Whether it will do.
+    pub spent: Spent,
     /// Whether there are parameters to fill in.
     pub is_late: bool,
     /// The object that has it already, as `namespace/name`.
     pub owner: Option<&'a str>,
     /// The id of another one with our mark, made by a second create.
     pub surplus: Option<&'a str>,
+}
+
+/// Whether a resource of which something is shown only once will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// It will.
+    No,
+    /// What was shown is lost, or it is too old: another one is made in its place.
+    Yes,
+    /// The same, and it was not made by us.
+    Imported,
 }
 
 /// What differs, without what has to be sent.
@@ -139,6 +156,12 @@ pub enum Action<'a> {
     DeleteSurplus(&'a str),
     /// Fill in what the author left out.
     LateInitialize,
+    /// Make another one in its place, before it is deleted.
+    Replace,
+    /// Say that what was just made in its place will not do either.
+    SayStillSpent,
+    /// Say that it will not do, and that nothing is made in the place of what was imported.
+    SaySpent,
     /// Change it.
     Update,
     /// Say that the server keeps something else than what was sent.
@@ -237,6 +260,30 @@ fn present_and_deleted<'a>(s: &Situation<'a>, present: &Present<'a>) -> Action<'
     }
 }
 
+/// What is to be done until there is one resource, and its name is written down.
+fn become_one<'a>(s: &Situation<'a>, policies: &Policies, present: &Present<'a>) -> Option<Action<'a>> {
+    let is_spent = present.spent != Spent::No && policies.create();
+    let is_unnamed = s.external_name.is_none_or(|name| s.is_id && name != present.id);
+    let is_open = s.open_create.is_some();
+    if present.read == Read::Shared && (present.surplus.is_some() || is_open || is_spent) {
+        return Some(Action::LookAgain);
+    }
+    let surplus = present.surplus.map(Action::DeleteSurplus);
+    let adopt = (is_unnamed || is_open).then_some(Action::Adopt(present.id));
+    if !s.is_shown_once {
+        return surplus.or(adopt);
+    }
+    if is_spent && present.spent == Spent::Imported {
+        return Some(Action::SaySpent);
+    }
+    match left_in_flight(s) {
+        // The one that was to be made in its place may still come.
+        Some(left) if present.is_named && surplus.is_none() => Some(Action::AwaitCreate(left)),
+        // The name first: what is surplus is found again.
+        _ => adopt.or(surplus),
+    }
+}
+
 fn settle<'a>(s: &Situation<'a>, policies: &Policies, present: &Present<'a>) -> Action<'a> {
     let is_fresh = present.read == Read::Fresh;
     // Who only looks may look at what another has.
@@ -247,14 +294,8 @@ fn settle<'a>(s: &Situation<'a>, policies: &Policies, present: &Present<'a>) -> 
         if !is_ours(s, present) {
             return Action::SayForeign(present.id);
         }
-        if !is_fresh && (present.surplus.is_some() || s.open_create.is_some()) {
-            return Action::LookAgain;
-        }
-        if let Some(surplus) = present.surplus {
-            return Action::DeleteSurplus(surplus);
-        }
-        if s.external_name.is_none_or(|name| s.is_id && name != present.id) || s.open_create.is_some() {
-            return Action::Adopt(present.id);
+        if let Some(action) = become_one(s, policies, present) {
+            return action;
         }
     }
     if !s.has_finalizer {
@@ -262,6 +303,9 @@ fn settle<'a>(s: &Situation<'a>, policies: &Policies, present: &Present<'a>) -> 
     }
     if present.is_late && policies.late_initialize() {
         return Action::LateInitialize;
+    }
+    if present.spent == Spent::Yes && policies.create() {
+        return if s.is_replaced { Action::SayStillSpent } else { Action::Replace };
     }
     match present.differs {
         Differs::No => Action::Settle,

@@ -124,6 +124,9 @@ async fn act<K: ManagedKind>(run: &mut Run<'_, K>, action: Action<'_>, poll: Req
         Action::SayOwned(owner) => Err(owned(run, owner, poll).into()),
         Action::DeleteSurplus(id) => run.delete_surplus(id).await,
         Action::LateInitialize => run.late_initialize().await,
+        Action::Replace => run.replace().await,
+        Action::SayStillSpent => Err(still_spent(run).into()),
+        Action::SaySpent => Err(spent(run, poll).into()),
         Action::Update => run.update().await,
         Action::SayUnsettled => Err(unsettled(run).into()),
         Action::SayFixed(why) => Err(fixed(run, why, poll).into()),
@@ -188,6 +191,23 @@ fn unsettled<K: ManagedKind>(run: &mut Run<'_, K>) -> Report {
     run.show();
     let message = "the server took the change and answers something else than spec.forProvider says";
     Report::failure(CANNOT_UPDATE, UPDATE_FAILED, message)
+}
+
+fn still_spent<K: ManagedKind>(run: &mut Run<'_, K>) -> Report {
+    run.show();
+    let message = "another one was made in its place, and the connection Secret does not hold what was shown: \
+                   look for what else writes into that Secret, and at the clocks";
+    Report::failure(CANNOT_UPDATE, UPDATE_FAILED, message)
+}
+
+fn spent<K: ManagedKind>(run: &mut Run<'_, K>, poll: Requeue) -> Report {
+    run.show();
+    let message = format!(
+        "the {} was imported, and is too old, or the connection Secret does not hold what was shown when it was \
+         made: take the annotation crossplane.io/external-name away, and another one is made",
+        K::KIND
+    );
+    Report::failure(CANNOT_UPDATE, UPDATE_FAILED, &message).again(poll)
 }
 
 fn fixed<K: ManagedKind>(run: &mut Run<'_, K>, why: &str, poll: Requeue) -> Report {

@@ -15,7 +15,7 @@ use super::{
     external::{ConnectionDetails, Difference, External, ExternalError, Failure, ManagedKind, Mark, Read},
     halt::Halt,
     merge,
-    observed::{Observed, observe},
+    observed::{Held, Observed, observe},
     plan::{Look, Situation},
     policies::Policies,
     record,
@@ -63,6 +63,7 @@ pub(super) struct Run<'r, K: ManagedKind> {
     shown: Shown<K::Observation>,
     read: Read,
     is_updated: bool,
+    is_replaced: bool,
     delete_was_asked: bool,
     request: Option<String>,
 }
@@ -84,6 +85,7 @@ impl<'r, K: ManagedKind> Run<'r, K> {
             shown: Shown::Unchanged,
             read: Read::Shared,
             is_updated: false,
+            is_replaced: false,
             delete_was_asked: false,
             request: None,
         }
@@ -110,7 +112,9 @@ impl<'r, K: ManagedKind> Run<'r, K> {
             is_id: external_name.is_some_and(K::is_id),
             open_create: annotations.open_create().filter(|&begun| !self.refusals.has(uid, begun)),
             found_by: K::FOUND_BY,
+            is_shown_once: K::SHOWN_ONCE,
             is_updated: self.is_updated,
+            is_replaced: self.is_replaced,
             delete_was_asked: self.delete_was_asked,
             now: self.means.clock.now(),
         }
@@ -153,7 +157,9 @@ impl<'r, K: ManagedKind> Run<'r, K> {
     pub(super) async fn look(&mut self, look: Look<'_>) -> Result<Arc<Observed<K>>, Halt> {
         self.accept_request().await;
         let external = self.external().await?;
-        let observed = observe(&*self.means.cluster, &*external, &self.object, look, self.read).await;
+        let held = Held { details: self.held().await?, now: self.means.clock.now() };
+        let cluster = &*self.means.cluster;
+        let observed = observe(cluster, &*external, &self.object, &held, (look, self.read)).await;
         let observed = Arc::new(observed?);
         self.observed = Some(Arc::clone(&observed));
         Ok(observed)
@@ -215,9 +221,19 @@ impl<'r, K: ManagedKind> Run<'r, K> {
         self.patch(&record::made(&self.object.metadata, id, self.means.clock.now())).await
     }
 
+    /// Makes another one in the place of one that is there, which is surplus then.
+    pub(super) async fn replace(&mut self) -> Result<(), Halt> {
+        self.is_replaced = true;
+        self.create(false).await
+    }
+
     /// Writes down that it will be made, makes it, writes down its name.
     pub(super) async fn create(&mut self, is_repeated: bool) -> Result<(), Halt> {
         let external = self.external().await?;
+        if K::SHOWN_ONCE && self.object.spec.write_connection_secret_to_ref.is_none() {
+            let why = "spec.writeConnectionSecretToRef is missing: name a Secret for what is shown only once";
+            return Err(Report::failure("CannotCreateExternalResource", "create failed", why).into());
+        }
         // Before: a Secret that is not to be had must not cost what is shown only once.
         self.publish(&ConnectionDetails::default()).await?;
         let pending = self.means.clock.now();
@@ -237,7 +253,10 @@ impl<'r, K: ManagedKind> Run<'r, K> {
                     self.close(pending).await?;
                 }
                 let report = Report::refusal("CannotCreateExternalResource", "create failed", &error);
-                return Err(report.with_ready(Statement::Creating).into());
+                // The one in whose place it was to be is there as before.
+                return Err(
+                    if self.is_replaced { report } else { report.with_ready(Statement::Creating) }.into()
+                );
             }
         };
         // First the details: they are shown once, and an id is found again.
@@ -315,7 +334,8 @@ impl<'r, K: ManagedKind> Run<'r, K> {
         let failed = |error| Report::refusal("CannotDeleteExternalResource", "delete failed", &error);
         self.only_fresh();
         let Some(external) = self.external.clone() else { return Ok(()) };
-        external.delete(id, &self.object.spec.for_provider).await.map_err(failed)
+        let place = self.observed.as_deref().map_or(&self.object.spec.for_provider, |seen| &seen.place);
+        external.delete(id, place).await.map_err(failed)
     }
 
     /// Fills in what the author left out.
@@ -359,9 +379,30 @@ impl<'r, K: ManagedKind> Run<'r, K> {
     pub(super) fn waiting(&self, left: Duration) -> Report {
         let pending = "Waiting for external resource existence to be confirmed";
         let is_deleted = self.object.metadata.deletion_timestamp.is_some();
+        let is_there = self.observed.as_deref().is_some_and(|observed| observed.found.is_some());
         let ready = if is_deleted { Statement::Deleting } else { Statement::Creating };
         let report = Report::success(ready, Requeue::After(left.min(LOOK_FOR_CREATE)));
-        Report { event: Some(Event::normal("PendingExternalResource", pending)), ..report }
+        let event = Some(Event::normal("PendingExternalResource", pending));
+        // The one in whose place it is to be is there as before.
+        let ready = report.ready.clone().filter(|_| is_deleted || !is_there);
+        Report { event, ready, ..report }
+    }
+
+    /// What the connection Secret holds, of a kind of which something is shown only once.
+    async fn held(&self) -> Result<ConnectionDetails, Halt> {
+        let wanted = self.object.spec.write_connection_secret_to_ref.as_ref();
+        let is_deleted = self.object.metadata.deletion_timestamp.is_some();
+        let Some(wanted) = wanted.filter(|_| K::SHOWN_ONCE && !is_deleted) else {
+            return Ok(ConnectionDetails::default());
+        };
+        match self.means.cluster.secret(&self.at.beside(&wanted.name)).await {
+            Ok(existing) => Ok(secret::held(existing.as_ref(), &self.controller())),
+            Err(ClusterError::Other(why)) => {
+                let why = format!("cannot get connection secret: {why}");
+                Err(Report::failure("CannotObserveExternalResource", "observe failed", &why).into())
+            }
+            Err(error) => Err(Halt::Cluster(error)),
+        }
     }
 
     /// Writes the connection Secret, if the author wants one.

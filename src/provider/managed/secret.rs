@@ -89,6 +89,19 @@ pub fn publish(
     })))
 }
 
+/// What a Secret holds of what `owner` controls: nothing, if it is another's.
+#[must_use]
+pub fn held(existing: Option<&Secret>, owner: &OwnerReference) -> ConnectionDetails {
+    let Some(existing) = existing else { return ConnectionDetails::default() };
+    let owners = existing.metadata.owner_references.iter().flatten();
+    let mut controllers = owners.filter(|owner| owner.controller == Some(true));
+    if controllers.any(|controller| controller.uid != owner.uid) {
+        return ConnectionDetails::default();
+    }
+    let data = existing.data.iter().flatten();
+    ConnectionDetails(data.map(|(key, value)| (key.clone(), value.0.clone())).collect())
+}
+
 fn bytes(details: &ConnectionDetails) -> std::collections::BTreeMap<String, ByteString> {
     details.0.iter().map(|(key, value)| (key.clone(), ByteString(value.clone()))).collect()
 }
@@ -141,6 +154,20 @@ mod tests {
         };
         assert_eq!(patch["data"], json!({ "id": "aQ==" }));
         assert_eq!(patch["metadata"]["resourceVersion"], "3");
+    }
+
+    #[test]
+    fn only_what_ours_holds_counts() {
+        let pairs = &[("host", "h")];
+        let table = [
+            ("none", None, &[][..]),
+            ("ours", Some(secret(TYPE, Some("me"), pairs)), pairs),
+            ("nobody's", Some(secret(TYPE, None, pairs)), pairs),
+            ("another's", Some(secret(TYPE, Some("you"), pairs)), &[]),
+        ];
+        for (reason, existing, expected) in table {
+            assert_eq!(held(existing.as_ref(), &owner("me")), details(expected), "{reason}");
+        }
     }
 
     #[test]

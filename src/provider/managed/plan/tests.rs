@@ -21,7 +21,9 @@ fn steady(policies: &Policies) -> Situation<'_> {
         is_id: true,
         open_create: None,
         found_by: FoundBy::Key,
+        is_shown_once: false,
         is_updated: false,
+        is_replaced: false,
         delete_was_asked: false,
         now: at(100),
     }
@@ -32,6 +34,7 @@ const FRESH: Present<'static> = Present {
     id: "id",
     is_named: true,
     differs: Differs::No,
+    spent: Spent::No,
     is_late: false,
     owner: None,
     surplus: None,
@@ -393,4 +396,77 @@ fn in_no_situation_is_a_rule_broken() {
             assert!(present.is_named || s.open_create.is_some() || s.found_by == FoundBy::Mark, "{context}");
         }
     });
+}
+
+#[test]
+fn what_is_done_about_what_is_shown_once() {
+    let (all, keep) = (policies(&[All]), policies(&[Observe, Update, Delete]));
+    let s = Situation { found_by: FoundBy::Mark, is_shown_once: true, ..steady(&all) };
+    let unnamed = Situation { external_name: None, is_id: false, ..s };
+    let (open, long_ago) = (Some(at(90)), Some(at(0)));
+    let spent = Present { spent: Spent::Yes, ..FRESH };
+    let crowded = Present { surplus: Some("old"), ..FRESH };
+    let new = Present { is_named: false, id: "new", ..crowded };
+    let imported = Present { spent: Spent::Imported, surplus: Some("old"), ..FRESH };
+    let table = [
+        ("it is in the Secret", s, FRESH, Action::Settle),
+        ("a list of others is not enough", s, Present { read: Read::Shared, ..spent }, Action::LookAgain),
+        ("it is lost, or too old", s, spent, Action::Replace),
+        (
+            "the same, and nothing may be made",
+            Situation { policies: Some(&keep), ..s },
+            spent,
+            Action::Settle,
+        ),
+        (
+            "what was made in its place is lost too",
+            Situation { is_replaced: true, ..s },
+            spent,
+            Action::SayStillSpent,
+        ),
+        ("the new one is in the Secret: its name", s, new, Action::Adopt("new")),
+        ("the same after a crash", Situation { open_create: open, ..s }, new, Action::Adopt("new")),
+        ("then the old one goes", s, crowded, Action::DeleteSurplus("old")),
+        (
+            "one of two creates whose values are lost goes before another is made",
+            s,
+            Present { spent: Spent::Yes, ..crowded },
+            Action::DeleteSurplus("old"),
+        ),
+        (
+            "it was made and its value is lost: its name first",
+            Situation { open_create: open, ..unnamed },
+            Present { is_named: false, ..spent },
+            Action::Adopt("id"),
+        ),
+        (
+            "the one that was to be made in its place may still come",
+            Situation { open_create: open, ..s },
+            spent,
+            Action::AwaitCreate(Duration::from_secs(55)),
+        ),
+        (
+            "the same, and it has come",
+            Situation { open_create: open, ..s },
+            Present { spent: Spent::Yes, ..crowded },
+            Action::Adopt("id"),
+        ),
+        ("it comes no more", Situation { open_create: long_ago, ..s }, spent, Action::Adopt("id")),
+        ("what was imported is not made anew", s, imported, Action::SaySpent),
+        (
+            "what was imported, and may not be made",
+            Situation { policies: Some(&keep), ..s },
+            imported,
+            Action::DeleteSurplus("old"),
+        ),
+        (
+            "deleted: the others go first",
+            Situation { is_deleted: true, ..s },
+            crowded,
+            Action::DeleteSurplus("old"),
+        ),
+    ];
+    for (reason, situation, present, expected) in table {
+        assert_eq!(next(&situation, &Seen::Present(present)), expected, "{reason}");
+    }
 }
