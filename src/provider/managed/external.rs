@@ -100,6 +100,13 @@ pub trait ManagedKind: Kind {
         false
     }
 
+    /// Whether the one in whose place this one was made is still kept, for those who have
+    /// not read the connection Secret since.
+    fn keeps_old(wanted: &Self::Parameters, seen: &Self::Seen, now: Timestamp) -> bool {
+        let _ = (wanted, seen, now);
+        false
+    }
+
     /// What is needed to connect to it, as far as it can be read from the server.
     fn connection_details(seen: &Self::Seen) -> ConnectionDetails {
         let _ = seen;

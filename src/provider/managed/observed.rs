@@ -102,10 +102,15 @@ pub(super) async fn observe<K: ManagedKind>(
         Some(seen) => owner(cluster, object, K::id(seen)).await?,
         None => None,
     };
+    let is_deleted = object.metadata.deletion_timestamp.is_some();
+    let keeps = K::FOUND_BY == FoundBy::Key
+        || first.as_ref().is_some_and(|seen| {
+            !is_deleted && K::is_held(seen, &held.details) && K::keeps_old(wanted, seen, held.now)
+        });
     Ok(Observed {
         late: first.as_ref().and_then(|seen| K::late_initialize(wanted, seen)),
         difference: first.as_ref().map_or(Difference::None, |seen| K::compare(wanted, seen)),
-        surplus: found.next().filter(|_| K::FOUND_BY == FoundBy::Mark).map(|seen| K::id(&seen).to_owned()),
+        surplus: found.next().filter(|_| !keeps).map(|seen| K::id(&seen).to_owned()),
         spent: first.as_ref().map_or(Spent::No, |seen| spent::<K>(wanted, seen, held, is_marked)),
         found: first,
         place,
