@@ -5,11 +5,15 @@
 //! the package from these types. Values of Secrets are in none of them.
 
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod client_secret;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod config;
 pub mod crd;
 pub mod environment;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod identity;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod kubernetes_auth;
 pub mod object;
 pub mod project;
 pub mod project_identity;
@@ -17,3 +21,6 @@ pub mod project_identity;
 pub mod reference;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod resource;
+pub mod token_terms;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod universal_auth;

@@ -48,7 +48,7 @@ fn kubernetes_reads_all_of_each_crd() {
 #[test]
 fn every_managed_resource_has_the_shape_that_users_of_crossplane_know() {
     let managed: Vec<Value> = crd::all().into_iter().map(|crd| crd.manifest).filter(is_managed).collect();
-    assert_eq!(managed.len(), 4);
+    assert_eq!(managed.len(), 7);
     for crd in managed {
         let kind = &crd["spec"]["names"]["kind"];
         assert_eq!(crd["spec"]["group"], GROUP, "{kind}");
@@ -194,6 +194,95 @@ fn rules_say_what_is_missing_exclusive_or_fixed() {
             ),
             Some("1000 characters together"),
         ),
+        (
+            "the provider's own metadata",
+            "Identity",
+            None,
+            made(&json!({ "name": "ci", "metadata": [{ "key": "crossplane.io/uid", "value": "u" }] })),
+            Some("the key crossplane.io/uid is the provider's own"),
+        ),
+        (
+            "a login with lives that fit",
+            "UniversalAuth",
+            None,
+            made(&json!({ "identityId": "i", "accessTokenTtl": 60, "accessTokenMaxTtl": 60 })),
+            None,
+        ),
+        (
+            "a TTL and no limit",
+            "UniversalAuth",
+            None,
+            made(&json!({ "identityId": "i", "accessTokenTtl": 60, "accessTokenMaxTtl": 0 })),
+            None,
+        ),
+        (
+            "a TTL above its limit",
+            "UniversalAuth",
+            None,
+            made(&json!({ "identityId": "i", "accessTokenTtl": 61, "accessTokenMaxTtl": 60 })),
+            Some("accessTokenTtl is greater than accessTokenMaxTtl"),
+        ),
+        (
+            "a login with service accounts",
+            "KubernetesAuth",
+            None,
+            made(&json!({
+                "identityIdRef": { "name": "ci" }, "kubernetesHost": "https://10.0.0.1",
+                "verifyTlsCertificate": true, "kubernetesCaCertificate": "PEM",
+            })),
+            None,
+        ),
+        (
+            "verified by nothing",
+            "KubernetesAuth",
+            None,
+            made(&json!({ "identityId": "i", "kubernetesHost": "https://h", "verifyTlsCertificate": true })),
+            Some("verifyTlsCertificate needs kubernetesCaCertificate"),
+        ),
+        (
+            "a client secret and a place for it",
+            "ClientSecret",
+            None,
+            json!({ "spec": {
+                "forProvider": { "identityId": "i", "rotateAfter": "10m" },
+                "writeConnectionSecretToRef": { "name": "login" },
+            } }),
+            None,
+        ),
+        (
+            "a client secret and no place for it",
+            "ClientSecret",
+            None,
+            made(&json!({ "identityId": "i" })),
+            Some("spec.writeConnectionSecretToRef is required"),
+        ),
+        (
+            "a client secret that is only observed",
+            "ClientSecret",
+            None,
+            with(&["Observe"], &json!({ "identityId": "i" })),
+            None,
+        ),
+        (
+            "rotated all the time",
+            "ClientSecret",
+            None,
+            json!({ "spec": {
+                "forProvider": { "identityId": "i", "rotateAfter": "599s" },
+                "writeConnectionSecretToRef": { "name": "login" },
+            } }),
+            Some("rotateAfter is less than 10m"),
+        ),
+        (
+            "the old one stays until it is old again",
+            "ClientSecret",
+            None,
+            json!({ "spec": {
+                "forProvider": { "identityId": "i", "rotateAfter": "1h", "keepOldFor": "60m" },
+                "writeConnectionSecretToRef": { "name": "login" },
+            } }),
+            Some("keepOldFor is not less than rotateAfter"),
+        ),
         ("one role", "ProjectIdentity", None, made(&member(json!([{ "roleSlug": "viewer" }]))), None),
         (
             "only a temporary role",
@@ -275,6 +364,42 @@ fn rules_say_what_is_missing_exclusive_or_fixed() {
             is_one_of_many || refusals.iter().any(|part| message.contains(part)),
             "no row is refused with: {message}"
         );
+    }
+}
+
+#[test]
+fn the_examples_hold_what_the_crds_say() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/provider");
+    let mut kinds = BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for object in text.split("\n---\n") {
+            let object: Value = serde_saphyr::from_str(object).unwrap();
+            let kind = object["kind"].as_str().unwrap();
+            let schema = schema_of(kind);
+            kube_cel::validate(&schema, &object, None).unwrap_or_else(|why| panic!("{path:?}: {why:?}"));
+            assert_known(&format!("{path:?} {kind}"), &object, &schema);
+            kinds.insert(kind.to_owned());
+        }
+    }
+    for kind in ["Identity", "UniversalAuth", "ClientSecret", "KubernetesAuth"] {
+        assert!(kinds.contains(kind), "no example of {kind}");
+    }
+}
+
+/// An API server drops fields that a schema does not know.
+fn assert_known(at: &str, value: &Value, schema: &Value) {
+    match value {
+        Value::Object(fields) => {
+            let Some(known) = schema["properties"].as_object() else { return };
+            for (name, field) in fields {
+                let of = known.get(name).unwrap_or_else(|| panic!("{at}: {name} is not in the CRD"));
+                assert_known(&format!("{at}.{name}"), field, of);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|it| assert_known(at, it, &schema["items"])),
+        _ => {}
     }
 }
 

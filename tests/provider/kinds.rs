@@ -1,3 +1,7 @@
 //! Each kind, with the real loop, against the fake Infisical.
 
+mod client_secret;
+mod identity;
+mod kubernetes_auth;
 mod project;
+mod universal_auth;

@@ -10,16 +10,19 @@ use schemars::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    client_secret::ClientSecret,
     config::{
         ClusterProviderConfig, ClusterProviderConfigSpec, ConfigStatus, ProviderConfig, ProviderConfigSpec,
         ProviderConfigUsage, TypedReference,
     },
     environment::ProjectEnvironment,
     identity::Identity,
+    kubernetes_auth::KubernetesAuth,
     object::{GROUP, Named, VERSION},
     project::Project,
     project_identity::ProjectIdentity,
     resource::{ConfigReference, Kind, Managed, ManagedSpec, ManagedStatus, rules_of},
+    universal_auth::UniversalAuth,
 };
 
 /// A manifest and what its file in the package is called.
@@ -42,6 +45,9 @@ pub fn all() -> Vec<Crd> {
         managed::<ProjectEnvironment>(),
         managed::<Identity>(),
         managed::<ProjectIdentity>(),
+        managed::<UniversalAuth>(),
+        managed::<ClientSecret>(),
+        managed::<KubernetesAuth>(),
     ];
     all.sort_by(|one, other| one.file.cmp(&other.file));
     all

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     object::Named,
     reference::{Reference, Selector},
-    resource::{Kind, Required},
+    resource::{Kind, Referenced, Required, Value},
 };
+
+/// The key of the metadata by which an identity is found again: the uid of its object.
+pub const MARK: &str = "crossplane.io/uid";
 
 /// The kind `Identity`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ impl Kind for Identity {
     const DESCRIPTION: &'static str =
         "A machine identity of the organization, or of one project: who a workload is to Infisical.";
     const REQUIRED: &'static [Required] = &[Required::Field("name")];
+    const REFERENCES: &'static [Referenced] =
+        &[Referenced { field: "projectId", kind: "Project", value: Value::Id }];
     type Parameters = IdentityParameters;
     type Observation = IdentityObservation;
 }
@@ -88,13 +93,19 @@ pub struct IdentityParameters {
 
 /// A pair that the server keeps with an identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "self.key.size() + self.value.size() <= 1000",
-    "message": "key and value may have 1000 characters together",
-}]))]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "self.key.size() + self.value.size() <= 1000",
+        "message": "key and value may have 1000 characters together",
+    },
+    {
+        "rule": "self.key != 'crossplane.io/uid'",
+        "message": "the key crossplane.io/uid is the provider's own: choose another",
+    },
+]))]
 pub struct IdentityMetadata {
     /// What is known.
-    #[schemars(length(min = 1, max = 999))]
+    #[schemars(length(min = 1, max = 255))]
     pub key: String,
     /// What it is.
     #[schemars(length(min = 1, max = 999))]
@@ -126,4 +137,7 @@ pub struct IdentityObservation {
     /// How it can log in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub auth_methods: Vec<String>,
+    /// What else is known of it, in the order of the keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<IdentityMetadata>,
 }
