@@ -40,8 +40,8 @@ impl ManagedKind for KubernetesAuth {
     }
 
     fn observation(seen: &Seen) -> KubernetesAuthObservation {
-        let KubernetesAuthSettings { terms, .. } = &seen.settings;
         let settings = &seen.settings;
+        let terms = &settings.terms;
         let written = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let list = |text: &Option<String>| names(text.as_deref()).into_iter().map(str::to_owned).collect();
         KubernetesAuthObservation {

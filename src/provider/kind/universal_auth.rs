@@ -38,8 +38,8 @@ impl ManagedKind for UniversalAuth {
     }
 
     fn observation(seen: &Seen) -> UniversalAuthObservation {
-        let UniversalAuthSettings { terms, .. } = &seen.attached.settings;
         let settings = &seen.attached.settings;
+        let terms = &settings.terms;
         UniversalAuthObservation {
             identity_id: Some(seen.identity_id.clone()),
             client_id: Some(seen.attached.client_id.clone()),

@@ -8,7 +8,10 @@ use provider_infisical::api::{
 use serde_json::{Value, json};
 
 use super::{identity::own_id, universal_auth::identity};
-use crate::live::{Live, Object, POLL, TEAM, with_each_fault};
+use crate::{
+    live::{Live, Object, POLL, TEAM, with_each_fault},
+    world::{Fault, thing::key},
+};
 
 const SECRET: &str = "ci-login";
 
@@ -132,7 +135,7 @@ async fn a_value_that_is_lost_or_overwritten_is_made_anew() {
     prepare(&live).await;
     let secret = make(&live, &json!({})).await;
     secret.ready().await;
-    let at = crate::world::thing::key(TEAM, SECRET);
+    let at = key(TEAM, SECRET);
     live.state().secrets.remove(&at);
     live.pass(POLL).await;
     secret.ready().await;
@@ -219,7 +222,7 @@ async fn one_that_was_made_by_hand_is_not_touched_and_an_imported_one_is_not_rot
     secret.delete().settle().await;
     assert_eq!(alive(&live)[0]["id"], theirs["clientSecretData"]["id"]);
     // It goes with its object.
-    live.state().secrets.remove(&crate::world::thing::key(TEAM, SECRET));
+    live.state().secrets.remove(&key(TEAM, SECRET));
     let name = theirs["clientSecretData"]["id"].as_str().unwrap();
     let annotations = json!({ "annotations": { "crossplane.io/external-name": name } });
     let imported = live.apply_in::<ClientSecret>(TEAM, "imported", &spec(&json!({})), &annotations);
@@ -305,11 +308,28 @@ async fn a_rotation_that_is_cut_off_anywhere_ends_with_one_that_works() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rotation_that_is_cut_off_twice_ends_with_one_that_works() {
+    for (first, second) in (1..=9).flat_map(|first| (1..=9).map(move |second| (first, second))) {
+        let live = Live::new();
+        prepare(&live).await;
+        let secret = make(&live, &json!({ "rotateAfter": "1h" })).await;
+        live.pass(Duration::from_hours(1)).await;
+        for (step, fault) in [(first, Fault::CrashAfter), (second, Fault::LostAnswer)] {
+            live.fail(step, fault);
+            let _ = live.process().reconcile::<ClientSecret>(&secret.at).await;
+            logs_in(&live, "while it is rotated");
+        }
+        secret.ready().await;
+        works(&live, &format!("CrashAfter at {first}, then LostAnswer at {second}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_value_that_is_made_anew_and_cut_off_anywhere_ends_with_one_that_works() {
     let lost = async |live: &Live| {
         prepare(live).await;
         make(live, &json!({})).await;
-        live.state().secrets.remove(&crate::world::thing::key(TEAM, SECRET));
+        live.state().secrets.remove(&key(TEAM, SECRET));
         live.pass(POLL).await;
     };
     let heal = async |live: &Live| {
@@ -362,7 +382,7 @@ async fn nobody_gets_a_client_secret_of_the_identity_that_the_provider_logs_in_w
         secret.delete().settle().await;
         assert!(secret.get().is_none());
         // It goes with its object.
-        live.state().secrets.remove(&crate::world::thing::key(TEAM, SECRET));
+        live.state().secrets.remove(&key(TEAM, SECRET));
     }
     let path = format!("/api/v1/auth/universal-auth/identities/{own}/client-secrets");
     assert_eq!(live.by_hand("GET", &path, &Value::Null)["clientSecretData"], json!([]));

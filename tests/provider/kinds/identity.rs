@@ -3,7 +3,10 @@
 use provider_infisical::api::{identity::Identity, project::Project};
 use serde_json::{Value, json};
 
-use crate::live::{Live, POLL, TEAM, with_each_fault};
+use crate::{
+    live::{Live, POLL, TEAM, with_each_fault},
+    world::Fault,
+};
 
 fn ci() -> Value {
     json!({ "name": "ci", "metadata": [{ "key": "team", "value": "a" }] })
@@ -210,9 +213,9 @@ async fn a_name_that_is_changed_after_a_crash_leaves_no_second_identity() {
     for step in 1..8 {
         let live = Live::new();
         let identity = live.apply::<Identity>("ci", &ci());
-        live.fail(step, crate::world::Fault::CrashAfter);
+        live.fail(step, Fault::CrashAfter);
         let _ = live.process().reconcile::<Identity>(&identity.at).await;
-        live.fail(1_000_000, crate::world::Fault::NoAnswer);
+        live.fail(1_000_000, Fault::NoAnswer);
         identity.change(&json!({ "name": "cd" })).ready().await;
         assert_eq!((named(&live, "ci").len(), named(&live, "cd").len()), (0, 1), "step {step}");
     }

@@ -400,7 +400,7 @@ fn in_no_situation_is_a_rule_broken() {
 
 #[test]
 fn what_is_done_about_what_is_shown_once() {
-    let (all, keep) = (policies(&[All]), policies(&[Observe, Update, Delete]));
+    let (all, keep) = (policies(&[All]), policies(&[Observe, Update]));
     let s = Situation { found_by: FoundBy::Mark, is_shown_once: true, ..steady(&all) };
     let unnamed = Situation { external_name: None, is_id: false, ..s };
     let (open, long_ago) = (Some(at(90)), Some(at(0)));
