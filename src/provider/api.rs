@@ -21,6 +21,6 @@ pub mod project_identity;
 pub mod reference;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod resource;
-pub mod token_terms;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod token_terms;
 pub mod universal_auth;

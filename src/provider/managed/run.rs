@@ -385,7 +385,7 @@ impl<'r, K: ManagedKind> Run<'r, K> {
         let event = Some(Event::normal("PendingExternalResource", pending));
         // The one in whose place it is to be is there as before.
         let ready = report.ready.clone().filter(|_| is_deleted || !is_there);
-        Report { event, ready, ..report }
+        Report { ready, event, ..report }
     }
 
     /// What the connection Secret holds, of a kind of which something is shown only once.
