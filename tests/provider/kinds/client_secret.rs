@@ -309,7 +309,7 @@ async fn a_rotation_that_is_cut_off_anywhere_ends_with_one_that_works() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rotation_that_is_cut_off_twice_ends_with_one_that_works() {
-    for (first, second) in (1..=9).flat_map(|first| (1..=9).map(move |second| (first, second))) {
+    for (first, second) in (1..=14).flat_map(|first| (1..=14).map(move |second| (first, second))) {
         let live = Live::new();
         prepare(&live).await;
         let secret = make(&live, &json!({ "rotateAfter": "1h" })).await;
