@@ -1,3 +1,4 @@
 //! Each kind, with the real loop, against the fake Infisical.
 
+mod membership;
 mod project;

@@ -10,6 +10,7 @@ use schemars::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    additional_privilege::AdditionalPrivilege,
     config::{
         ClusterProviderConfig, ClusterProviderConfigSpec, ConfigStatus, ProviderConfig, ProviderConfigSpec,
         ProviderConfigUsage, TypedReference,
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Crd> {
         managed::<ProjectEnvironment>(),
         managed::<Identity>(),
         managed::<ProjectIdentity>(),
+        managed::<AdditionalPrivilege>(),
     ];
     all.sort_by(|one, other| one.file.cmp(&other.file));
     all
