@@ -19,8 +19,9 @@ use tokio::task::JoinSet;
 
 use crate::{
     api::{
-        client_secret::ClientSecret, identity::Identity, kubernetes_auth::KubernetesAuth, object::GROUP,
-        project::Project, universal_auth::UniversalAuth,
+        additional_privilege::AdditionalPrivilege, client_secret::ClientSecret, identity::Identity,
+        kubernetes_auth::KubernetesAuth, object::GROUP, project::Project, project_identity::ProjectIdentity,
+        universal_auth::UniversalAuth,
     },
     cluster::{cache::Cache, configs::Watched, directory::Kinds, events, events::Recorder, objects::Objects},
     configs,
@@ -97,6 +98,8 @@ impl Provider {
         provider.start::<UniversalAuth>();
         provider.start::<ClientSecret>();
         provider.start::<KubernetesAuth>();
+        provider.start::<ProjectIdentity>();
+        provider.start::<AdditionalPrivilege>();
         registry.register_collector(Box::new(Gauges(std::mem::take(&mut provider.counts))));
         provider
     }

@@ -3,5 +3,6 @@
 mod client_secret;
 mod identity;
 mod kubernetes_auth;
+mod membership;
 mod project;
 mod universal_auth;

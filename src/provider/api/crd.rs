@@ -10,6 +10,7 @@ use schemars::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    additional_privilege::AdditionalPrivilege,
     client_secret::ClientSecret,
     config::{
         ClusterProviderConfig, ClusterProviderConfigSpec, ConfigStatus, ProviderConfig, ProviderConfigSpec,
@@ -48,6 +49,7 @@ pub fn all() -> Vec<Crd> {
         managed::<UniversalAuth>(),
         managed::<ClientSecret>(),
         managed::<KubernetesAuth>(),
+        managed::<AdditionalPrivilege>(),
     ];
     all.sort_by(|one, other| one.file.cmp(&other.file));
     all

@@ -12,7 +12,7 @@ use infisical::{
 };
 use jiff::Timestamp;
 
-use super::outcome::{found, missing, refusal, refuse_own};
+use super::{found, missing, outcome::refuse_own, refusal};
 use crate::{
     api::client_secret::{ClientSecret, ClientSecretObservation, ClientSecretParameters},
     connect::{Served, session::Open},

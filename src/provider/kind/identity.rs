@@ -9,7 +9,7 @@ use infisical::api::{
     ReadProjectOwnIdentity, UpdateIdentity, UpdateProjectOwnIdentity, VerifyToken,
 };
 
-use super::outcome::{found, gone, missing, refusal, refuse_own};
+use super::{deleted, found, missing, outcome::refuse_own, refusal};
 use crate::{
     api::identity::{Identity, IdentityMetadata, IdentityObservation, IdentityParameters, MARK},
     connect::{Served, session::Open},
@@ -239,9 +239,9 @@ impl External<Identity> for Identities {
         let token = &self.0.token;
         match wanted.project_id.as_deref() {
             Some(project_id) => {
-                gone(self.0.send(&DeleteProjectOwnIdentity { token, project_id, identity_id: id }).await)
+                deleted(self.0.send(&DeleteProjectOwnIdentity { token, project_id, identity_id: id }).await)
             }
-            None => gone(self.0.send(&DeleteIdentity { token, identity_id: id }).await),
+            None => deleted(self.0.send(&DeleteIdentity { token, identity_id: id }).await),
         }
     }
 }

@@ -9,7 +9,8 @@ use infisical::api::{
 };
 
 use super::{
-    outcome::{found, gone, missing, refuse_own, unlicensed},
+    deleted, found, missing,
+    outcome::{refuse_own, unlicensed},
     token_terms::{other, other_terms, shown_addresses, wanted_addresses},
 };
 use crate::{
@@ -203,7 +204,7 @@ impl External<KubernetesAuth> for KubernetesAuths {
 
     async fn delete(&self, id: &str, _: &KubernetesAuthParameters) -> Result<(), ExternalError> {
         refuse_own(&self.0, id)?;
-        gone(self.0.send(&RemoveKubernetesAuth { token: &self.0.token, identity_id: id }).await)
+        deleted(self.0.send(&RemoveKubernetesAuth { token: &self.0.token, identity_id: id }).await)
     }
 }
 

@@ -1,30 +1,9 @@
-//! What the answers to routes mean to the loop, where that is the same for several kinds.
+//! Refusals that the ways to log in have in common.
 
 use infisical::{Error, ErrorKind, api::ResourceRefusal, claims::Claims};
 
+use super::refusal;
 use crate::{connect::session::Open, managed::external::ExternalError};
-
-/// What was found; nothing, where it or what is above it is not there.
-pub(super) fn found<T>(answer: Result<T, Error<ResourceRefusal>>) -> Result<Option<T>, ExternalError> {
-    match answer {
-        Ok(seen) => Ok(Some(seen)),
-        Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(None),
-        Err(error) => Err(refusal(error)),
-    }
-}
-
-/// That it is gone.
-pub(super) fn gone(answer: Result<(), Error<ResourceRefusal>>) -> Result<(), ExternalError> {
-    found(answer).map(drop)
-}
-
-/// Why it was not done.
-pub(super) fn refusal(error: Error<ResourceRefusal>) -> ExternalError {
-    match error.kind {
-        ErrorKind::Refused(ResourceRefusal::AlreadyExists) => ExternalError::exists(error.to_string()),
-        _ => error.into(),
-    }
-}
 
 /// Why something that only a licence allows was not done.
 pub(super) fn unlicensed(error: Error<ResourceRefusal>, fields: &str) -> ExternalError {
@@ -34,11 +13,6 @@ pub(super) fn unlicensed(error: Error<ResourceRefusal>, fields: &str) -> Externa
         }
         _ => refusal(error),
     }
-}
-
-/// That a parameter is missing without which nothing can be made.
-pub(super) fn missing(field: &str) -> ExternalError {
-    ExternalError::refused(format!("spec.forProvider.{field} is missing"))
 }
 
 /// Refuses a change of the identity that the provider itself logs in with: who could add a
