@@ -4,7 +4,6 @@
 //! parameters of its `forProvider` and what is observed. [`crd`] makes the manifests in
 //! the package from these types. Values of Secrets are in none of them.
 
-#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod additional_privilege;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod client_secret;
