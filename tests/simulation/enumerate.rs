@@ -159,7 +159,7 @@ fn requests(schedule: &Schedule) -> u32 {
 
 /// Of so many disturbances `cargo test` takes one. It divides neither the number of
 /// [`ENDS`] nor that of an apply's fates, so that each of them comes up somewhere.
-const SAMPLED: usize = 5;
+const SAMPLED: usize = 11;
 
 /// Every kind with every variant in a long run, else every one with the default
 /// of the other.
