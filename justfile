@@ -36,7 +36,7 @@ e2e *cases:
 
 # Twenty thousand schedules, and every crash point of every kind and variant.
 simulation:
-    SIMULATION_SEEDS=20000 cargo test --quiet --test simulation -- --nocapture
+    SIMULATION_SEEDS=20000 cargo simulation --nocapture
 
 # The binary with tokens of one minute, for ten.
 short-tokens:

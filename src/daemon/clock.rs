@@ -2,9 +2,11 @@
 //!
 //! Only [`SystemClock`] reads the machine's clocks; the lint on
 //! `jiff::Timestamp::now` keeps it that way, and lets tests move time. What is made of
-//! them never goes back: see [`Steady`].
+//! them never goes back: see [`Steady`]. Who waits between two steps waits by the clock
+//! as well, so that a test that moves time need not.
 
 use std::{
+    pin::Pin,
     sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -15,6 +17,11 @@ use jiff::{SignedDuration, Timestamp};
 pub trait Clock: Send + Sync + 'static {
     /// Now, in UTC.
     fn now(&self) -> Timestamp;
+
+    /// Waits for so long, by tokio's clock.
+    fn sleep(&self, pause: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(pause))
+    }
 }
 
 /// The machine's clock, from the start of the process on as [`Steady`] makes it.

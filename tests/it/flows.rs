@@ -172,7 +172,7 @@ async fn the_same_token_is_handed_out_until_it_is_seen() {
 #[tokio::test]
 async fn a_slow_server_does_not_hold_up_the_call() {
     let mut world = about_to_bootstrap(Settings::default()).await;
-    world.fake.inject(On::Any, Times::Always, Fault::Delay(Duration::from_millis(700)));
+    world.fake.inject(On::Any, Times::Always, Fault::Delay(Duration::from_millis(300)));
     let started = tokio::time::Instant::now();
     let deadline = Some(Duration::from_millis(400));
     let response = world.function.call(world.request(), deadline).await;

@@ -209,8 +209,8 @@ async fn replicas_agree_on_whether_a_token_is_an_instance_admins() {
 
 #[tokio::test]
 async fn an_interrupted_bootstrap_has_two_ways_out() {
-    // At once: most of it is waiting for a bootstrap that may be under way.
-    tokio::join!(another_email_is_a_way_out(), an_empty_database_is_a_way_out());
+    another_email_is_a_way_out().await;
+    an_empty_database_is_a_way_out().await;
 }
 
 async fn another_email_is_a_way_out() {
@@ -274,6 +274,16 @@ async fn mended(after: Transaction) -> World {
     world.live(2 * MINUTE).await;
     assert!(world.crossplane.is_ready() && world.token_works(), "{}", world.story());
     world
+}
+
+#[tokio::test]
+async fn a_bootstrap_that_may_be_under_way_is_asked_for_three_times_within_five_seconds() {
+    let world = interrupted(Transaction::User).await;
+    let asked = world.asked(0);
+    let second = asked.iter().rposition(|route| *route == Bootstrap).unwrap();
+    assert_eq!(asked[second + 1..], [Config; 3], "{}", world.story());
+    let pauses = [300, 1000, 3000].map(Duration::from_millis);
+    assert!(world.clock.slept().ends_with(&pauses), "{:?}", world.clock.slept());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use fake_infisical::{Fault, On, Settings, Times};
 use function_infisical::reason::Reason;
 use prometheus_client::{encoding::text::encode, registry::Registry};
+use serde_json::json;
 
 use crate::{
     server::support::{Authority, Running, Volume, mk_config},
@@ -33,7 +34,10 @@ fn assert_values(world: &World, expected: &[(&str, Option<f64>)]) {
 
 #[tokio::test]
 async fn a_connection_is_counted_from_the_bootstrap_to_the_renewal() {
-    let mut world = World::connected(Settings::default(), Kind::Namespaced).await;
+    let mut world = World::start(Settings::default(), Kind::Namespaced).await;
+    // It looks at its token once a day, so that the time to the renewal is short.
+    world.crossplane.input["token"] = json!({"verifyInterval": "24h"});
+    world.connect().await;
     let bootstrapped = r#"xrs{condition="InfisicalBootstrapped",reason="Bootstrapped"}"#;
     let accepted = r#"xrs{condition="InfisicalTokenValid",reason="Accepted"}"#;
     assert_values(

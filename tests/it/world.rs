@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeSet,
     convert::Infallible,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
@@ -29,22 +30,40 @@ use prost::Message as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
-/// Seconds since 1970, moved by hand.
-pub(crate) struct TestClock(AtomicI64);
+/// Seconds since 1970, moved by hand. Who waits by it waits a hundredth of the time: what
+/// is waited for is in this process.
+pub(crate) struct TestClock {
+    seconds: AtomicI64,
+    slept: Mutex<Vec<Duration>>,
+}
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+        Timestamp::from_second(self.seconds.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep(&self, pause: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.slept.lock().unwrap().push(pause);
+        Box::pin(tokio::time::sleep(pause / 100))
     }
 }
 
 impl TestClock {
+    pub(crate) fn new(seconds: i64) -> Self {
+        Self { seconds: AtomicI64::new(seconds), slept: Mutex::default() }
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_secs()).unwrap(), Ordering::SeqCst);
+        self.seconds.fetch_add(i64::try_from(by.as_secs()).unwrap(), Ordering::SeqCst);
     }
 
     pub(crate) fn set_back(&self, by: Duration) {
-        self.0.fetch_sub(i64::try_from(by.as_secs()).unwrap(), Ordering::SeqCst);
+        self.seconds.fetch_sub(i64::try_from(by.as_secs()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// For how long it was waited by it, each time.
+    pub(crate) fn slept(&self) -> Vec<Duration> {
+        self.slept.lock().unwrap().clone()
     }
 }
 
@@ -93,7 +112,7 @@ fn limits() -> Limits {
 impl World {
     pub(crate) async fn start(settings: Settings, kind: Kind) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let clock = Arc::new(TestClock(AtomicI64::new(1_795_470_829)));
+        let clock = Arc::new(TestClock::new(1_795_470_829));
         let server_ahead = Arc::new(AtomicI64::new(0));
         let (time, ahead) = (Arc::clone(&clock), Arc::clone(&server_ahead));
         let time = move || time.now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst));

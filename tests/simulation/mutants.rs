@@ -41,7 +41,7 @@ use crate::{
     infisical::Line,
     invariants::LEFT_ALONE,
     liveness::ALL_WELL,
-    schedule::{Change, Schedule, Server, Setup, Step},
+    schedule::{Change, HandOff, Human, Schedule, Server, Setup, Step},
     seeds,
     translate::from_fake,
     world,
@@ -536,9 +536,18 @@ fn a_function_that_leaves_a_connection_alone_while_a_rollout_hangs_is_caught() {
     is_caught_in(&schedule, Mutant::WaitsForTheRollout, "nothing is called good beyond its end");
 }
 
+/// Of the seeds one in thousands has a person's token connected while the right is given up.
 #[test]
 fn a_function_that_strips_whoever_is_connected_is_caught() {
-    is_caught(Mutant::StripsWhoeverIsConnected, "only what bootstrap made is stripped");
+    let setup = Setup { hand_off: HandOff::Revoke, ..Setup::default() };
+    let steps = vec![
+        Step::Ready { is: true },
+        Step::Live { replica: 0, calls: 2 },
+        Step::Human(Human::PutToken),
+        Step::Live { replica: 0, calls: 8 },
+    ];
+    let promise = "only what bootstrap made is stripped";
+    is_caught_in(&Schedule { setup, steps }, Mutant::StripsWhoeverIsConnected, promise);
 }
 
 #[test]

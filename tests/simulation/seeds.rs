@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How many `cargo test` runs.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 100;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))

@@ -390,7 +390,7 @@ impl Run<'_> {
 
     async fn becomes_initialized(&self) -> bool {
         for pause in SETTLE {
-            tokio::time::sleep(pause).await;
+            self.clock.sleep(pause).await;
             if self.infisical.send(&ReadConfig).await.is_ok_and(|config| config.initialized) {
                 return true;
             }
