@@ -9,5 +9,6 @@ mod crds;
 mod heal;
 mod program;
 mod references;
+mod rights;
 mod rules;
 mod world;
