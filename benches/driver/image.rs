@@ -1,6 +1,6 @@
 //! How large the image is that `cargo xtask image` builds.
 
-use xtask::{arch::Arch, archive::Archive, binary, root, rootfs};
+use xtask::{arch::Arch, archive::Archive, binary, program::Program, root, rootfs};
 
 use crate::Failure;
 
@@ -12,9 +12,9 @@ pub(crate) struct Image {
 }
 
 pub(crate) fn measure() -> Result<Image, Failure> {
-    let (root, arch) = (root(), Arch::host());
-    let files = rootfs::files(&root, arch, &binary::build(&root, arch)?)?;
+    let (root, program, arch) = (root(), Program::Function, Arch::host());
+    let files = rootfs::files(&root, program, arch, &binary::build(&root, program, arch)?)?;
     let bytes = files.iter().map(|file| file.content.len()).sum::<usize>();
-    let compressed = Archive::new(arch, &files, None)?.pulled_bytes();
+    let compressed = Archive::new(program, arch, &files, None)?.pulled_bytes();
     Ok(Image { bytes: u64::try_from(bytes)?, compressed_bytes: u64::try_from(compressed)? })
 }

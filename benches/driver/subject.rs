@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use xtask::{arch::Arch, binary, root};
+use xtask::{arch::Arch, binary, program::Program, root};
 
 use crate::{
     Failure, cache,
@@ -71,7 +71,7 @@ fn released() -> Result<PathBuf, Failure> {
     if let Some(found) = FOUND.get() {
         return Ok(found.clone());
     }
-    let found = binary::find(&root(), Arch::host())?;
+    let found = binary::find(&root(), Program::Function, Arch::host())?;
     Ok(FOUND.get_or_init(|| found).clone())
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn pin_driver() -> Result<(), Failure> {
 /// Builds our binary as it is released, and the floor. One after the other:
 /// built together they would share the features of their dependencies.
 pub(crate) fn build() -> Result<(), Failure> {
-    binary::build(&root(), Arch::host())?;
+    binary::build(&root(), Program::Function, Arch::host())?;
     let built = Command::new(env!("CARGO"))
         .args(["build", "--release", "--bins", "--package", "benchmark"])
         .current_dir(root())

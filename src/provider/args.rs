@@ -1,6 +1,18 @@
 //! The command line, with the flags and the environment that providers have.
 //!
 //! Everything is typed when it is parsed. A duration is written as Go does: `1m30s`.
+//!
+//! Crossplane gives a provider's container no arguments and no probes. It sets
+//! `POD_NAMESPACE`, names port 8080 `metrics`, and mounts certificates for webhooks, of
+//! which this provider has none (`TLS_SERVER_CERTS_DIR`, `TLS_CLIENT_CERTS_DIR`,
+//! `WEBHOOK_TLS_CERT_DIR`); `PROVIDER_NAME`, `REVISION_NAME` and `REVISION_UID` are for
+//! those who make objects in the name of their package. The rest comes from a
+//! `DeploymentRuntimeConfig`.
+//!
+//! Two flags of other providers are missing, because they could do nothing. `--sync`
+//! reconciles again whatever is in a cache; crossplane-runtime drops all of that, since
+//! nothing in it has changed, and `--poll` looks at each resource in any case. State is
+//! counted when it is scraped, not every `--poll-state-metric`.
 
 use std::time::Duration;
 
@@ -29,11 +41,6 @@ pub struct Args {
         default_missing_value = "true"
     )]
     pub leader_election: std::primitive::bool,
-
-    /// How often all objects are listed anew. Watches miss none; this is for other
-    /// providers' manifests.
-    #[arg(long, short, value_name = "DURATION", default_value = "1h", value_parser = go_duration)]
-    pub sync: Duration,
 
     /// How often a resource is looked at.
     #[arg(long, value_name = "DURATION", env = "POLL", default_value = "1m", value_parser = go_duration)]
@@ -91,11 +98,16 @@ mod tests {
     fn flags_are_those_of_other_providers() {
         let args = parsed(&[]).unwrap();
         assert_eq!((args.debug, args.leader_election), (false, false));
-        assert_eq!((args.poll, args.sync), (Duration::from_mins(1), Duration::from_hours(1)));
-        let args = parsed(&["-d", "-l", "--poll=10m", "--sync", "30m", "--max-reconcile-rate=5"]).unwrap();
+        assert_eq!(args.poll, Duration::from_mins(1));
+        let args = parsed(&["-d", "-l", "--poll=10m", "--max-reconcile-rate=5"]).unwrap();
         assert_eq!((args.debug, args.leader_election), (true, true));
         assert_eq!((args.poll, args.max_reconcile_rate), (Duration::from_mins(10), 5));
         assert!(parsed(&["--leader-election=false", "--enable-management-policies"]).is_ok());
+    }
+
+    #[test]
+    fn it_listens_where_crossplane_looks_for_metrics() {
+        assert_eq!(parsed(&[]).unwrap().metrics_address.to_string(), ":8080");
     }
 
     #[test]
@@ -105,6 +117,7 @@ mod tests {
             ("--poll=soon", "write one such as 1m"),
             ("--enable-management-policies=false", "possible values: true"),
             ("--max-reconcile-rate=0", "0 is not in 1.."),
+            ("--sync=1h", "unexpected argument '--sync'"),
         ];
         for (flag, expected) in table {
             let error = parsed(&[flag]).unwrap_err();

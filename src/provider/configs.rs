@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream::BoxStream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{Patch, PatchParams},
 };
 use serde::de::DeserializeOwned;
 
@@ -54,37 +54,29 @@ async fn account_for_all(client: &Client, watched: &Watched) {
         let namespace = config.metadata.namespace.clone().unwrap_or_default();
         let users = of(ConfigKind::ProviderConfig, &config.metadata);
         let api = Api::namespaced(client.clone(), &namespace);
-        write(client, &api, &*config, config.status.as_ref(), users).await;
+        write(&api, &*config, config.status.as_ref(), users).await;
     }
     for config in watched.of_cluster.state() {
         let users = of(ConfigKind::ClusterProviderConfig, &config.metadata);
-        write(client, &Api::all(client.clone()), &*config, config.status.as_ref(), users).await;
+        write(&Api::all(client.clone()), &*config, config.status.as_ref(), users).await;
     }
 }
 
 /// Writes what there is to write. What fails is done at the next change.
-async fn write<T>(
-    client: &Client,
-    api: &Api<T>,
-    config: &T,
-    status: Option<&ConfigStatus>,
-    users: &[&ProviderConfigUsage],
-) where
+async fn write<T>(api: &Api<T>, config: &T, status: Option<&ConfigStatus>, users: &[&ProviderConfigUsage])
+where
     T: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
 {
     let metadata = config.meta();
     let name = metadata.name.as_deref().unwrap_or_default();
     let account = in_use::account(metadata, status, users);
-    for (namespace, usage) in &account.stale {
-        let usages: Api<ProviderConfigUsage> = Api::namespaced(client.clone(), namespace);
-        note(name, usages.delete(usage, &DeleteParams::default()).await.map(drop));
-    }
     let params = PatchParams::default();
-    if let Some(patch) = &account.status {
-        note(name, api.patch_status(name, &params, &Patch::Merge(patch)).await.map(drop));
-    }
+    // It names the version that was seen, so it comes first.
     if let Some(patch) = &account.metadata {
         note(name, api.patch(name, &params, &Patch::Merge(patch)).await.map(drop));
+    }
+    if let Some(patch) = &account.status {
+        note(name, api.patch_status(name, &params, &Patch::Merge(patch)).await.map(drop));
     }
 }
 

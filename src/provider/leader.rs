@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use kube::Client;
-use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
+use kube_lease_manager::{LeaseManager, LeaseManagerBuilder};
 
 /// The Lease. Its name is that of the group, as other providers have it.
 const LEASE: &str = "crossplane-leader-election-provider-infisical";
@@ -14,6 +14,10 @@ const DURATION: u64 = 15;
 /// How long before that it is renewed.
 const GRACE: u64 = 5;
 
+/// How long after a failure the Lease is asked for again. A package's rights come a moment
+/// after its Pod.
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// What a replica does at its end, at most.
 const RELEASE: Duration = Duration::from_secs(2);
 
@@ -21,20 +25,23 @@ const RELEASE: Duration = Duration::from_secs(2);
 pub struct Leadership(LeaseManager);
 
 impl Leadership {
-    /// Waits until this replica leads.
-    ///
-    /// # Errors
-    /// The Lease cannot be read or made.
-    pub async fn wait(client: Client, namespace: &str) -> Result<Self, LeaseManagerError> {
-        let builder = LeaseManagerBuilder::new(client, LEASE).with_namespace(namespace);
-        let manager = builder.with_duration(DURATION).with_grace(GRACE).build().await?;
+    /// Waits until this replica leads, however long that takes.
+    pub async fn wait(client: Client, namespace: &str) -> Self {
+        let builder = || LeaseManagerBuilder::new(client.clone(), LEASE).with_namespace(namespace);
+        let manager = loop {
+            match builder().with_duration(DURATION).with_grace(GRACE).build().await {
+                Ok(manager) => break manager,
+                Err(error) => tracing::warn!(%error, "cannot read or make the Lease"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
         loop {
             match manager.changed().await {
-                Ok(true) => return Ok(Self(manager)),
+                Ok(true) => return Self(manager),
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot ask for the Lease");
-                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }

@@ -94,7 +94,7 @@ async fn serve(args: Args) -> Result<bool, Box<dyn Error>> {
             return Ok::<_, Box<dyn Error>>(true);
         }
         let leadership = tokio::select! {
-            leadership = Leadership::wait(client.clone(), &namespace) => leadership?,
+            leadership = Leadership::wait(client.clone(), &namespace) => leadership,
             () = stop => return Ok(true),
         };
         tracing::info!(namespace, "this replica leads");

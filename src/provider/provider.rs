@@ -37,6 +37,10 @@ use crate::{
 /// How long a request to Infisical may take: a server gives up after a minute.
 const REQUEST: Duration = Duration::from_secs(65);
 
+/// How long after a failure a CRD is looked for again. A package's rights come a moment
+/// after its Pod.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What requests to Infisical say that they come from.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
@@ -154,6 +158,6 @@ async fn established<K: Served>(client: Client) {
     let name = format!("{}.{GROUP}", K::PLURAL);
     while let Err(error) = await_condition(crds.clone(), &name, conditions::is_crd_established()).await {
         tracing::warn!(kind = K::KIND, %error, "cannot look for the CRD");
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }

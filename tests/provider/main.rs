@@ -13,6 +13,7 @@ mod kinds;
 mod live;
 mod program;
 mod references;
+mod rights;
 mod rules;
 #[path = "../shared/translate.rs"]
 mod translate;

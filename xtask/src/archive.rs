@@ -2,8 +2,8 @@
 //! save` writes at once: container engines load it, and `crossplane xpkg push`
 //! pushes it.
 //!
-//! A package is the image with one more layer, which holds the metadata and the
-//! input's CRD, and by whose annotation Crossplane finds it.
+//! A package is the image with one more layer, which holds the metadata and the CRDs,
+//! and by whose annotation Crossplane finds it.
 
 use std::{
     fmt::Write as _,
@@ -16,7 +16,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Failure, NAME, VERSION, about, arch::Arch, rootfs::File};
+use crate::{Failure, VERSION, about, arch::Arch, program::Program, rootfs::File};
 
 const ANNOTATION: &str = "io.crossplane.xpkg";
 const PACKAGE_LAYER: &str = "base";
@@ -33,6 +33,7 @@ pub struct Archive {
     manifest: Vec<u8>,
     config: Vec<u8>,
     layers: Vec<Layer>,
+    program: Program,
     arch: Arch,
 }
 
@@ -49,20 +50,25 @@ impl Archive {
     /// # Errors
     ///
     /// Where something is too large for an archive.
-    pub fn new(arch: Arch, files: &[File], package: Option<&[u8]>) -> Result<Self, Failure> {
+    pub fn new(
+        program: Program,
+        arch: Arch,
+        files: &[File],
+        package: Option<&[u8]>,
+    ) -> Result<Self, Failure> {
         let mut layers = vec![Layer::new(files, None)?];
         if let Some(content) = package {
             let file = File { path: "package.yaml", content: content.to_vec(), mode: 0o644 };
             layers.push(Layer::new(&[file], Some(PACKAGE_LAYER))?);
         }
-        let config = config(arch, &layers).to_string().into_bytes();
+        let config = config(program, arch, &layers).to_string().into_bytes();
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
             "config": descriptor(CONFIG_TYPE, &config),
             "layers": layers.iter().map(Layer::descriptor).collect::<Vec<_>>(),
         });
-        Ok(Self { manifest: manifest.to_string().into_bytes(), config, layers, arch })
+        Ok(Self { manifest: manifest.to_string().into_bytes(), config, layers, program, arch })
     }
 
     /// As a registry has it: the layers, compressed.
@@ -87,7 +93,7 @@ impl Archive {
         });
         let docker = json!([{
             "Config": blob_name(&self.config),
-            "RepoTags": [format!("{NAME}:{VERSION}")],
+            "RepoTags": [format!("{}:{VERSION}", self.program.name())],
             "Layers": self.layers.iter().map(|layer| blob_name(&layer.blob)).collect::<Vec<_>>(),
         }]);
 
@@ -127,9 +133,11 @@ impl Layer {
 }
 
 /// The same content gives the same configuration: nothing says when it was made.
-fn config(arch: Arch, layers: &[Layer]) -> Value {
+fn config(program: Program, arch: Arch, layers: &[Layer]) -> Value {
+    let ports: serde_json::Map<_, _> =
+        program.ports().iter().map(|port| ((*port).to_owned(), json!({}))).collect();
     let mut labels = json!({
-        "org.opencontainers.image.title": NAME,
+        "org.opencontainers.image.title": program.name(),
         "org.opencontainers.image.version": VERSION,
         "org.opencontainers.image.licenses": env!("CARGO_PKG_LICENSE"),
     });
@@ -143,27 +151,26 @@ fn config(arch: Arch, layers: &[Layer]) -> Value {
         "architecture": arch.name(),
         "os": "linux",
         "config": {
-            "Entrypoint": [format!("/{NAME}")],
+            "Entrypoint": [format!("/{}", program.name())],
             "User": USER,
             "WorkingDir": "/",
-            "ExposedPorts": { "9443/tcp": {}, "8080/tcp": {} },
+            "ExposedPorts": ports,
             "Labels": labels,
         },
         "rootfs": { "type": "layers", "diff_ids": layers.iter().map(|layer| &layer.diff_id).collect::<Vec<_>>() },
     })
 }
 
-/// The `package.yaml` of a folder as `package/` is: `crossplane.yaml`, then the
-/// input's CRDs.
+/// The `package.yaml` of a folder as `package/` is: `crossplane.yaml`, then the CRDs of
+/// the input or of the managed resources.
 ///
 /// # Errors
 ///
 /// Where something cannot be read.
 pub fn package_yaml(folder: &Path) -> Result<Vec<u8>, Failure> {
     let mut paths = vec![folder.join("crossplane.yaml")];
-    let input = folder.join("input");
-    if input.is_dir() {
-        let entries = fs::read_dir(&input).map_err(about(&input))?;
+    for crds in ["input", "crds"].map(|name| folder.join(name)).iter().filter(|crds| crds.is_dir()) {
+        let entries = fs::read_dir(crds).map_err(about(crds))?;
         let mut crds =
             entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>, std::io::Error>>()?;
         crds.sort();
@@ -252,15 +259,15 @@ pub fn sha256(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn package() -> Archive {
-        let binary = File { path: NAME, content: b"binary".to_vec(), mode: 0o755 };
-        let package = package_yaml(&crate::root().join("package")).unwrap();
-        Archive::new(Arch::Arm64, &[binary], Some(&package)).unwrap()
+    fn package(program: Program) -> Archive {
+        let binary = File { path: program.name(), content: b"binary".to_vec(), mode: 0o755 };
+        let package = package_yaml(&program.metadata(&crate::root())).unwrap();
+        Archive::new(program, Arch::Arm64, &[binary], Some(&package)).unwrap()
     }
 
     #[test]
     fn the_layer_with_the_package_is_annotated_in_both_ways() {
-        let package = package();
+        let package = package(Program::Function);
         let manifest: Value = serde_json::from_slice(&package.manifest).unwrap();
         let config: Value = serde_json::from_slice(&package.config).unwrap();
         let annotated: Vec<_> = manifest["layers"]
@@ -280,14 +287,29 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("xtask-archive-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("package.xpkg");
-        package().write(&file).unwrap();
+        package(Program::Function).write(&file).unwrap();
         let content = fs::read(&file).unwrap();
-        assert_eq!(extract(&file, NAME).unwrap(), b"binary");
+        assert_eq!(extract(&file, Program::Function.name()).unwrap(), b"binary");
         let yaml = String::from_utf8(extract(&file, "package.yaml").unwrap()).unwrap();
         assert_eq!(yaml.matches("\nkind: Function\n").count(), 1, "{yaml}");
         assert_eq!(yaml.matches("\nkind: CustomResourceDefinition\n").count(), 1, "{yaml}");
-        package().write(&file).unwrap();
+        package(Program::Function).write(&file).unwrap();
         assert_eq!(content, fs::read(&file).unwrap(), "the same content gives the same bytes");
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_package_of_the_provider_has_all_its_crds_and_starts_safely() {
+        let folder = Program::Provider.metadata(&crate::root());
+        let crds = fs::read_dir(folder.join("crds")).unwrap().count();
+        let yaml = String::from_utf8(package_yaml(&folder).unwrap()).unwrap();
+        assert!(yaml.starts_with("---\napiVersion: meta.pkg.crossplane.io/v1\nkind: Provider\n"), "{yaml}");
+        assert!(yaml.contains("\n    - safe-start\n"), "{yaml}");
+        assert_eq!(yaml.matches("\nkind: Provider\n").count(), 1, "{yaml}");
+        assert!(crds > 3, "{crds}");
+        assert_eq!(yaml.matches("\nkind: CustomResourceDefinition\n").count(), crds);
+        let config: Value = serde_json::from_slice(&package(Program::Provider).config).unwrap();
+        assert_eq!(config["config"]["Entrypoint"], json!(["/provider-infisical"]));
+        assert_eq!(config["config"]["ExposedPorts"], json!({ "8080/tcp": {} }));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Failure, NAME, about, arch::Arch};
+use crate::{Failure, about, arch::Arch, program::Program};
 
 /// Cargo, in the environment in which a user starts it. `cargo run` adds to it
 /// what it runs, and build scripts that look at that would run again each time.
@@ -27,12 +27,13 @@ pub fn cargo(root: &Path) -> Command {
 
 /// The command that builds the binary; it takes minutes the first time.
 #[must_use]
-pub fn command(root: &Path, arch: Arch) -> Command {
+pub fn command(root: &Path, program: Program, arch: Arch) -> Command {
+    let name = program.name();
     let target = arch.target();
     let variable = format!("CARGO_TARGET_{}", target.to_uppercase().replace('-', "_"));
     let mut cargo = cargo(root);
     cargo
-        .args(["build", "--release", "--locked", "--package", NAME, "--bin", NAME, "--target", target])
+        .args(["build", "--release", "--locked", "--package", name, "--bin", name, "--target", target])
         .env(format!("{variable}_RUSTFLAGS"), "-Ctarget-feature=+crt-static");
     if arch != Arch::host() {
         cargo.env(format!("{variable}_LINKER"), arch.cross_compiler());
@@ -64,16 +65,16 @@ pub fn missing(arch: Arch) -> Result<Vec<String>, Failure> {
 /// # Errors
 ///
 /// Where it cannot be built, or is not what it should be.
-pub fn build(root: &Path, arch: Arch) -> Result<PathBuf, Failure> {
+pub fn build(root: &Path, program: Program, arch: Arch) -> Result<PathBuf, Failure> {
     let missing = missing(arch)?;
     if !missing.is_empty() {
         return Err(missing.join("; ").into());
     }
-    let status = command(root, arch).status().map_err(|error| format!("cargo: {error}"))?;
+    let status = command(root, program, arch).status().map_err(|error| format!("cargo: {error}"))?;
     if !status.success() {
-        return Err(format!("the binary for {} cannot be built", arch.name()).into());
+        return Err(format!("{} cannot be built for {}", program.name(), arch.name()).into());
     }
-    find(root, arch)
+    find(root, program, arch)
 }
 
 /// Where the binary is that was built.
@@ -81,10 +82,10 @@ pub fn build(root: &Path, arch: Arch) -> Result<PathBuf, Failure> {
 /// # Errors
 ///
 /// Where it is not there, or not static, or for another machine.
-pub fn find(root: &Path, arch: Arch) -> Result<PathBuf, Failure> {
+pub fn find(root: &Path, program: Program, arch: Arch) -> Result<PathBuf, Failure> {
     let metadata = metadata(root, &["--no-deps"])?;
     let folder = metadata["target_directory"].as_str().ok_or("cargo metadata names no target folder")?;
-    let binary = Path::new(folder).join(arch.target()).join("release").join(NAME);
+    let binary = Path::new(folder).join(arch.target()).join("release").join(program.name());
     let content = fs::read(&binary).map_err(about(&binary))?;
     check(&content, arch).map_err(|why| format!("{}: {why}", binary.display()))?;
     Ok(binary)

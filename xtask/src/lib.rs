@@ -1,5 +1,5 @@
-//! Builds the image and the package of function-infisical, without a container
-//! engine: an image is a tarball with layers, a configuration and a manifest.
+//! Builds the images and the packages of the function and of the provider, without a
+//! container engine: an image is a tarball with layers, a configuration and a manifest.
 //!
 //! The `Dockerfile`, the harness of the real Crossplane, the benchmark and the
 //! release all get what is in the image from here.
@@ -9,6 +9,7 @@ pub mod arch;
 pub mod archive;
 pub mod binary;
 pub mod licenses;
+pub mod program;
 pub mod rootfs;
 pub mod smoke;
 
@@ -17,10 +18,7 @@ use std::path::{Path, PathBuf};
 /// Why there is nothing, in one line.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the binary, the image and the package are called.
-pub const NAME: &str = "function-infisical";
-
-/// The version of the workspace, which is that of the package.
+/// The version of the workspace, which is that of the packages.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Of this repository.

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Failure, NAME, about, arch::Arch, binary};
+use crate::{Failure, about, arch::Arch, binary, program::Program};
 
 /// What a file with a license is called, in lower case.
 const NAMES: [&str; 6] = ["license", "licence", "copying", "copyright", "notice", "unlicense"];
@@ -30,10 +30,10 @@ type Crate = (String, String);
 /// # Errors
 ///
 /// Where a crate has none, or something cannot be read.
-pub fn third_party(root: &Path, arch: Arch) -> Result<String, Failure> {
+pub fn third_party(root: &Path, program: Program, arch: Arch) -> Result<String, Failure> {
     let metadata = binary::metadata(root, &["--filter-platform", arch.target()])?;
     let mut crates_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (label, texts) in crates(&metadata)? {
+    for (label, texts) in crates(program, &metadata)? {
         for text in texts {
             crates_of.entry(text).or_default().insert(label.clone());
         }
@@ -41,8 +41,9 @@ pub fn third_party(root: &Path, arch: Arch) -> Result<String, Failure> {
     let mut by_crates: Vec<_> = crates_of.into_iter().map(|(text, crates)| (crates, text)).collect();
     by_crates.sort();
     let mut all = format!(
-        "{NAME} contains parts of the software below, each under its own license.\n\
-         The license of Rust's standard library is in another file.\n"
+        "{} contains parts of the software below, each under its own license.\n\
+         The license of Rust's standard library is in another file.\n",
+        program.name()
     );
     for (crates, text) in by_crates {
         section(&mut all, &crates.into_iter().collect::<Vec<_>>().join(", "), &text);
@@ -73,10 +74,10 @@ fn section(all: &mut String, title: &str, text: &str) {
 }
 
 /// Each crate that is linked, with the texts of its licenses.
-fn crates(metadata: &Value) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
+fn crates(program: Program, metadata: &Value) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
     let packages: BTreeMap<&str, &Value> =
         list(&metadata["packages"]).filter_map(|package| Some((package["id"].as_str()?, package))).collect();
-    let linked = linked(metadata, &packages);
+    let linked = linked(program, metadata, &packages);
     let mut found: BTreeMap<Crate, (BTreeSet<String>, &Value)> = BTreeMap::new();
     for package in linked.iter().filter_map(|id| packages.get(id)) {
         let manifest = Path::new(text(package, "manifest_path"));
@@ -103,11 +104,15 @@ fn crates(metadata: &Value) -> Result<BTreeMap<String, BTreeSet<String>>, Failur
 
 /// The ids of what is linked: no build scripts, no macros, no tests, and not
 /// this repository's own.
-fn linked<'a>(metadata: &'a Value, packages: &BTreeMap<&'a str, &'a Value>) -> BTreeSet<&'a str> {
+fn linked<'a>(
+    program: Program,
+    metadata: &'a Value,
+    packages: &BTreeMap<&'a str, &'a Value>,
+) -> BTreeSet<&'a str> {
     let nodes: BTreeMap<&str, &Value> =
         list(&metadata["resolve"]["nodes"]).filter_map(|node| Some((node["id"].as_str()?, node))).collect();
     let of = |name: &str| packages.iter().find(|(_, package)| package["name"] == name).map(|(id, _)| *id);
-    let mut open: Vec<&str> = of(NAME).into_iter().chain(of(AUTHORITIES)).collect();
+    let mut open: Vec<&str> = of(program.name()).into_iter().chain(of(AUTHORITIES)).collect();
     let mut seen = BTreeSet::new();
     while let Some(id) = open.pop() {
         if !seen.insert(id) {
@@ -169,6 +174,9 @@ mod tests {
 
     use super::*;
 
+    const FUNCTION: Program = Program::Function;
+    const NAME: &str = FUNCTION.name();
+
     /// The sources of made-up crates, for as long as a test runs.
     struct Sources(PathBuf);
 
@@ -225,7 +233,7 @@ mod tests {
         let sources = Sources::new("linked", &files.each_ref().map(|file| (file.as_str(), "its license")));
         let kinds = [Value::Null, json!("build"), json!("dev"), Value::Null, Value::Null];
         let metadata = sources.metadata(&names.into_iter().zip(kinds).collect::<Vec<_>>());
-        let crates = crates(&metadata).unwrap();
+        let crates = crates(FUNCTION, &metadata).unwrap();
         assert_eq!(crates.keys().collect::<Vec<_>>(), ["linked 1.0.0 (MIT)"]);
     }
 
@@ -238,7 +246,7 @@ mod tests {
             ("wrapper/tests/data/LICENSE", "of what only its tests need"),
         ];
         let sources = Sources::new("brought", &files);
-        let crates = crates(&sources.metadata(&[("wrapper", Value::Null)])).unwrap();
+        let crates = crates(FUNCTION, &sources.metadata(&[("wrapper", Value::Null)])).unwrap();
         assert_eq!(texts(&crates, "wrapper 1.0.0 (MIT)"), ["of what it wraps\n", "the wrapper's"]);
     }
 
@@ -246,28 +254,32 @@ mod tests {
     fn a_crate_may_leave_its_license_to_the_one_beside_it() {
         let sources = Sources::new("beside", &[("main/LICENSE", "of both")]);
         let metadata = sources.metadata(&[("main", Value::Null), ("main-core", Value::Null)]);
-        assert_eq!(texts(&crates(&metadata).unwrap(), "main-core 1.0.0 (MIT)"), ["of both"]);
+        assert_eq!(texts(&crates(FUNCTION, &metadata).unwrap(), "main-core 1.0.0 (MIT)"), ["of both"]);
     }
 
     #[test]
     fn a_crate_without_a_license_is_refused() {
         let sources = Sources::new("without", &[("bare/README.md", "no license")]);
-        let refused = crates(&sources.metadata(&[("bare", Value::Null)])).unwrap_err().to_string();
+        let refused = crates(FUNCTION, &sources.metadata(&[("bare", Value::Null)])).unwrap_err().to_string();
         assert_eq!(refused, "bare 1.0.0 comes without a license");
     }
 
     #[test]
     #[ignore = "needs the sources of the whole workspace, which building the tests does not fetch; .ci/run runs it"]
     fn every_crate_that_is_linked_has_a_license() {
-        for arch in Arch::ALL {
+        for (program, arch) in Program::ALL.into_iter().flat_map(|it| Arch::ALL.map(|arch| (it, arch))) {
             let metadata = binary::metadata(&crate::root(), &["--filter-platform", arch.target()]).unwrap();
-            let crates = crates(&metadata).unwrap();
+            let crates = crates(program, &metadata).unwrap();
             let of = |name: &str| crates.iter().find(|(label, _)| label.starts_with(&format!("{name} ")));
-            for name in ["tonic", "tonic-prost", "ring", "libmimalloc-sys", AUTHORITIES] {
-                assert!(of(name).is_some(), "{name} is linked");
+            let own = match program {
+                Program::Function => ["tonic", "tonic-prost"],
+                Program::Provider => ["kube-client", "kube-lease-manager"],
+            };
+            for name in own.into_iter().chain(["ring", "libmimalloc-sys", AUTHORITIES]) {
+                assert!(of(name).is_some(), "{name} is linked into {}", program.name());
             }
-            for name in ["proptest", "protox", "serde_derive", NAME, "infisical", "daemon"] {
-                assert!(of(name).is_none(), "{name} is not linked");
+            for name in ["proptest", "protox", "serde_derive", program.name(), "infisical", "daemon"] {
+                assert!(of(name).is_none(), "{name} is not linked into {}", program.name());
             }
             assert!(crates.values().all(|texts| !texts.is_empty()));
             let (_, texts) = of("libmimalloc-sys").unwrap();

@@ -11,17 +11,16 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use xtask::{
-    Failure, NAME,
+    Failure,
     arch::Arch,
     archive::{Archive, package_yaml},
-    binary, licenses, root, rootfs, smoke,
+    binary, licenses,
+    program::Program,
+    root, rootfs, smoke,
 };
 
 /// Tells `.ci/run` that the machine has not what is needed.
 const EXIT_MISSING: u8 = 69;
-
-/// What the image has at most: a node pulls it while an XR waits.
-const MOST_BYTES: usize = 12_000_000;
 
 /// Tasks of this repository.
 #[derive(Parser)]
@@ -44,6 +43,8 @@ enum Task {
     },
     /// Writes what is in the image into a folder.
     Rootfs {
+        #[command(flatten)]
+        of: Of,
         /// The machine that it is for.
         #[arg(long, value_enum, default_value_t = Arch::host())]
         arch: Arch,
@@ -52,9 +53,14 @@ enum Task {
         output: PathBuf,
     },
     /// Prints the licenses of what is linked into the binary.
-    Licenses,
+    Licenses {
+        #[command(flatten)]
+        of: Of,
+    },
     /// Builds the binary, starts it, asks whether it is healthy, and ends it.
     Smoke {
+        #[command(flatten)]
+        of: Of,
         /// The machines that it is for. Default: this one.
         #[arg(long, value_enum)]
         arch: Vec<Arch>,
@@ -71,7 +77,16 @@ enum Task {
 }
 
 #[derive(clap::Args)]
+struct Of {
+    /// Which program. Default: the function.
+    #[arg(value_enum, default_value_t, hide_default_value = true)]
+    program: Program,
+}
+
+#[derive(clap::Args)]
 struct Output {
+    #[command(flatten)]
+    of: Of,
     /// The machines that it is for. Default: this one.
     #[arg(long, value_enum)]
     arch: Vec<Arch>,
@@ -95,17 +110,19 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
     match task {
         Task::Image { output } => write(&root, &output, "tar", None),
         Task::Package { output } => {
-            write(&root, &output, "xpkg", Some(&package_yaml(&root.join("package"))?))
+            let metadata = output.of.program.metadata(&root);
+            write(&root, &output, "xpkg", Some(&package_yaml(&metadata)?))
         }
-        Task::Rootfs { arch, output } => {
-            rootfs::write(&rootfs::files(&root, arch, &binary::build(&root, arch)?)?, &output)?;
+        Task::Rootfs { of: Of { program }, arch, output } => {
+            let binary = binary::build(&root, program, arch)?;
+            rootfs::write(&rootfs::files(&root, program, arch, &binary)?, &output)?;
             Ok(ExitCode::SUCCESS)
         }
-        Task::Licenses => {
-            print!("{}", licenses::third_party(&root, Arch::host())?);
+        Task::Licenses { of } => {
+            print!("{}", licenses::third_party(&root, of.program, Arch::host())?);
             Ok(ExitCode::SUCCESS)
         }
-        Task::Smoke { arch } => smoke(&root, &or_host(&arch)),
+        Task::Smoke { of, arch } => smoke(&root, of.program, &or_host(&arch)),
         Task::E2e { arguments } => Err(harness(&root, "e2e", &arguments)),
         Task::Render => Err(harness(&root, "render", &[])),
     }
@@ -117,23 +134,38 @@ fn or_host(arches: &[Arch]) -> Vec<Arch> {
 
 /// Writes an archive for each machine.
 fn write(root: &Path, output: &Output, extension: &str, package: Option<&[u8]>) -> Result<ExitCode, Failure> {
-    let arches = or_host(&output.arch);
-    let base = output.output.clone().unwrap_or_else(|| PathBuf::from(format!("{NAME}.{extension}")));
+    let (program, arches) = (output.of.program, or_host(&output.arch));
+    let named = || PathBuf::from(format!("{}.{extension}", program.name()));
+    let base = output.output.clone().unwrap_or_else(named);
     for arch in &arches {
-        let files = rootfs::files(root, *arch, &binary::build(root, *arch)?)?;
+        let files = rootfs::files(root, program, *arch, &binary::build(root, program, *arch)?)?;
         let to = if arches.len() > 1 { with_arch(&base, *arch) } else { base.clone() };
-        let archive = Archive::new(*arch, &files, package)?;
+        let archive = Archive::new(program, *arch, &files, package)?;
         archive.write(&to)?;
-        let content: usize = files.iter().map(|file| file.content.len()).sum();
-        println!(
-            "{}: linux/{}, {} of files, {} as it is pulled",
-            to.display(),
-            arch.name(),
-            megabytes(content),
-            megabytes(archive.pulled_bytes())
-        );
+        let sizes = fits(program, &files, &archive)?;
+        println!("{}: linux/{}, {sizes}", to.display(), arch.name());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How large an image is.
+///
+/// # Errors
+///
+/// Where that is too large.
+fn fits(program: Program, files: &[rootfs::File], archive: &Archive) -> Result<String, Failure> {
+    let limits = program.limits();
+    let (bytes, pulled) = (files.iter().map(|file| file.content.len()).sum(), archive.pulled_bytes());
+    let sizes = format!("{} of files, {} as it is pulled", megabytes(bytes), megabytes(pulled));
+    if bytes > limits.files || pulled > limits.pulled {
+        let (most_bytes, most_pulled) = (megabytes(limits.files), megabytes(limits.pulled));
+        return Err(format!(
+            "the image of {} has {sizes}, of which {most_bytes} and {most_pulled} are allowed",
+            program.name()
+        )
+        .into());
+    }
+    Ok(sizes)
 }
 
 /// `function-infisical.xpkg` becomes `function-infisical-arm64.xpkg`.
@@ -151,7 +183,7 @@ fn megabytes(bytes: usize) -> String {
     format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
 }
 
-fn smoke(root: &Path, arches: &[Arch]) -> Result<ExitCode, Failure> {
+fn smoke(root: &Path, program: Program, arches: &[Arch]) -> Result<ExitCode, Failure> {
     for arch in arches {
         let mut missing = binary::missing(*arch)?;
         missing.extend(smoke::missing(*arch));
@@ -159,19 +191,13 @@ fn smoke(root: &Path, arches: &[Arch]) -> Result<ExitCode, Failure> {
             println!("{}", missing.join("; "));
             return Ok(ExitCode::from(EXIT_MISSING));
         }
-        let binary = binary::build(root, *arch)?;
-        let bytes = rootfs::files(root, *arch, &binary)?.iter().map(|file| file.content.len()).sum();
-        if bytes > MOST_BYTES {
-            return Err(format!("the image for {} has {}", arch.name(), megabytes(bytes)).into());
-        }
-        smoke::run(&binary, *arch).map_err(|why| format!("the binary for {}: {why}", arch.name()))?;
-        let binary_bytes = usize::try_from(fs::metadata(&binary)?.len())?;
-        println!(
-            "the binary for {} runs; it has {}, the image {}",
-            arch.name(),
-            megabytes(binary_bytes),
-            megabytes(bytes)
-        );
+        let name = program.name();
+        let binary = binary::build(root, program, *arch)?;
+        let files = rootfs::files(root, program, *arch, &binary)?;
+        let sizes = fits(program, &files, &Archive::new(program, *arch, &files, None)?)?;
+        smoke::run(program, &binary, *arch).map_err(|why| format!("{name} for {}: {why}", arch.name()))?;
+        let bytes = usize::try_from(fs::metadata(&binary)?.len())?;
+        println!("{name} for {} runs; the binary has {}, the image {sizes}", arch.name(), megabytes(bytes));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -187,6 +213,29 @@ fn harness(root: &Path, task: &str, arguments: &[OsString]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_that_is_too_large_is_refused() {
+        let sizes = |bytes| {
+            let file = rootfs::File { path: "provider-infisical", content: vec![0; bytes], mode: 0o755 };
+            let archive = Archive::new(Program::Provider, Arch::Amd64, std::slice::from_ref(&file), None);
+            fits(Program::Provider, &[file], &archive.unwrap()).map_err(|error| error.to_string())
+        };
+        assert!(sizes(1_000_000).unwrap().starts_with("1.0 MB of files"));
+        let refused = sizes(16_000_001).unwrap_err();
+        assert!(refused.ends_with("of which 16.0 MB and 6.0 MB are allowed"), "{refused}");
+    }
+
+    #[test]
+    fn without_a_name_it_is_the_function() {
+        let program = |arguments: &[&str]| match Args::try_parse_from(arguments).unwrap().task {
+            Task::Package { output } => output.of.program,
+            _ => panic!("{arguments:?}"),
+        };
+        assert_eq!(program(&["xtask", "package"]), Program::Function);
+        assert_eq!(program(&["xtask", "package", "--arch", "arm64"]), Program::Function);
+        assert_eq!(program(&["xtask", "package", "provider", "--arch", "arm64"]), Program::Provider);
+    }
 
     #[test]
     fn files_of_several_machines_have_several_names() {

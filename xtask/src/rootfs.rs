@@ -5,9 +5,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
-use crate::{Failure, NAME, about, arch::Arch, licenses};
+use crate::{Failure, about, arch::Arch, licenses, program::Program};
 
-/// Where OpenSSL's default is on Debian, and where the function looks first.
+/// Where OpenSSL's default is on Debian, and where both programs look first.
 pub const AUTHORITIES: &str = "etc/ssl/certs/ca-certificates.crt";
 
 /// A file of the image.
@@ -25,14 +25,14 @@ pub struct File {
 /// # Errors
 ///
 /// Where the binary or a license cannot be read.
-pub fn files(root: &Path, arch: Arch, binary: &Path) -> Result<Vec<File>, Failure> {
+pub fn files(root: &Path, program: Program, arch: Arch, binary: &Path) -> Result<Vec<File>, Failure> {
     let file = |path, content| File { path, content, mode: 0o644 };
     let license = root.join("LICENSE");
     Ok(vec![
-        File { path: NAME, content: fs::read(binary).map_err(about(binary))?, mode: 0o755 },
+        File { path: program.name(), content: fs::read(binary).map_err(about(binary))?, mode: 0o755 },
         file(AUTHORITIES, authorities().into_bytes()),
         file("licenses/LICENSE", fs::read(&license).map_err(about(&license))?),
-        file("licenses/third-party.txt", licenses::third_party(root, arch)?.into_bytes()),
+        file("licenses/third-party.txt", licenses::third_party(root, program, arch)?.into_bytes()),
         file("licenses/rust-standard-library.html", licenses::standard_library()?),
     ])
 }

@@ -1,6 +1,9 @@
 //! What becomes of a configuration: it is kept while it is used, and says by how many.
 //!
-//! As crossplane-runtime's `providerconfig` reconciler. No I/O.
+//! As crossplane-runtime's `providerconfig` reconciler, with one difference: a usage that
+//! nothing controls is not counted, and not deleted either. The RBAC manager lets no
+//! provider delete what is of its own kinds, and Kubernetes collects a usage with its
+//! managed resource. No I/O.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
@@ -15,8 +18,6 @@ pub struct Account {
     pub metadata: Option<Value>,
     /// The patch of its status.
     pub status: Option<Value>,
-    /// Usages that nothing controls: out of date, or made again when they are needed.
-    pub stale: Vec<(String, String)>,
 }
 
 /// What is to be done about a configuration that is used so.
@@ -26,17 +27,11 @@ pub fn account(
     status: Option<&ConfigStatus>,
     usages: &[&ProviderConfigUsage],
 ) -> Account {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let is_controlled = |usage: &&&ProviderConfigUsage| {
         let owners = usage.metadata.owner_references.as_deref().unwrap_or_default();
         owners.iter().any(|owner| owner.controller == Some(true))
     };
     let users = i64::try_from(usages.iter().filter(is_controlled).count()).unwrap_or(i64::MAX);
-    let stale = usages
-        .iter()
-        .filter(|usage| !is_controlled(usage))
-        .map(|usage| (text(&usage.metadata.namespace), text(&usage.metadata.name)))
-        .collect();
     let finalizers = metadata.finalizers.as_deref().unwrap_or_default();
     let is_kept = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
     let is_deleted = metadata.deletion_timestamp.is_some();
@@ -56,7 +51,6 @@ pub fn account(
         metadata: (wanted != finalizers).then_some(patch),
         status: (!goes && status.and_then(|status| status.users) != Some(users))
             .then(|| json!({ "status": { "users": users } })),
-        stale,
     }
 }
 
@@ -106,8 +100,6 @@ mod tests {
             assert_eq!(finalizers(&account), kept, "{reason}");
             let said = account.status.map(|patch| patch["status"]["users"].clone());
             assert_eq!(said, users.map(|users| json!(users)), "{reason}");
-            let stale = usages.iter().filter(|usage| usage.metadata.owner_references.is_none()).count();
-            assert_eq!(account.stale.len(), stale, "{reason}");
         }
     }
 

@@ -14,7 +14,9 @@ use tokio::process::Command;
 use xtask::{
     arch::Arch,
     archive::{self, Archive},
-    binary, rootfs,
+    binary,
+    program::Program,
+    rootfs,
 };
 
 use crate::{
@@ -51,9 +53,9 @@ impl Registry {
 
 /// Builds the static binary; takes minutes the first time.
 pub(crate) async fn build_binary(root: &Path, logs: &Path) -> Result<PathBuf, String> {
-    let mut cargo = Command::from(binary::command(root, Arch::host()));
+    let mut cargo = Command::from(binary::command(root, Program::Function, Arch::host()));
     process::run("build-function", &mut cargo, logs).await?;
-    binary::find(root, Arch::host()).map_err(|error| error.to_string())
+    binary::find(root, Program::Function, Arch::host()).map_err(|error| error.to_string())
 }
 
 /// Builds the package for each machine, as `cargo xtask package` does, and
@@ -66,7 +68,8 @@ pub(crate) async fn publish_function(
     root: &Path,
     binary: &Path,
 ) -> Result<PathBuf, String> {
-    let files = rootfs::files(root, Arch::host(), binary).map_err(|error| error.to_string())?;
+    let files =
+        rootfs::files(root, Program::Function, Arch::host(), binary).map_err(|error| error.to_string())?;
     let metadata = root.join("package");
     let mut xpkgs = Vec::new();
     for arch in Arch::ALL {
@@ -97,7 +100,9 @@ fn write(
 ) -> Result<PathBuf, String> {
     let (arch, files) = image;
     let xpkg = folders.run.join(format!("{name}-{}.xpkg", arch.name()));
-    let write = || Archive::new(arch, files, Some(&archive::package_yaml(metadata)?))?.write(&xpkg);
+    let write = || {
+        Archive::new(Program::Function, arch, files, Some(&archive::package_yaml(metadata)?))?.write(&xpkg)
+    };
     write().map_err(|error| error.to_string())?;
     Ok(xpkg)
 }
