@@ -9,6 +9,8 @@ pub mod config;
 pub mod crd;
 pub mod environment;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod folder;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod identity;
 pub mod object;
 pub mod project;

@@ -1,3 +1,37 @@
 //! The kinds: a file for each, with what differs, what is shown, and which routes.
 
+use infisical::{Error, ErrorKind, api::ResourceRefusal};
+
+use crate::managed::external::ExternalError;
+
+mod environment;
+mod folder;
+mod path;
 mod project;
+
+/// What was read; `None` where it is not there.
+fn found<T>(answer: Result<T, Error<ResourceRefusal>>) -> Result<Option<T>, ExternalError> {
+    match answer {
+        Ok(seen) => Ok(Some(seen)),
+        Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(None),
+        Err(error) => Err(refusal(error)),
+    }
+}
+
+/// That something is deleted. What is not there is.
+fn deleted(answer: Result<(), Error<ResourceRefusal>>) -> Result<(), ExternalError> {
+    found(answer).map(|_| ())
+}
+
+/// Why a call failed.
+fn refusal(error: Error<ResourceRefusal>) -> ExternalError {
+    match error.kind {
+        ErrorKind::Refused(ResourceRefusal::AlreadyExists) => ExternalError::exists(error.to_string()),
+        _ => error.into(),
+    }
+}
+
+/// That a parameter is not there.
+fn missing(field: &str) -> ExternalError {
+    ExternalError::refused(format!("spec.forProvider.{field} is missing"))
+}

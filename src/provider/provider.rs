@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 
 use crate::{
-    api::{object::GROUP, project::Project},
+    api::{environment::ProjectEnvironment, folder::SecretFolder, object::GROUP, project::Project},
     cluster::{cache::Cache, configs::Watched, directory::Kinds, events, events::Recorder, objects::Objects},
     configs,
     connect::{Connector, Served, session},
@@ -90,6 +90,8 @@ impl Provider {
         let common = Common { client, clock, connector, kinds: Kinds::default(), recorder, settings };
         let mut provider = Self { tasks, common, counts: Vec::new(), stop };
         provider.start::<Project>();
+        provider.start::<ProjectEnvironment>();
+        provider.start::<SecretFolder>();
         registry.register_collector(Box::new(Gauges(std::mem::take(&mut provider.counts))));
         provider
     }

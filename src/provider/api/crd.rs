@@ -15,6 +15,7 @@ use super::{
         ProviderConfigUsage, TypedReference,
     },
     environment::ProjectEnvironment,
+    folder::SecretFolder,
     identity::Identity,
     object::{GROUP, Named, VERSION},
     project::Project,
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Crd> {
         provider_config_usage(),
         managed::<Project>(),
         managed::<ProjectEnvironment>(),
+        managed::<SecretFolder>(),
         managed::<Identity>(),
         managed::<ProjectIdentity>(),
     ];

@@ -64,6 +64,15 @@ impl<K: Served> External<K> for Live {
         self.ask(|open| async move { K::external(&open).create(wanted, mark).await }).await
     }
 
+    async fn create_again(
+        &self,
+        before: &str,
+        wanted: &K::Parameters,
+        mark: Mark<'_>,
+    ) -> Result<Made, ExternalError> {
+        self.ask(|open| async move { K::external(&open).create_again(before, wanted, mark).await }).await
+    }
+
     async fn update(
         &self,
         id: &str,

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use infisical::{
-    Error, ErrorKind,
-    api::{
-        CreateProject, DeleteProject, ListFolders, ListProjects, ListSecrets, Project as Seen, ReadProject,
-        ReadProjectBySlug, ResourceRefusal, SecretPlace, UpdateProject,
-    },
+use infisical::api::{
+    CreateProject, DeleteProject, ListFolders, ListProjects, ListSecrets, Project as Seen, ReadProject,
+    ReadProjectBySlug, SecretPlace, UpdateProject,
 };
 
+use super::{deleted, found, missing, refusal};
 use crate::{
     api::project::{Deletion, Project, ProjectEnvironmentSummary, ProjectObservation, ProjectParameters},
     connect::{Served, session::Open},
@@ -165,10 +163,7 @@ impl External<Project> for Projects {
         if wanted.deletion == Deletion::Protect {
             self.refuse_with_secrets(id).await?;
         }
-        match self.0.send(&DeleteProject { token: &self.0.token, project_id: id }).await {
-            Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(()),
-            answer => answer.map_err(refusal),
-        }
+        deleted(self.0.send(&DeleteProject { token: &self.0.token, project_id: id }).await)
     }
 }
 
@@ -203,25 +198,6 @@ fn holds(secrets: usize, environment: &str, path: &str) -> ExternalError {
         "the project holds secrets ({secrets} in {environment} at {path}): delete them, or write \
          spec.forProvider.deletion: Force"
     ))
-}
-
-fn found(answer: Result<Seen, Error<ResourceRefusal>>) -> Result<Option<Seen>, ExternalError> {
-    match answer {
-        Ok(seen) => Ok(Some(seen)),
-        Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(None),
-        Err(error) => Err(refusal(error)),
-    }
-}
-
-fn refusal(error: Error<ResourceRefusal>) -> ExternalError {
-    match error.kind {
-        ErrorKind::Refused(ResourceRefusal::AlreadyExists) => ExternalError::exists(error.to_string()),
-        _ => error.into(),
-    }
-}
-
-fn missing(field: &str) -> ExternalError {
-    ExternalError::refused(format!("spec.forProvider.{field} is missing"))
 }
 
 #[cfg(test)]

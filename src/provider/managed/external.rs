@@ -160,6 +160,17 @@ pub trait External<K: ManagedKind>: Send + Sync {
     /// Makes one.
     async fn create(&self, wanted: &K::Parameters, mark: Mark<'_>) -> Result<Made, ExternalError>;
 
+    /// Makes one in the place of one that is gone, whose id was this.
+    async fn create_again(
+        &self,
+        before: &str,
+        wanted: &K::Parameters,
+        mark: Mark<'_>,
+    ) -> Result<Made, ExternalError> {
+        let _ = before;
+        self.create(wanted, mark).await
+    }
+
     /// Changes one.
     async fn update(
         &self,

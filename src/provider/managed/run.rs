@@ -223,7 +223,12 @@ impl<'r, K: ManagedKind> Run<'r, K> {
         let pending = self.means.clock.now();
         self.patch(&record::begin(&self.object.metadata, pending)).await?;
         let mark = self.object.metadata.uid.clone().unwrap_or_default();
-        let made = external.create(&self.object.spec.for_provider, Mark(&mark)).await;
+        let (wanted, mark) = (&self.object.spec.for_provider, Mark(&mark));
+        let made = match Annotations::of(&self.object.metadata).external_name().filter(|name| K::is_id(name))
+        {
+            Some(before) => external.create_again(before, wanted, mark).await,
+            None => external.create(wanted, mark).await,
+        };
         let made = match made {
             Ok(made) => made,
             Err(error) => {
