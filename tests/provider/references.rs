@@ -129,8 +129,8 @@ fn a_refused_create_that_could_not_be_written_down_adopts_nothing() {
     author.apply(&json!({ "forProvider": { "name": "child" } }));
     let process = world.process();
     let reconcile = || futures::FutureExt::now_or_never(process.reconcile(&author.1)).unwrap();
-    // Steps: look, begin, create, close.
-    world.state().fault = Some((4, Fault::NoAnswer));
+    // Steps: look, look afresh, begin, create, close.
+    world.state().fault = Some((5, Fault::NoAnswer));
     world.state().made_before_create = Some("child".to_owned());
     assert!(reconcile().is_err(), "the refusal cannot be written down");
     for _ in 0..3 {

@@ -1,0 +1,3 @@
+//! Each kind, with the real loop, against the fake Infisical.
+
+mod project;
