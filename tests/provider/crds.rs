@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
-use provider_infisical::api::{crd, object::GROUP};
+use provider_infisical::api::{
+    crd,
+    object::{API_VERSION, GROUP},
+};
 use serde_json::{Value, json};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../package/provider/crds");
@@ -48,7 +51,7 @@ fn kubernetes_reads_all_of_each_crd() {
 #[test]
 fn every_managed_resource_has_the_shape_that_users_of_crossplane_know() {
     let managed: Vec<Value> = crd::all().into_iter().map(|crd| crd.manifest).filter(is_managed).collect();
-    assert_eq!(managed.len(), 4);
+    assert_eq!(managed.len(), 5);
     for crd in managed {
         let kind = &crd["spec"]["names"]["kind"];
         assert_eq!(crd["spec"]["group"], GROUP, "{kind}");
@@ -148,6 +151,25 @@ fn rules_say_what_is_missing_exclusive_or_fixed() {
             None,
             made(&json!({ "name": "Prod", "slug": "prod" })),
             Some("one of spec.forProvider.projectId, projectIdRef and projectIdSelector is required"),
+        ),
+        (
+            "a folder by references",
+            "SecretFolder",
+            None,
+            made(&json!({
+                "projectIdRef": { "name": "payments" },
+                "environmentSlugRef": { "name": "prod" },
+                "folderPathRef": { "name": "team" },
+                "name": "api",
+            })),
+            None,
+        ),
+        (
+            "no environment",
+            "SecretFolder",
+            None,
+            made(&json!({ "projectId": "p", "name": "api" })),
+            Some("one of spec.forProvider.environmentSlug, environmentSlugRef"),
         ),
         ("of the organization", "Identity", None, made(&json!({ "name": "ci", "role": "member" })), None),
         (
@@ -345,5 +367,33 @@ fn assert_structural(file: &str, path: &str, schema: &JSONSchemaProps) {
         assert!(schema.properties.is_none(), "{file}: {path} names fields and takes others");
         let JSONSchemaPropsOrBool::Schema(values) = additional else { panic!("{file}: {path}") };
         assert_structural(file, &format!("{path}{{}}"), values);
+    }
+}
+
+#[test]
+fn the_examples_are_what_the_crds_say() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/provider");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for document in text.split("\n---\n") {
+            let object: Value = serde_saphyr::from_str(document).unwrap();
+            if object["apiVersion"] != API_VERSION {
+                continue;
+            }
+            let schema = schema_of(object["kind"].as_str().unwrap());
+            assert_known(&path.display().to_string(), &schema, &object);
+            let answer = kube_cel::validate(&schema, &object, None);
+            assert!(answer.is_ok(), "{}: {answer:?}", path.display());
+        }
+    }
+}
+
+/// A field that a schema does not know is dropped silently by Kubernetes.
+fn assert_known(path: &str, schema: &Value, value: &Value) {
+    let (Some(known), Some(fields)) = (schema["properties"].as_object(), value.as_object()) else { return };
+    for (name, field) in fields.iter().filter(|(name, _)| *name != "metadata") {
+        let schema = known.get(name).unwrap_or_else(|| panic!("{path}: nobody knows the field {name}"));
+        assert_known(&format!("{path}.{name}"), schema, field);
     }
 }

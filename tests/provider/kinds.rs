@@ -1,3 +1,5 @@
 //! Each kind, with the real loop, against the fake Infisical.
 
+mod environment;
+mod folder;
 mod project;
