@@ -8,6 +8,7 @@ mod environment;
 mod folder;
 mod path;
 mod project;
+mod secret;
 
 /// What was read; `None` where it is not there.
 fn found<T>(answer: Result<T, Error<ResourceRefusal>>) -> Result<Option<T>, ExternalError> {
@@ -24,7 +25,7 @@ fn deleted(answer: Result<(), Error<ResourceRefusal>>) -> Result<(), ExternalErr
 }
 
 /// Why a call failed.
-fn refusal(error: Error<ResourceRefusal>) -> ExternalError {
+pub(crate) fn refusal(error: Error<ResourceRefusal>) -> ExternalError {
     match error.kind {
         ErrorKind::Refused(ResourceRefusal::AlreadyExists) => ExternalError::exists(error.to_string()),
         _ => error.into(),

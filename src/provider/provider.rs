@@ -18,7 +18,10 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 
 use crate::{
-    api::{environment::ProjectEnvironment, folder::SecretFolder, object::GROUP, project::Project},
+    api::{
+        environment::ProjectEnvironment, folder::SecretFolder, object::GROUP, project::Project,
+        secret::Secret,
+    },
     cluster::{cache::Cache, configs::Watched, directory::Kinds, events, events::Recorder, objects::Objects},
     configs,
     connect::{Connector, Served, session},
@@ -85,13 +88,14 @@ impl Provider {
         let (watched, changes) = Watched::watch(&client);
         let accounts = configs::account(client.clone(), watched.clone(), changes.boxed());
         tasks.push(until(stop.clone(), accounts).map(drop).boxed());
-        let shared = session::Shared::new(Arc::new(http), Arc::clone(&clock));
+        let shared = session::Shared::new(Arc::new(http), Arc::clone(&clock)).polled(settings.poll.usual);
         let connector = Arc::new(Connector::new(Arc::new(watched), Arc::new(shared)));
         let common = Common { client, clock, connector, kinds: Kinds::default(), recorder, settings };
         let mut provider = Self { tasks, common, counts: Vec::new(), stop };
         provider.start::<Project>();
         provider.start::<ProjectEnvironment>();
         provider.start::<SecretFolder>();
+        provider.start::<Secret>();
         registry.register_collector(Box::new(Gauges(std::mem::take(&mut provider.counts))));
         provider
     }
@@ -120,7 +124,8 @@ impl Provider {
             clock: Arc::clone(clock),
         };
         let reconciler = Arc::new(Reconciler::new(means, settings.poll));
-        let (concurrency, stop, client) = (settings.concurrency, self.stop.clone(), client.clone());
+        let concurrency = settings.concurrency.max(K::AT_ONCE);
+        let (stop, client) = (self.stop.clone(), client.clone());
         let task = async move {
             // Kinds that are not activated have no CRD, and cost nothing.
             if until(stop.clone(), established::<K>(client)).await.is_some() {

@@ -51,7 +51,7 @@ fn kubernetes_reads_all_of_each_crd() {
 #[test]
 fn every_managed_resource_has_the_shape_that_users_of_crossplane_know() {
     let managed: Vec<Value> = crd::all().into_iter().map(|crd| crd.manifest).filter(is_managed).collect();
-    assert_eq!(managed.len(), 5);
+    assert_eq!(managed.len(), 6);
     for crd in managed {
         let kind = &crd["spec"]["names"]["kind"];
         assert_eq!(crd["spec"]["group"], GROUP, "{kind}");
@@ -170,6 +170,33 @@ fn rules_say_what_is_missing_exclusive_or_fixed() {
             None,
             made(&json!({ "projectId": "p", "name": "api" })),
             Some("one of spec.forProvider.environmentSlug, environmentSlugRef"),
+        ),
+        (
+            "a value of a Secret",
+            "Secret",
+            None,
+            made(&json!({
+                "projectId": "p", "environmentSlug": "prod", "name": "KEY",
+                "valueSecretRef": { "name": "database", "key": "url" },
+            })),
+            None,
+        ),
+        (
+            "no value",
+            "Secret",
+            None,
+            made(&json!({ "projectId": "p", "environmentSlug": "prod", "name": "KEY" })),
+            Some("one of spec.forProvider.valueSecretRef and generate is required"),
+        ),
+        (
+            "two values",
+            "Secret",
+            None,
+            made(&json!({
+                "projectId": "p", "environmentSlug": "prod", "name": "KEY",
+                "valueSecretRef": { "name": "database", "key": "url" }, "generate": {},
+            })),
+            Some("leave out valueSecretRef or generate"),
         ),
         ("of the organization", "Identity", None, made(&json!({ "name": "ci", "role": "member" })), None),
         (

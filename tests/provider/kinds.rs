@@ -3,3 +3,4 @@
 mod environment;
 mod folder;
 mod project;
+mod secret;

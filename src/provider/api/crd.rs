@@ -21,6 +21,7 @@ use super::{
     project::Project,
     project_identity::ProjectIdentity,
     resource::{ConfigReference, Kind, Managed, ManagedSpec, ManagedStatus, rules_of},
+    secret::Secret,
 };
 
 /// A manifest and what its file in the package is called.
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Crd> {
         managed::<Project>(),
         managed::<ProjectEnvironment>(),
         managed::<SecretFolder>(),
+        managed::<Secret>(),
         managed::<Identity>(),
         managed::<ProjectIdentity>(),
     ];

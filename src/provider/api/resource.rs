@@ -56,6 +56,8 @@ pub enum Required {
     Field(&'static str),
     /// The field of this name, or the same with `Ref` or `Selector`.
     Referenced(&'static str),
+    /// One of the fields of these names.
+    OneOf(&'static str, &'static str),
 }
 
 /// A parameter that may be given by `…Ref` or `…Selector`.
@@ -268,6 +270,10 @@ pub(super) fn rules_of(required: &[Required]) -> Vec<serde_json::Value> {
                      has(self.forProvider.{name}Selector)"
                 ),
                 format!("one of spec.forProvider.{name}, {name}Ref and {name}Selector is required"),
+            ),
+            Required::OneOf(one, other) => (
+                format!("has(self.forProvider.{one}) || has(self.forProvider.{other})"),
+                format!("one of spec.forProvider.{one} and {other} is required"),
             ),
         };
         json!({

@@ -9,6 +9,9 @@ use crate::managed::external::{ConnectionDetails, External, ExternalError, Made,
 
 /// A kind of which the server can be asked.
 pub trait Served: ManagedKind {
+    /// How many are reconciled at a time at least.
+    const AT_ONCE: u16 = 1;
+
     /// The calls of the kind, with a login.
     fn external(open: &Arc<Open>) -> Arc<dyn External<Self>>;
 }

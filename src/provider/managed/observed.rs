@@ -52,19 +52,18 @@ impl<K: ManagedKind> Observed<K> {
 /// What the server answered: the resources, and whether they were found by their name.
 type Answer<S> = (Vec<S>, bool);
 
-/// Looks where the plan says.
+/// Looks where the plan says, for what is wanted.
 pub(super) async fn observe<K: ManagedKind>(
     cluster: &dyn Cluster<K>,
     external: &dyn External<K>,
     object: &Managed<K>,
-    look: Look<'_>,
-    read: Read,
+    wanted: &K::Parameters,
+    (look, read): (Look<'_>, Read),
 ) -> Result<Observed<K>, Halt> {
     let failed = |error| Report::refusal("CannotObserveExternalResource", "observe failed", &error);
-    let (found, is_named) = ask(external, object, look, read).await.map_err(failed)?;
+    let (found, is_named) = ask(external, object, wanted, (look, read)).await.map_err(failed)?;
     let mut found = found.into_iter();
     let first = found.next();
-    let wanted = &object.spec.for_provider;
     let owner = match &first {
         Some(seen) => owner(cluster, object, K::id(seen)).await?,
         None => None,
@@ -84,10 +83,9 @@ pub(super) async fn observe<K: ManagedKind>(
 async fn ask<K: ManagedKind>(
     external: &dyn External<K>,
     object: &Managed<K>,
-    look: Look<'_>,
-    read: Read,
+    wanted: &K::Parameters,
+    (look, read): (Look<'_>, Read),
 ) -> Result<Answer<K::Seen>, ExternalError> {
-    let wanted = &object.spec.for_provider;
     let mark = Mark(object.metadata.uid.as_deref().unwrap_or_default());
     let complete = || K::complete(wanted).map_err(|field| missing::<K>(field));
     match look {
