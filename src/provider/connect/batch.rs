@@ -371,7 +371,10 @@ mod tests {
         let (server, batches) = (Server::default(), Batches::default());
         let sends = batches.write(&"folder", word("first"), &server);
         let sends = tokio::time::timeout(Duration::from_millis(80), sends);
-        let waits = batches.write(&"folder", word("second"), &server);
+        let waits = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            batches.write(&"folder", word("second"), &server).await
+        };
         let (sends, waits) = tokio::join!(sends, waits);
         assert!(sends.is_err());
         assert_eq!(waits.unwrap_err().failure, Failure::Unknown);

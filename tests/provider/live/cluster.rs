@@ -96,7 +96,8 @@ impl<K: Served> Cluster<K> for Live {
 
     async fn claims(&self, id: &str) -> Result<Vec<Claim>, ClusterError> {
         let state = self.state();
-        let of_kind = state.objects.iter().filter(|((kind, _), _)| *kind == K::KIND);
+        let of_kind =
+            state.objects.iter().filter(|((kind, _), object)| *kind == K::KIND && names(object, id));
         Ok(of_kind.filter_map(|(_, object)| Claim::of(&parse::<K>(object), id)).collect())
     }
 
@@ -191,6 +192,12 @@ impl Directory for Live {
         let of_kind = state.objects.iter().filter(|((it, _), _)| *it == kind);
         of_kind.filter(|(_, object)| (of.claims)(object, id)).map(|((_, at), _)| at.clone()).collect()
     }
+}
+
+/// Whether an object names a resource, as an index by id would say.
+fn names(object: &Value, id: &str) -> bool {
+    let named = &object["metadata"]["annotations"]["crossplane.io/external-name"];
+    *named == id || object["status"]["atProvider"]["id"] == id
 }
 
 pub(super) fn claims<K: Served>(object: &Value, id: &str) -> bool {
