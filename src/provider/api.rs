@@ -5,6 +5,8 @@
 //! the package from these types. Values of Secrets are in none of them.
 
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod additional_privilege;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod config;
 pub mod crd;
 pub mod environment;

@@ -4,10 +4,13 @@ use infisical::{Error, ErrorKind, api::ResourceRefusal};
 
 use crate::managed::external::ExternalError;
 
+mod additional_privilege;
 mod environment;
 mod folder;
 mod path;
 mod project;
+mod project_identity;
+mod roles;
 mod secret;
 
 /// What was read; `None` where it is not there.
@@ -25,11 +28,8 @@ fn deleted(answer: Result<(), Error<ResourceRefusal>>) -> Result<(), ExternalErr
 }
 
 /// Why a call failed.
-pub(crate) fn refusal(error: Error<ResourceRefusal>) -> ExternalError {
-    match error.kind {
-        ErrorKind::Refused(ResourceRefusal::AlreadyExists) => ExternalError::exists(error.to_string()),
-        _ => error.into(),
-    }
+fn refusal(error: Error<ResourceRefusal>) -> ExternalError {
+    ExternalError::of_resource(error)
 }
 
 /// That a parameter is not there.

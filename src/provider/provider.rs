@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 
 use crate::{
     api::{
-        environment::ProjectEnvironment, folder::SecretFolder, object::GROUP, project::Project,
-        secret::Secret,
+        additional_privilege::AdditionalPrivilege, environment::ProjectEnvironment, folder::SecretFolder,
+        object::GROUP, project::Project, project_identity::ProjectIdentity, secret::Secret,
     },
     cluster::{cache::Cache, configs::Watched, directory::Kinds, events, events::Recorder, objects::Objects},
     configs,
@@ -96,6 +96,8 @@ impl Provider {
         provider.start::<ProjectEnvironment>();
         provider.start::<SecretFolder>();
         provider.start::<Secret>();
+        provider.start::<ProjectIdentity>();
+        provider.start::<AdditionalPrivilege>();
         registry.register_collector(Box::new(Gauges(std::mem::take(&mut provider.counts))));
         provider
     }

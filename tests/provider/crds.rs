@@ -51,7 +51,7 @@ fn kubernetes_reads_all_of_each_crd() {
 #[test]
 fn every_managed_resource_has_the_shape_that_users_of_crossplane_know() {
     let managed: Vec<Value> = crd::all().into_iter().map(|crd| crd.manifest).filter(is_managed).collect();
-    assert_eq!(managed.len(), 6);
+    assert_eq!(managed.len(), 7);
     for crd in managed {
         let kind = &crd["spec"]["names"]["kind"];
         assert_eq!(crd["spec"]["group"], GROUP, "{kind}");
@@ -290,6 +290,19 @@ fn rules_say_what_is_missing_exclusive_or_fixed() {
                 },
             } }),
             Some("either connectionSecretRef, or host and credentials"),
+        ),
+        (
+            "a range without a start",
+            "AdditionalPrivilege",
+            None,
+            made(&json!({
+                "projectId": "p",
+                "identityId": "i",
+                "slug": "reader",
+                "permissions": [{ "subject": "secrets", "action": ["readValue"] }],
+                "temporaryRange": "1h",
+            })),
+            Some("temporaryRange and temporaryAccessStartTime go together"),
         ),
         ("no source", "ProviderConfig", None, json!({ "spec": {} }), Some("either connectionSecretRef")),
         (

@@ -2,5 +2,6 @@
 
 mod environment;
 mod folder;
+mod membership;
 mod project;
 mod secret;

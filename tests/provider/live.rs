@@ -54,6 +54,7 @@ pub(crate) struct State {
     /// What the server was asked, reads too, as `GET /api/…`.
     pub(crate) requests: Vec<String>,
     pub(crate) server: Instance,
+    pub(crate) organization_id: String,
     steps: usize,
     fault: Option<(usize, Fault)>,
     last_version: u64,
@@ -96,7 +97,7 @@ impl Live {
     pub(crate) fn with(settings: Settings) -> Self {
         let clock = SimulatedClock::start();
         let mut server = Instance::new(settings, 1);
-        let token = server::bootstrap(&mut server, clock.now());
+        let (token, organization_id) = server::bootstrap(&mut server, clock.now());
         let state = State {
             objects: BTreeMap::new(),
             kinds: BTreeMap::new(),
@@ -107,6 +108,7 @@ impl Live {
             writes: Vec::new(),
             requests: Vec::new(),
             server,
+            organization_id,
             steps: 0,
             fault: None,
             last_version: 0,

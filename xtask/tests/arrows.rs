@@ -12,10 +12,15 @@ use std::{
 };
 
 /// The crates, by the folder of their root.
-const CRATES: [&str; 4] = ["src/function", "src/infisical", "src/daemon", "xtask/src"];
+const CRATES: [&str; 5] = ["src/function", "src/provider", "src/infisical", "src/daemon", "xtask/src"];
 
-/// The rooms of the function, and which others each may use. ARCHITECTURE.md says why.
-const ROOMS: [(&str, &[&str]); 13] = [
+/// The rooms of one program, and which others each may use.
+type Rooms = &'static [(&'static str, &'static [&'static str])];
+
+/// The rooms of each program. ARCHITECTURE.md says why.
+const PROGRAMS: [(&str, Rooms); 2] = [("src/function", FUNCTION), ("src/provider", PROVIDER)];
+
+const FUNCTION: Rooms = &[
     ("main", &[]),
     ("args", &["server"]),
     ("function", &["respond", "act", "plan", "observe", "input", "model", "server", "contract"]),
@@ -29,6 +34,21 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("input", &["contract"]),
     ("server", &["contract"]),
     ("contract", &[]),
+];
+
+const PROVIDER: Rooms = &[
+    ("main", &[]),
+    ("args", &["managed"]),
+    ("leader", &[]),
+    ("provider", &["api", "cluster", "configs", "connect", "controller", "managed", "metrics"]),
+    ("controller", &["api", "cluster", "managed"]),
+    ("configs", &["api", "cluster", "connect"]),
+    ("cluster", &["api", "connect", "managed"]),
+    ("metrics", &["api", "managed"]),
+    ("kind", &["api", "connect", "managed"]),
+    ("connect", &["api", "managed"]),
+    ("managed", &["api"]),
+    ("api", &[]),
 ];
 
 /// A module by its path, without `crate`.
@@ -184,24 +204,27 @@ fn no_files_of_a_crate_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn a_room_of_the_function_uses_only_those_that_it_may_know() {
-    let arrows = Crate::read("src/function").arrows();
-    let rooms: BTreeSet<_> = arrows.keys().filter_map(|module| module.first()).collect();
-    for (from, to) in arrows.iter().filter(|(from, _)| !from.is_empty()) {
-        let may = ROOMS.iter().find(|(room, _)| *room == from[0]).map(|(_, may)| *may);
-        let may = may.unwrap_or_else(|| panic!("{} is in no room of the list", from.join("::")));
-        for to in to.iter().filter(|to| !to.is_empty() && to[0] != from[0]) {
-            assert!(may.contains(&to[0].as_str()), "{} uses {}", from.join("::"), to.join("::"));
+fn a_room_uses_only_those_that_it_may_know() {
+    for (folder, list) in PROGRAMS {
+        let arrows = Crate::read(folder).arrows();
+        let rooms: BTreeSet<_> = arrows.keys().filter_map(|module| module.first()).collect();
+        for (from, to) in arrows.iter().filter(|(from, _)| !from.is_empty()) {
+            let may = list.iter().find(|(room, _)| *room == from[0]).map(|(_, may)| *may);
+            let may =
+                may.unwrap_or_else(|| panic!("{folder}: {} is in no room of the list", from.join("::")));
+            for to in to.iter().filter(|to| !to.is_empty() && to[0] != from[0]) {
+                assert!(may.contains(&&*to[0]), "{folder}: {} uses {}", from.join("::"), to.join("::"));
+            }
         }
-    }
-    for (room, may) in ROOMS {
-        assert!(rooms.iter().any(|it| *it == room), "there is no {room}");
-        for may in may {
-            let uses = |(from, to): (&Module, &BTreeSet<Module>)| {
-                from.first().is_some_and(|it| it == room)
-                    && to.iter().any(|to| to.first().is_some_and(|it| it == may))
-            };
-            assert!(arrows.iter().any(uses), "{room} may use {may}, and does not");
+        for (room, may) in list {
+            assert!(rooms.iter().any(|it| it == room), "{folder}: there is no {room}");
+            for may in *may {
+                let uses = |(from, to): (&Module, &BTreeSet<Module>)| {
+                    from.first().is_some_and(|it| it == room)
+                        && to.iter().any(|to| to.first().is_some_and(|it| it == may))
+                };
+                assert!(arrows.iter().any(uses), "{folder}: {room} may use {may}, and does not");
+            }
         }
     }
 }
@@ -221,23 +244,29 @@ fn a_circle_is_found() {
 }
 
 #[test]
-fn the_table_of_rooms_in_the_architecture_is_this_one() {
+fn the_tables_of_rooms_in_the_architecture_are_these() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md");
     let text = fs::read_to_string(file).unwrap();
-    let (_, table) = text.split_once("| room | what is in it | may use |").unwrap();
+    let tables: Vec<_> = text.split("| room | what is in it | may use |").skip(1).collect();
+    assert_eq!(tables.len(), PROGRAMS.len());
+    for (table, (folder, list)) in tables.into_iter().zip(PROGRAMS) {
+        let expected = list.iter().filter(|(room, _)| *room != "main");
+        let expected: BTreeMap<_, BTreeSet<_>> = expected
+            .map(|(room, may)| ((*room).to_owned(), may.iter().map(|may| (*may).to_owned()).collect()))
+            .collect();
+        assert_eq!(rooms_of(table), expected, "{folder}");
+    }
+}
+
+/// The rooms of a table, with those that each may use.
+fn rooms_of(table: &str) -> BTreeMap<String, BTreeSet<String>> {
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
-    let rooms: BTreeMap<_, _> = rows
-        .map(|row| {
-            let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
-            (cells[0].trim().trim_matches('`').to_owned(), quoted(cells[2]))
-        })
-        .collect();
-    let expected = ROOMS.iter().filter(|(room, _)| *room != "main");
-    let expected: BTreeMap<_, BTreeSet<_>> = expected
-        .map(|(room, may)| ((*room).to_owned(), may.iter().map(|may| (*may).to_owned()).collect()))
-        .collect();
-    assert_eq!(rooms, expected);
+    rows.map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+        (cells[0].trim().trim_matches('`').to_owned(), quoted(cells[2]))
+    })
+    .collect()
 }
 
 /// `cargo test --package xtask --test arrows figures -- --nocapture` prints them.

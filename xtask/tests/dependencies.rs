@@ -4,10 +4,14 @@
 use std::{path::Path, process::Command};
 
 /// A crate, and what is nowhere below it.
-const NEVER: [(&str, &[&str]); 3] = [
+const NEVER: [(&str, &[&str]); 4] = [
     (
         "function-infisical",
         &["kube", "kube-client", "k8s-openapi", "openssl", "openssl-sys", "aws-lc-rs", "aws-lc-sys"],
+    ),
+    (
+        "provider-infisical",
+        &["tonic", "prost", "function-infisical", "openssl", "openssl-sys", "aws-lc-rs", "aws-lc-sys"],
     ),
     ("infisical", &["kube", "k8s-openapi", "tonic", "prost", "function-infisical", "daemon"]),
     ("daemon", &["kube", "k8s-openapi", "tonic", "prost", "function-infisical", "infisical", "reqwest"]),

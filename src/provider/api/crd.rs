@@ -10,6 +10,7 @@ use schemars::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    additional_privilege::AdditionalPrivilege,
     config::{
         ClusterProviderConfig, ClusterProviderConfigSpec, ConfigStatus, ProviderConfig, ProviderConfigSpec,
         ProviderConfigUsage, TypedReference,
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Crd> {
         managed::<Secret>(),
         managed::<Identity>(),
         managed::<ProjectIdentity>(),
+        managed::<AdditionalPrivilege>(),
     ];
     all.sort_by(|one, other| one.file.cmp(&other.file));
     all

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     object::Named,
     reference::{Reference, Selector},
-    resource::{Kind, Required},
+    resource::{Kind, Referenced, Required, Value},
 };
 
 /// The kind `ProjectIdentity`.
@@ -22,6 +22,10 @@ impl Kind for ProjectIdentity {
     const DESCRIPTION: &'static str = "The membership of an identity in a project, with its roles.";
     const REQUIRED: &'static [Required] =
         &[Required::Referenced("projectId"), Required::Referenced("identityId"), Required::Field("roles")];
+    const REFERENCES: &'static [Referenced] = &[
+        Referenced { field: "projectId", kind: "Project", value: Value::Id },
+        Referenced { field: "identityId", kind: "Identity", value: Value::Id },
+    ];
     type Parameters = ProjectIdentityParameters;
     type Observation = ProjectIdentityObservation;
 }

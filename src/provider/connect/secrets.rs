@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     api::secret::SecretPlace,
-    kind::refusal,
     managed::external::{ExternalError, Read},
 };
 
@@ -191,7 +190,7 @@ impl Open {
             match self.send(&list).await {
                 Ok(secrets) => Ok(Some(Listing::new(secrets))),
                 Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(None),
-                Err(error) => Err(refusal(error)),
+                Err(error) => Err(ExternalError::of_resource(error)),
             }
         };
         self.secrets.reads.get(place, read, ask).await
@@ -288,7 +287,7 @@ impl Sender<'_> {
             }
             _ => false,
         };
-        Refused { error: refusal(error), may_be_one }
+        Refused { error: ExternalError::of_resource(error), may_be_one }
     }
 }
 

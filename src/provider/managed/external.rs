@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
-use infisical::{Error, ErrorKind, secret::SecretValue};
+use infisical::{Error, ErrorKind, api::ResourceRefusal, secret::SecretValue};
 
 use crate::api::{
     resource::Kind,
@@ -264,6 +264,17 @@ impl ExternalError {
     #[must_use]
     pub fn unknown(message: impl Into<String>) -> Self {
         Self { message: message.into(), failure: Failure::Unknown, wait: None }
+    }
+}
+
+impl ExternalError {
+    /// Why a route of a resource failed.
+    #[must_use]
+    pub fn of_resource(error: Error<ResourceRefusal>) -> Self {
+        match error.kind {
+            ErrorKind::Refused(ResourceRefusal::AlreadyExists) => Self::exists(error.to_string()),
+            _ => error.into(),
+        }
     }
 }
 

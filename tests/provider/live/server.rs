@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::{Live, State};
 use crate::translate::{from_fake, to_fake};
 
-/// Sets the server up, and answers with the token of its admin.
-pub(super) fn bootstrap(server: &mut Instance, now: Timestamp) -> String {
+/// Sets the server up, and answers with the token of its admin and the organization's id.
+pub(super) fn bootstrap(server: &mut Instance, now: Timestamp) -> (String, String) {
     let admin = json!({
         "email": "admin@example.com",
         "password": "marker-password",
@@ -23,7 +23,8 @@ pub(super) fn bootstrap(server: &mut Instance, now: Timestamp) -> String {
     });
     let request = fake_infisical::Request::new("POST", "/api/v1/admin/bootstrap").json(&admin);
     let answer: Value = serde_json::from_slice(&server.handle(now, &request).body).unwrap();
-    answer["identity"]["credentials"]["token"].as_str().unwrap().to_owned()
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&answer["identity"]["credentials"]["token"]), text(&answer["organization"]["id"]))
 }
 
 impl Connect for Live {
