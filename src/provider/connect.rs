@@ -24,6 +24,7 @@ use crate::{
 pub mod batch;
 pub mod in_use;
 pub mod limiter;
+pub mod listing;
 mod live;
 pub mod login;
 mod place;

@@ -14,8 +14,8 @@ use tokio::sync::Mutex;
 
 use super::{
     limiter::{Ended, Limiter},
+    listing::Secrets,
     login::{Access, Login},
-    secrets::Secrets,
 };
 use crate::managed::external::{ExternalError, Failure};
 

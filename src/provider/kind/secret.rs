@@ -20,7 +20,8 @@ use crate::{
     connect::{
         Served,
         batch::LARGEST,
-        secrets::{Listed, Operation, Write, json_length, route},
+        listing::{Listed, Operation, Write, json_length},
+        secrets::route,
         session::Open,
     },
     managed::external::{
