@@ -12,6 +12,8 @@ pub mod config;
 pub mod crd;
 pub mod environment;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
+pub mod folder;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod identity;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod kubernetes_auth;
@@ -22,6 +24,7 @@ pub mod project_identity;
 pub mod reference;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod resource;
+pub mod secret;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod token_terms;
 pub mod universal_auth;

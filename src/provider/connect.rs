@@ -21,11 +21,15 @@ use crate::{
     },
 };
 
+pub mod batch;
 pub mod in_use;
 pub mod limiter;
+pub mod listing;
 mod live;
 pub mod login;
 mod place;
+pub mod reads;
+pub mod secrets;
 pub mod session;
 pub mod usage;
 

@@ -6,12 +6,16 @@ use crate::managed::external::ExternalError;
 
 mod additional_privilege;
 mod client_secret;
+mod environment;
+mod folder;
 mod identity;
 mod kubernetes_auth;
 mod outcome;
+mod path;
 mod project;
 mod project_identity;
 mod roles;
+mod secret;
 mod token_terms;
 mod universal_auth;
 
@@ -31,10 +35,7 @@ fn deleted(answer: Result<(), Error<ResourceRefusal>>) -> Result<(), ExternalErr
 
 /// Why a call failed.
 fn refusal(error: Error<ResourceRefusal>) -> ExternalError {
-    match error.kind {
-        ErrorKind::Refused(ResourceRefusal::AlreadyExists) => ExternalError::exists(error.to_string()),
-        _ => error.into(),
-    }
+    ExternalError::of_resource(error)
 }
 
 /// That a parameter is not there.

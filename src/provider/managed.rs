@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod conditions;
 pub mod external;
 mod halt;
+mod inputs;
 pub mod merge;
 mod observed;
 pub mod plan;

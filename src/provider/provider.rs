@@ -19,9 +19,10 @@ use tokio::task::JoinSet;
 
 use crate::{
     api::{
-        additional_privilege::AdditionalPrivilege, client_secret::ClientSecret, identity::Identity,
+        additional_privilege::AdditionalPrivilege, client_secret::ClientSecret,
+        environment::ProjectEnvironment, folder::SecretFolder, identity::Identity,
         kubernetes_auth::KubernetesAuth, object::GROUP, project::Project, project_identity::ProjectIdentity,
-        universal_auth::UniversalAuth,
+        secret::Secret, universal_auth::UniversalAuth,
     },
     cluster::{cache::Cache, configs::Watched, directory::Kinds, events, events::Recorder, objects::Objects},
     configs,
@@ -93,11 +94,14 @@ impl Provider {
         let (watched, changes) = Watched::watch(&client);
         let accounts = configs::account(client.clone(), watched.clone(), changes.boxed());
         tasks.push(until(stop.clone(), accounts).map(drop).boxed());
-        let shared = session::Shared::new(Arc::new(http), Arc::clone(&clock));
+        let shared = session::Shared::new(Arc::new(http), Arc::clone(&clock)).polled(settings.poll.usual);
         let connector = Arc::new(Connector::new(Arc::new(watched), Arc::new(shared)));
         let common = Common { client, clock, connector, kinds: Kinds::default(), recorder, settings };
         let mut provider = Self { tasks, common, counts: Vec::new(), stop };
         provider.start::<Project>();
+        provider.start::<ProjectEnvironment>();
+        provider.start::<SecretFolder>();
+        provider.start::<Secret>();
         provider.start::<Identity>();
         provider.start::<UniversalAuth>();
         provider.start::<ClientSecret>();
@@ -132,7 +136,8 @@ impl Provider {
             clock: Arc::clone(clock),
         };
         let reconciler = Arc::new(Reconciler::new(means, settings.poll));
-        let (concurrency, stop, client) = (settings.concurrency, self.stop.clone(), client.clone());
+        let concurrency = settings.concurrency.max(K::AT_ONCE);
+        let (stop, client) = (self.stop.clone(), client.clone());
         let task = async move {
             // Kinds that are not activated have no CRD, and cost nothing.
             if until(stop.clone(), established::<K>(client)).await.is_some() {

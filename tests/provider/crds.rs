@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
-use provider_infisical::api::{crd, object::GROUP};
+use provider_infisical::api::{
+    crd,
+    object::{API_VERSION, GROUP},
+};
 use serde_json::{Value, json};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../package/provider/crds");
@@ -48,7 +51,7 @@ fn kubernetes_reads_all_of_each_crd() {
 #[test]
 fn every_managed_resource_has_the_shape_that_users_of_crossplane_know() {
     let managed: Vec<Value> = crd::all().into_iter().map(|crd| crd.manifest).filter(is_managed).collect();
-    assert_eq!(managed.len(), 8);
+    assert_eq!(managed.len(), 10);
     for crd in managed {
         let kind = &crd["spec"]["names"]["kind"];
         assert_eq!(crd["spec"]["group"], GROUP, "{kind}");
@@ -148,6 +151,52 @@ fn rules_say_what_is_missing_exclusive_or_fixed() {
             None,
             made(&json!({ "name": "Prod", "slug": "prod" })),
             Some("one of spec.forProvider.projectId, projectIdRef and projectIdSelector is required"),
+        ),
+        (
+            "a folder by references",
+            "SecretFolder",
+            None,
+            made(&json!({
+                "projectIdRef": { "name": "payments" },
+                "environmentSlugRef": { "name": "prod" },
+                "folderPathRef": { "name": "team" },
+                "name": "api",
+            })),
+            None,
+        ),
+        (
+            "no environment",
+            "SecretFolder",
+            None,
+            made(&json!({ "projectId": "p", "name": "api" })),
+            Some("one of spec.forProvider.environmentSlug, environmentSlugRef"),
+        ),
+        (
+            "a value of a Secret",
+            "Secret",
+            None,
+            made(&json!({
+                "projectId": "p", "environmentSlug": "prod", "name": "KEY",
+                "valueSecretRef": { "name": "database", "key": "url" },
+            })),
+            None,
+        ),
+        (
+            "no value",
+            "Secret",
+            None,
+            made(&json!({ "projectId": "p", "environmentSlug": "prod", "name": "KEY" })),
+            Some("one of spec.forProvider.valueSecretRef and generate is required"),
+        ),
+        (
+            "two values",
+            "Secret",
+            None,
+            made(&json!({
+                "projectId": "p", "environmentSlug": "prod", "name": "KEY",
+                "valueSecretRef": { "name": "database", "key": "url" }, "generate": {},
+            })),
+            Some("leave out valueSecretRef or generate"),
         ),
         ("of the organization", "Identity", None, made(&json!({ "name": "ci", "role": "member" })), None),
         (
@@ -389,6 +438,10 @@ fn the_examples_hold_what_the_crds_say() {
         let text = std::fs::read_to_string(&path).unwrap();
         for object in text.split("\n---\n") {
             let object: Value = serde_saphyr::from_str(object).unwrap();
+            // A Secret of Kubernetes may stand beside what uses it.
+            if object["apiVersion"] != API_VERSION {
+                continue;
+            }
             let kind = object["kind"].as_str().unwrap();
             let schema = schema_of(kind);
             kube_cel::validate(&schema, &object, None).unwrap_or_else(|why| panic!("{path:?}: {why:?}"));
@@ -396,7 +449,8 @@ fn the_examples_hold_what_the_crds_say() {
             kinds.insert(kind.to_owned());
         }
     }
-    for kind in ["Identity", "UniversalAuth", "ClientSecret", "KubernetesAuth"] {
+    for crd in crd::all().into_iter().map(|crd| crd.manifest).filter(is_managed) {
+        let kind = crd["spec"]["names"]["kind"].as_str().unwrap();
         assert!(kinds.contains(kind), "no example of {kind}");
     }
 }

@@ -337,7 +337,7 @@ impl<K: Served> Object<'_, K> {
 
     /// An author changes it, by a merge patch.
     pub(crate) fn edit(&self, patch: &Value) -> &Self {
-        self.live.state().write((K::KIND, self.at.clone()), patch);
+        self.live.state().write(&(K::KIND, self.at.clone()), patch);
         self
     }
 

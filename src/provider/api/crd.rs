@@ -17,12 +17,14 @@ use super::{
         ProviderConfigUsage, TypedReference,
     },
     environment::ProjectEnvironment,
+    folder::SecretFolder,
     identity::Identity,
     kubernetes_auth::KubernetesAuth,
     object::{GROUP, Named, VERSION},
     project::Project,
     project_identity::ProjectIdentity,
     resource::{ConfigReference, Kind, Managed, ManagedSpec, ManagedStatus, rules_of},
+    secret::Secret,
     universal_auth::UniversalAuth,
 };
 
@@ -44,6 +46,8 @@ pub fn all() -> Vec<Crd> {
         provider_config_usage(),
         managed::<Project>(),
         managed::<ProjectEnvironment>(),
+        managed::<SecretFolder>(),
+        managed::<Secret>(),
         managed::<Identity>(),
         managed::<ProjectIdentity>(),
         managed::<UniversalAuth>(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     object::Named,
     reference::{Reference, Selector},
-    resource::{Kind, Required},
+    resource::{Kind, Referenced, Required, Value},
 };
 
 /// The kind `ProjectEnvironment`.
@@ -22,6 +22,8 @@ impl Kind for ProjectEnvironment {
     const DESCRIPTION: &'static str = "An environment of a project, such as production.";
     const REQUIRED: &'static [Required] =
         &[Required::Referenced("projectId"), Required::Field("name"), Required::Field("slug")];
+    const REFERENCES: &'static [Referenced] =
+        &[Referenced { field: "projectId", kind: "Project", value: Value::Id }];
     type Parameters = ProjectEnvironmentParameters;
     type Observation = ProjectEnvironmentObservation;
 }
@@ -55,6 +57,20 @@ pub struct ProjectEnvironmentParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub position: Option<i32>,
+    /// Restorable: a deleted environment that held something can be restored for 14 days,
+    /// and its slug is held for as long. Permanent: it is gone at once, with what it held.
+    #[serde(default)]
+    pub deletion: EnvironmentDeletion,
+}
+
+/// How an environment is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EnvironmentDeletion {
+    /// What it holds can be restored.
+    #[default]
+    Restorable,
+    /// What it holds is gone.
+    Permanent,
 }
 
 /// What is true of an environment.

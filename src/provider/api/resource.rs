@@ -58,6 +58,8 @@ pub enum Required {
     Referenced(&'static str),
     /// The Secret for what is needed to connect: what is shown once must have a place.
     ConnectionSecret,
+    /// One of the fields of these names.
+    OneOf(&'static str, &'static str),
 }
 
 /// A parameter that may be given by `…Ref` or `…Selector`.
@@ -274,6 +276,10 @@ pub(super) fn rules_of(required: &[Required]) -> Vec<serde_json::Value> {
             Required::ConnectionSecret => (
                 "has(self.writeConnectionSecretToRef)".to_owned(),
                 "spec.writeConnectionSecretToRef is required".to_owned(),
+            ),
+            Required::OneOf(one, other) => (
+                format!("has(self.forProvider.{one}) || has(self.forProvider.{other})"),
+                format!("one of spec.forProvider.{one} and {other} is required"),
             ),
         };
         json!({

@@ -9,6 +9,9 @@ use crate::managed::external::{ConnectionDetails, External, ExternalError, Made,
 
 /// A kind of which the server can be asked.
 pub trait Served: ManagedKind {
+    /// How many are reconciled at a time at least.
+    const AT_ONCE: u16 = 1;
+
     /// The calls of the kind, with a login.
     fn external(open: &Arc<Open>) -> Arc<dyn External<Self>>;
 }
@@ -62,6 +65,15 @@ impl<K: Served> External<K> for Live {
 
     async fn create(&self, wanted: &K::Parameters, mark: Mark<'_>) -> Result<Made, ExternalError> {
         self.ask(|open| async move { K::external(&open).create(wanted, mark).await }).await
+    }
+
+    async fn create_again(
+        &self,
+        before: &str,
+        wanted: &K::Parameters,
+        mark: Mark<'_>,
+    ) -> Result<Made, ExternalError> {
+        self.ask(|open| async move { K::external(&open).create_again(before, wanted, mark).await }).await
     }
 
     async fn update(

@@ -1,6 +1,6 @@
 //! A login on a server that is kept, and the one way in which routes are sent with it.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use daemon::clock::Clock;
@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::{
     limiter::{Ended, Limiter},
+    listing::Secrets,
     login::{Access, Login},
 };
 use crate::managed::external::{ExternalError, Failure};
@@ -29,10 +30,14 @@ pub trait Source: Send + Sync {
     async fn read(&self) -> Result<Access, ExternalError>;
 }
 
+/// How often resources are looked at where nobody says another time.
+const POLL: Duration = Duration::from_mins(1);
+
 /// What all sessions of a process share.
 pub struct Shared {
     connect: Arc<dyn Connect>,
     clock: Arc<dyn Clock>,
+    age: Duration,
     limiters: std::sync::Mutex<BTreeMap<String, Arc<Limiter>>>,
 }
 
@@ -40,7 +45,14 @@ impl Shared {
     /// Nothing is known of any server.
     #[must_use]
     pub fn new(connect: Arc<dyn Connect>, clock: Arc<dyn Clock>) -> Self {
-        Self { connect, clock, limiters: std::sync::Mutex::default() }
+        Self { connect, clock, age: POLL * 9 / 10, limiters: std::sync::Mutex::default() }
+    }
+
+    /// The same, for resources that are polled as often as this.
+    #[must_use]
+    pub fn polled(self, every: Duration) -> Self {
+        // A poll is a little earlier or later, and what is read in one is not for the next.
+        Self { age: every * 9 / 10, ..self }
     }
 
     /// The limiter of a server: one for all that log in there.
@@ -74,6 +86,8 @@ impl fmt::Debug for Session {
 pub struct Open {
     /// With what requests are authorized.
     pub token: AccessToken,
+    /// What is known of the secrets in it.
+    pub(super) secrets: Secrets,
     access: Access,
     client: Client,
     limiter: Arc<Limiter>,
@@ -141,6 +155,7 @@ impl Session {
         let client = self.shared.connect.connect(&access.endpoint)?;
         let mut open = Open {
             token: AccessToken::new(""),
+            secrets: Secrets::new(Arc::clone(&self.shared.clock), self.shared.age),
             client,
             limiter: self.shared.limiter(access.endpoint.origin().as_str()),
             clock: Arc::clone(&self.shared.clock),

@@ -42,14 +42,14 @@ pub struct Change {
 
 /// A permission as the server is sent it.
 fn written(permission: &Permission) -> Value {
-    let mut value = json!({ "subject": permission.subject, "action": permission.action });
-    if let Some(conditions) = &permission.conditions {
-        value["conditions"] = conditions.clone();
-    }
-    if permission.inverted == Some(true) {
-        value["inverted"] = json!(true);
-    }
-    value
+    let Permission { subject, action, conditions, inverted } = permission;
+    let fields = [
+        ("subject", Some(json!(subject))),
+        ("action", Some(json!(action))),
+        ("conditions", conditions.clone()),
+        ("inverted", inverted.filter(|it| *it).map(Value::Bool)),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// A permission in the one form in which equal ones are equal: the server adds `inverted`,

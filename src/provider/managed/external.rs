@@ -6,10 +6,13 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
-use infisical::{Error, ErrorKind};
+use infisical::{Error, ErrorKind, api::ResourceRefusal, secret::SecretValue};
 use jiff::Timestamp;
 
-use crate::api::resource::Kind;
+use crate::api::{
+    resource::Kind,
+    secret::{Generate, SecretKeyReference},
+};
 
 /// A kind of managed resource, as the loop sees it. All of it is pure.
 pub trait ManagedKind: Kind {
@@ -75,6 +78,30 @@ pub trait ManagedKind: Kind {
         None
     }
 
+    /// The keys of Secrets of its namespace without which it cannot be made or changed.
+    fn inputs(wanted: &Self::Parameters) -> Vec<SecretKeyReference> {
+        let _ = wanted;
+        Vec::new()
+    }
+
+    /// How a value is drawn that is kept in its connection Secret.
+    fn generated(wanted: &Self::Parameters) -> Option<&Generate> {
+        let _ = wanted;
+        None
+    }
+
+    /// The parameters with what is in no spec.
+    ///
+    /// # Errors
+    /// Why nothing can be made of that, without a value.
+    fn with(
+        wanted: &Self::Parameters,
+        given: Given<'_, Self::Observation>,
+    ) -> Result<Self::Parameters, String> {
+        let _ = given;
+        Ok(wanted.clone())
+    }
+
     /// Why it cannot be used although it is there; `None` where it can.
     fn unavailable(seen: &Self::Seen) -> Option<String> {
         let _ = seen;
@@ -112,6 +139,16 @@ pub trait ManagedKind: Kind {
         let _ = seen;
         ConnectionDetails::default()
     }
+}
+
+/// What a kind needs beyond its spec.
+#[derive(Debug)]
+pub struct Given<'a, O> {
+    /// What was asked for: inputs, or else what was drawn. None where nothing may be made
+    /// or changed.
+    pub values: Vec<SecretValue>,
+    /// What was shown of the resource when it was last seen.
+    pub observed: Option<&'a O>,
 }
 
 /// By what a resource is found again.
@@ -192,6 +229,17 @@ pub trait External<K: ManagedKind>: Send + Sync {
     /// Makes one.
     async fn create(&self, wanted: &K::Parameters, mark: Mark<'_>) -> Result<Made, ExternalError>;
 
+    /// Makes one in the place of one that is gone, whose id was this.
+    async fn create_again(
+        &self,
+        before: &str,
+        wanted: &K::Parameters,
+        mark: Mark<'_>,
+    ) -> Result<Made, ExternalError> {
+        let _ = before;
+        self.create(wanted, mark).await
+    }
+
     /// Changes one.
     async fn update(
         &self,
@@ -248,6 +296,17 @@ impl ExternalError {
     #[must_use]
     pub fn unknown(message: impl Into<String>) -> Self {
         Self { message: message.into(), failure: Failure::Unknown, wait: None }
+    }
+}
+
+impl ExternalError {
+    /// Why a route of a resource failed.
+    #[must_use]
+    pub fn of_resource(error: Error<ResourceRefusal>) -> Self {
+        match error.kind {
+            ErrorKind::Refused(ResourceRefusal::AlreadyExists) => Self::exists(error.to_string()),
+            _ => error.into(),
+        }
     }
 }
 

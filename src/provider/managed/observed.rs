@@ -84,20 +84,21 @@ pub(super) struct Held {
     pub(super) now: Timestamp,
 }
 
-/// Looks where the plan says.
+/// Looks where the plan says, for what is wanted.
 pub(super) async fn observe<K: ManagedKind>(
     cluster: &dyn Cluster<K>,
     external: &dyn External<K>,
     object: &Managed<K>,
+    wanted: &K::Parameters,
     held: &Held,
     (look, read): (Look<'_>, Read),
 ) -> Result<Observed<K>, Halt> {
     let failed = |error| Report::refusal("CannotObserveExternalResource", "observe failed", &error);
-    let (place, answer) = look_around(external, object, held, (look, read)).await.map_err(failed)?;
+    let looked = look_around(external, object, wanted, held, (look, read)).await;
+    let (place, answer) = looked.map_err(failed)?;
     let Answer { all, is_named, is_marked } = answer;
     let mut found = all.into_iter();
     let first = found.next();
-    let wanted = &object.spec.for_provider;
     let owner = match &first {
         Some(seen) => owner(cluster, object, K::id(seen)).await?,
         None => None,
@@ -125,10 +126,10 @@ pub(super) async fn observe<K: ManagedKind>(
 async fn look_around<K: ManagedKind>(
     external: &dyn External<K>,
     object: &Managed<K>,
+    wanted: &K::Parameters,
     held: &Held,
     (look, read): (Look<'_>, Read),
 ) -> Result<(K::Parameters, Answer<K::Seen>), ExternalError> {
-    let wanted = &object.spec.for_provider;
     let shown = object.status.as_ref().and_then(|status| status.at_provider.as_ref());
     if let Some(before) = shown.and_then(|shown| K::seen_in(wanted, shown)) {
         let answer = ask(external, object, &before, held, (look, read)).await?;

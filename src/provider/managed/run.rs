@@ -5,16 +5,19 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use daemon::clock::Clock;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use infisical::secret::SecretValue;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use serde_json::{Value, json};
 
 use super::{
     annotations::Annotations,
     cluster::{Cluster, ClusterError, Directory, Event, ObjectKey},
     conditions::Statement,
-    external::{ConnectionDetails, Difference, External, ExternalError, Failure, ManagedKind, Mark, Read},
+    external::{
+        ConnectionDetails, Difference, External, ExternalError, Failure, Given, ManagedKind, Mark, Read,
+    },
     halt::Halt,
-    merge,
+    inputs, merge,
     observed::{Held, Observed, observe},
     plan::{Look, Situation},
     policies::Policies,
@@ -24,7 +27,11 @@ use super::{
     resolve,
     secret::{self, Publish},
 };
-use crate::api::{object::API_VERSION, resource::Managed};
+use crate::api::{
+    object::API_VERSION,
+    resource::Managed,
+    secret::{Generate, SecretKeyReference},
+};
 
 /// From an object to whoever can ask the server for its resource.
 #[async_trait]
@@ -58,6 +65,9 @@ pub(super) struct Run<'r, K: ManagedKind> {
     at: &'r ObjectKey,
     /// The object as it was last read or written.
     pub(super) object: Managed<K>,
+    /// What its author wants, with what is in no spec.
+    wanted: K::Parameters,
+    inputs: Option<(Vec<SecretKeyReference>, Vec<SecretValue>)>,
     external: Option<Arc<dyn External<K>>>,
     observed: Option<Arc<Observed<K>>>,
     shown: Shown<K::Observation>,
@@ -79,7 +89,9 @@ impl<'r, K: ManagedKind> Run<'r, K> {
             means,
             refusals,
             at,
+            wanted: object.spec.for_provider.clone(),
             object,
+            inputs: None,
             external: None,
             observed: None,
             shown: Shown::Unchanged,
@@ -156,13 +168,66 @@ impl<'r, K: ManagedKind> Run<'r, K> {
     /// Looks at the server, and at whether another object has what is there.
     pub(super) async fn look(&mut self, look: Look<'_>) -> Result<Arc<Observed<K>>, Halt> {
         self.accept_request().await;
+        self.complete().await?;
         let external = self.external().await?;
         let held = Held { details: self.held().await?, now: self.means.clock.now() };
-        let cluster = &*self.means.cluster;
-        let observed = observe(cluster, &*external, &self.object, &held, (look, self.read)).await;
+        let (cluster, looked) = (&*self.means.cluster, (look, self.read));
+        let observed = observe(cluster, &*external, &self.object, &self.wanted, &held, looked).await;
         let observed = Arc::new(observed?);
         self.observed = Some(Arc::clone(&observed));
         Ok(observed)
+    }
+
+    /// Reads what is wanted and is in no spec. What goes may go without it, and who only
+    /// looks needs none.
+    async fn complete(&mut self) -> Result<(), Halt> {
+        let object = &self.object;
+        let is_deleted = object.metadata.deletion_timestamp.is_some();
+        let policies = Policies::new(&object.spec.management_policies);
+        let may_write = !is_deleted && policies.is_ok_and(|it| it.create() || it.update());
+        let values = if may_write { self.values().await? } else { Vec::new() };
+        let spec = &self.object.spec.for_provider;
+        let observed = self.object.status.as_ref().and_then(|status| status.at_provider.as_ref());
+        let wanted = K::with(spec, Given { values, observed });
+        self.wanted = wanted.map_err(|why| inputs::failed(&why))?;
+        Ok(())
+    }
+
+    /// What was asked for, read once in a reconcile.
+    async fn values(&mut self) -> Result<Vec<SecretValue>, Halt> {
+        let spec = &self.object.spec.for_provider;
+        let wanted = K::inputs(spec);
+        if let Some(generate) = K::generated(spec).filter(|_| wanted.is_empty()) {
+            return Ok(vec![self.generated(generate).await?]);
+        }
+        match &self.inputs {
+            Some((read, values)) if *read == wanted => Ok(values.clone()),
+            _ => {
+                let values = inputs::read(&*self.means.cluster, self.at, &wanted).await?;
+                self.inputs = Some((wanted, values.clone()));
+                Ok(values)
+            }
+        }
+    }
+
+    /// What was drawn. It is in the connection Secret before it is used.
+    async fn generated(&self, generate: &Generate) -> Result<SecretValue, Halt> {
+        let Some(to) = &self.object.spec.write_connection_secret_to_ref else {
+            let why = "spec.forProvider.generate needs a Secret to keep it in: write \
+                       spec.writeConnectionSecretToRef";
+            return Err(inputs::failed(why));
+        };
+        let at = self.at.beside(&to.name);
+        let kept = self.means.cluster.secret(&at).await.map_err(|error| inputs::cannot_read(&at, error))?;
+        let value = match kept.as_ref().and_then(|secret| inputs::value_of(secret, inputs::GENERATED)) {
+            Some(value) => value.map_err(|()| inputs::failed(&format!("the Secret {at} has no text")))?,
+            None => inputs::draw(generate),
+        };
+        // Exposed: to the Secret that is for it.
+        let bytes = value.expose().as_bytes().to_vec();
+        let details = ConnectionDetails([(inputs::GENERATED.to_owned(), bytes)].into());
+        self.publish_to(&at, kept.as_ref(), &details).await?;
+        Ok(value)
     }
 
     /// What was read for others does not count any more.
@@ -239,7 +304,12 @@ impl<'r, K: ManagedKind> Run<'r, K> {
         let pending = self.means.clock.now();
         self.patch(&record::begin(&self.object.metadata, pending)).await?;
         let mark = self.object.metadata.uid.clone().unwrap_or_default();
-        let made = external.create(&self.object.spec.for_provider, Mark(&mark)).await;
+        let (wanted, mark) = (&self.wanted, Mark(&mark));
+        let made = match Annotations::of(&self.object.metadata).external_name().filter(|name| K::is_id(name))
+        {
+            Some(before) => external.create_again(before, wanted, mark).await,
+            None => external.create(wanted, mark).await,
+        };
         let made = match made {
             Ok(made) => made,
             Err(error) => {
@@ -303,7 +373,7 @@ impl<'r, K: ManagedKind> Run<'r, K> {
             return Err(Halt::Quiet(Requeue::Backoff));
         };
         self.shown = Shown::Observed(K::observation(seen));
-        let updated = external.update(K::id(seen), &self.object.spec.for_provider, change).await;
+        let updated = external.update(K::id(seen), &self.wanted, change).await;
         let failed = |error| Report::refusal("CannotUpdateExternalResource", "update failed", &error);
         let details = updated.map_err(failed)?;
         self.is_updated = true;
@@ -334,7 +404,7 @@ impl<'r, K: ManagedKind> Run<'r, K> {
         let failed = |error| Report::refusal("CannotDeleteExternalResource", "delete failed", &error);
         self.only_fresh();
         let Some(external) = self.external.clone() else { return Ok(()) };
-        let place = self.observed.as_deref().map_or(&self.object.spec.for_provider, |seen| &seen.place);
+        let place = self.observed.as_deref().map_or(&self.wanted, |seen| &seen.place);
         external.delete(id, place).await.map_err(failed)
     }
 
@@ -409,21 +479,23 @@ impl<'r, K: ManagedKind> Run<'r, K> {
     async fn publish(&self, details: &ConnectionDetails) -> Result<(), Halt> {
         let Some(wanted) = &self.object.spec.write_connection_secret_to_ref else { return Ok(()) };
         let at = self.at.beside(&wanted.name);
+        let existing = self.means.cluster.secret(&at).await.map_err(not_published)?;
+        self.publish_to(&at, existing.as_ref(), details).await
+    }
+
+    /// The same, over what is there.
+    async fn publish_to(
+        &self,
+        at: &ObjectKey,
+        existing: Option<&Secret>,
+        details: &ConnectionDetails,
+    ) -> Result<(), Halt> {
         let cluster = &self.means.cluster;
-        let failed = |why: &dyn std::fmt::Display| {
-            let why = format!("cannot create or update connection secret: {why}");
-            Halt::from(Report::failure("CannotPublishConnectionDetails", "", &why))
-        };
-        let halt = |error| match error {
-            ClusterError::Other(why) => failed(&why),
-            error => Halt::Cluster(error),
-        };
-        let existing = cluster.secret(&at).await.map_err(halt)?;
-        let publish = secret::publish(&at, &self.controller(), existing.as_ref(), details);
-        match publish.map_err(|error| failed(&error))? {
+        let publish = secret::publish(at, &self.controller(), existing, details);
+        match publish.map_err(|error| not_published(ClusterError::Other(error.to_string())))? {
             Publish::Nothing => Ok(()),
-            Publish::Create(secret) => cluster.create_secret(&secret).await.map_err(halt),
-            Publish::Patch(patch) => cluster.patch_secret(&at, &patch).await.map_err(halt),
+            Publish::Create(secret) => cluster.create_secret(&secret).await.map_err(not_published),
+            Publish::Patch(patch) => cluster.patch_secret(at, &patch).await.map_err(not_published),
         }
     }
 
@@ -454,5 +526,16 @@ impl<'r, K: ManagedKind> Run<'r, K> {
 
     async fn tell(&self, event: &Event) {
         self.means.cluster.event(&self.object, event).await;
+    }
+}
+
+/// Why the connection Secret was not written.
+fn not_published(error: ClusterError) -> Halt {
+    match error {
+        ClusterError::Other(why) => {
+            let why = format!("cannot create or update connection secret: {why}");
+            Report::failure("CannotPublishConnectionDetails", "", &why).into()
+        }
+        error => Halt::Cluster(error),
     }
 }

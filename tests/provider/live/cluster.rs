@@ -30,9 +30,9 @@ impl State {
     }
 
     /// Applies a patch as an API server does.
-    pub(crate) fn write(&mut self, at: Key, patch: &Value) -> Option<Value> {
+    pub(crate) fn write(&mut self, at: &Key, patch: &Value) -> Option<Value> {
         let version = self.version();
-        let object = self.objects.get_mut(&at)?;
+        let object = self.objects.get_mut(at)?;
         let mut patch = patch.clone();
         if let Some(Value::Object(metadata)) = patch.get_mut("metadata") {
             metadata.remove("resourceVersion");
@@ -51,18 +51,18 @@ impl State {
         let is_deleted = written["metadata"]["deletionTimestamp"].is_string();
         let is_free = written["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty);
         if is_deleted && is_free {
-            self.objects.remove(&at);
+            self.objects.remove(at);
         }
         Some(written)
     }
 
-    fn write_checked(&mut self, at: Key, patch: &Value, is_raced: bool) -> Result<Value, ClusterError> {
+    fn write_checked(&mut self, at: &Key, patch: &Value, is_raced: bool) -> Result<Value, ClusterError> {
         if is_raced {
             // An author puts a label on it.
             let label = format!("v{}", self.version());
-            self.write(at.clone(), &json!({ "metadata": { "labels": { "edited": label } } }));
+            self.write(at, &json!({ "metadata": { "labels": { "edited": label } } }));
         }
-        let Some(object) = self.objects.get(&at) else { return Err(ClusterError::Gone) };
+        let Some(object) = self.objects.get(at) else { return Err(ClusterError::Gone) };
         for field in ["resourceVersion", "uid"] {
             let wanted = &patch["metadata"][field];
             if !wanted.is_null() && *wanted != object["metadata"][field] {
@@ -96,12 +96,13 @@ impl<K: Served> Cluster<K> for Live {
 
     async fn claims(&self, id: &str) -> Result<Vec<Claim>, ClusterError> {
         let state = self.state();
-        let of_kind = state.objects.iter().filter(|((kind, _), _)| *kind == K::KIND);
+        let of_kind =
+            state.objects.iter().filter(|((kind, _), object)| *kind == K::KIND && names(object, id));
         Ok(of_kind.filter_map(|(_, object)| Claim::of(&parse::<K>(object), id)).collect())
     }
 
     async fn patch(&self, at: &ObjectKey, patch: &Value) -> Result<Managed<K>, ClusterError> {
-        let write = |state: &mut State, raced| state.write_checked((K::KIND, at.clone()), patch, raced);
+        let write = |state: &mut State, raced| state.write_checked(&(K::KIND, at.clone()), patch, raced);
         self.step(write).await.unwrap_or_else(|| Err(no_answer())).map(|object| parse(&object))
     }
 
@@ -191,6 +192,12 @@ impl Directory for Live {
         let of_kind = state.objects.iter().filter(|((it, _), _)| *it == kind);
         of_kind.filter(|(_, object)| (of.claims)(object, id)).map(|((_, at), _)| at.clone()).collect()
     }
+}
+
+/// Whether an object names a resource, as an index by id would say.
+fn names(object: &Value, id: &str) -> bool {
+    let named = &object["metadata"]["annotations"]["crossplane.io/external-name"];
+    *named == id || object["status"]["atProvider"]["id"] == id
 }
 
 pub(super) fn claims<K: Served>(object: &Value, id: &str) -> bool {

@@ -174,7 +174,7 @@ impl<const MARKED: bool> Cluster<Thing<MARKED>> for World<MARKED> {
 
 impl<const MARKED: bool> Directory for World<MARKED> {
     fn named(&self, _: &str, at: &ObjectKey) -> Option<Entry> {
-        self.state().objects.get(at).map(|object| entry::<MARKED>(object))
+        self.state().objects.get(at).map(entry::<MARKED>)
     }
 
     fn all(&self, _: &str, namespace: &str) -> Vec<Entry> {
