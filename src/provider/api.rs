@@ -24,6 +24,7 @@ pub mod project_identity;
 pub mod reference;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod resource;
+#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod secret;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod token_terms;

@@ -91,8 +91,8 @@ struct Output {
     #[arg(long, value_enum)]
     arch: Vec<Arch>,
     /// The file. With several machines their names are put before its extension.
-    #[arg(short, long)]
-    output: Option<PathBuf>,
+    #[arg(short = 'o', long = "output")]
+    file: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -136,7 +136,7 @@ fn or_host(arches: &[Arch]) -> Vec<Arch> {
 fn write(root: &Path, output: &Output, extension: &str, package: Option<&[u8]>) -> Result<ExitCode, Failure> {
     let (program, arches) = (output.of.program, or_host(&output.arch));
     let named = || PathBuf::from(format!("{}.{extension}", program.name()));
-    let base = output.output.clone().unwrap_or_else(named);
+    let base = output.file.clone().unwrap_or_else(named);
     for arch in &arches {
         let files = rootfs::files(root, program, *arch, &binary::build(root, program, *arch)?)?;
         let to = if arches.len() > 1 { with_arch(&base, *arch) } else { base.clone() };

@@ -341,6 +341,7 @@ mod tests {
         Seen { secret: Arc::new(secret), place: place_of(&wanted()).unwrap() }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "all parameters are optional")]
     fn value(value: &str) -> Option<SecretValue> {
         Some(SecretValue::new(value))
     }
