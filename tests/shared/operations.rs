@@ -11,16 +11,17 @@ use infisical::{
         CreateProject, CreateProjectOwnIdentity, CreateSecret, CreateSecrets, DeleteEnvironment,
         DeleteFolder, DeleteIdentity, DeleteMembership, DeletePrivilege, DeleteProject,
         DeleteProjectOwnIdentity, DeleteSecret, DeleteSecrets, EndToken, FindProject, KubernetesAuthSettings,
-        ListAdminIdentities, ListClientSecrets, ListFolders, ListIdentities, ListMemberships,
-        ListOrganizations, ListPrivileges, ListProjectOwnIdentities, ListProjects, ListSecrets, ListTokens,
-        Login, MintToken, MissingSecrets, ReadClientSecret, ReadConfig, ReadEnvironment, ReadFolder,
-        ReadIdentity, ReadKubernetesAuth, ReadMembership, ReadPrivilege, ReadPrivilegeBySlug, ReadProject,
-        ReadProjectBySlug, ReadProjectMembership, ReadProjectOwnIdentity, ReadSecret, ReadStatus,
-        ReadUniversalAuth, ReadUniversalAuthSettings, RemoveKubernetesAuth, RemoveUniversalAuth, RenewToken,
-        RestoreEnvironment, RevokeClientSecret, RevokeInstanceAdmin, RevokeToken, SearchIdentities,
-        SecretContent, SecretPlace, SelectOrganization, UniversalAuthSettings, UpdateEnvironment,
-        UpdateFolder, UpdateIdentity, UpdateKubernetesAuth, UpdateMembership, UpdatePrivilege, UpdateProject,
-        UpdateProjectOwnIdentity, UpdateSecret, UpdateSecrets, UpdateUniversalAuth, VerifyToken,
+        ListAdminIdentities, ListClientSecretStates, ListClientSecrets, ListFolders, ListIdentities,
+        ListMemberships, ListOrganizations, ListPrivileges, ListProjectOwnIdentities, ListProjects,
+        ListSecrets, ListTokens, Login, MintToken, MissingSecrets, ReadClientSecret, ReadConfig,
+        ReadEnvironment, ReadFolder, ReadIdentity, ReadKubernetesAuth, ReadMembership, ReadPrivilege,
+        ReadPrivilegeBySlug, ReadProject, ReadProjectBySlug, ReadProjectMembership, ReadProjectOwnIdentity,
+        ReadSecret, ReadStatus, ReadUniversalAuth, ReadUniversalAuthSettings, RemoveKubernetesAuth,
+        RemoveUniversalAuth, RenewToken, RestoreEnvironment, RevokeClientSecret, RevokeInstanceAdmin,
+        RevokeToken, SearchIdentities, SecretContent, SecretPlace, SelectOrganization, UniversalAuthSettings,
+        UpdateEnvironment, UpdateFolder, UpdateIdentity, UpdateKubernetesAuth, UpdateMembership,
+        UpdatePrivilege, UpdateProject, UpdateProjectOwnIdentity, UpdateSecret, UpdateSecrets,
+        UpdateUniversalAuth, VerifyToken,
     },
     route::{Paged, Route},
     secret::{AccessToken, ClientSecret, Credentials, Email, Password, UniversalAuth, UserToken},
@@ -159,6 +160,9 @@ pub(crate) fn operations() -> Vec<Operation> {
         }),
         operation::<ListClientSecrets>(|client, it| {
             Box::pin(nothing(client, ListClientSecrets { token: &it.token, identity_id: ID }))
+        }),
+        operation::<ListClientSecretStates>(|client, it| {
+            Box::pin(nothing(client, ListClientSecretStates { token: &it.token, identity_id: ID }))
         }),
         operation::<RevokeClientSecret>(|client, it| {
             Box::pin(nothing(
