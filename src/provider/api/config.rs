@@ -86,7 +86,7 @@ pub struct ProviderConfigSpec {
     /// A connection Secret as function-infisical writes it, with the host and a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_secret_ref: Option<LocalSecretReference>,
-    /// The address of the server, such as https://infisical.example.org.
+    /// The address of the server, such as `https://infisical.example.org`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048), regex(pattern = "^https?://"))]
     pub host: Option<String>,
@@ -103,7 +103,7 @@ pub struct ClusterProviderConfigSpec {
     /// A connection Secret as function-infisical writes it, with the host and a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_secret_ref: Option<SecretReference>,
-    /// The address of the server, such as https://infisical.example.org.
+    /// The address of the server, such as `https://infisical.example.org`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048), regex(pattern = "^https?://"))]
     pub host: Option<String>,

@@ -57,7 +57,7 @@ pub struct KubernetesAuthParameters {
     /// How to find the Identity whose id is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_id_selector: Option<Selector>,
-    /// The address of the Kubernetes API server, such as https://kubernetes.default.svc.
+    /// The address of the Kubernetes API server, such as `https://kubernetes.default.svc`.
     /// Infisical connects to it when it is set; a private address needs a server that
     /// runs with ALLOW_INTERNAL_IP_CONNECTIONS=true.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -24,7 +24,7 @@ const COMPONENT: &str = "provider-infisical";
 pub struct Recorder(mpsc::Sender<Box<CoreEvent>>);
 
 impl Recorder {
-    /// A recorder, and what [`write`] writes.
+    /// A recorder, and what [`write()`] writes.
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Box<CoreEvent>>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
