@@ -7,7 +7,6 @@
 pub mod additional_privilege;
 #[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod client_secret;
-#[expect(clippy::doc_markdown, reason = "what a CRD says is no Markdown")]
 pub mod config;
 pub mod crd;
 pub mod environment;
