@@ -20,6 +20,7 @@ use provider_infisical::{
     connect::{Connector, Served, session::Shared},
     managed::{
         Means,
+        claim::Claim,
         cluster::{ClusterError, Entry, ObjectKey},
         reconcile::{Poll, Reconciler},
         report::Requeue,
@@ -64,7 +65,7 @@ pub(crate) struct State {
 #[derive(Clone, Copy)]
 struct KindOf {
     entry: fn(&Value) -> Entry,
-    claims: fn(&Value, &str) -> bool,
+    claim: fn(&Value, &str) -> Option<Claim>,
 }
 
 /// One cluster, one server.
@@ -191,7 +192,7 @@ impl Live {
         });
         provider_infisical::managed::merge::apply(&mut object["metadata"], metadata);
         let entry = cluster::entry::<K>;
-        state.kinds.insert(K::KIND, KindOf { entry, claims: cluster::claims::<K> });
+        state.kinds.insert(K::KIND, KindOf { entry, claim: cluster::claim::<K> });
         state.objects.insert((K::KIND, key(namespace, name)), object);
         drop(state);
         self.object_in(namespace, name)

@@ -102,14 +102,6 @@ impl<K: ManagedKind> Cache<K> {
             .filter(move |object| object.metadata.namespace.as_deref() == Some(namespace))
     }
 
-    /// The objects that claim a resource.
-    #[must_use]
-    pub fn claimants(&self, id: &str) -> Vec<ObjectKey> {
-        let keys = lock(&self.index).by_id.get(id).cloned().unwrap_or_default();
-        let claims = |at: &ObjectKey| self.get(at).is_some_and(|object| Claim::of(&*object, id).is_some());
-        keys.into_iter().filter(claims).collect()
-    }
-
     /// Who claims a resource.
     #[must_use]
     pub fn claims(&self, id: &str) -> Vec<Claim> {

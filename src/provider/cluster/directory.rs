@@ -12,7 +12,7 @@ use super::cache::Cache;
 use crate::{
     api::resource::{Managed, Referenced},
     managed::{
-        annotations::Annotations,
+        claim::Claim,
         cluster::{Directory, Entry, ObjectKey},
         external::ManagedKind,
     },
@@ -81,8 +81,8 @@ impl Directory for Kinds {
         self.cache(kind).map(|cache| cache.all(namespace)).unwrap_or_default()
     }
 
-    fn claimants(&self, kind: &str, id: &str) -> Vec<ObjectKey> {
-        self.cache(kind).map(|cache| cache.claimants_of(id)).unwrap_or_default()
+    fn owner(&self, kind: &str, id: &str) -> Option<String> {
+        self.cache(kind)?.owner(id)
     }
 }
 
@@ -90,37 +90,20 @@ impl Directory for Kinds {
 trait Objects: Send + Sync {
     fn named(&self, at: &ObjectKey) -> Option<Entry>;
     fn all(&self, namespace: &str) -> Vec<Entry>;
-    fn claimants_of(&self, id: &str) -> Vec<ObjectKey>;
+    fn owner(&self, id: &str) -> Option<String>;
 }
 
 impl<K: ManagedKind> Objects for Cache<K> {
     fn named(&self, at: &ObjectKey) -> Option<Entry> {
-        self.get(at).map(|object| entry(&object))
+        self.get(at).map(|object| Entry::of(&*object))
     }
 
     fn all(&self, namespace: &str) -> Vec<Entry> {
-        self.within(namespace).map(|object| entry(&object)).collect()
+        self.within(namespace).map(|object| Entry::of(&*object)).collect()
     }
 
-    fn claimants_of(&self, id: &str) -> Vec<ObjectKey> {
-        self.claimants(id)
-    }
-}
-
-fn entry<K: ManagedKind>(object: &Managed<K>) -> Entry {
-    let metadata = &object.metadata;
-    let owners = metadata.owner_references.iter().flatten();
-    let observed = object.status.as_ref().and_then(|status| status.at_provider.as_ref());
-    let id = Annotations::of(metadata).external_name().filter(|name| K::is_id(name));
-    Entry {
-        name: metadata.name.clone().unwrap_or_default(),
-        labels: metadata.labels.clone().unwrap_or_default(),
-        controller: owners
-            .clone()
-            .find(|owner| owner.controller == Some(true))
-            .map(|owner| owner.uid.clone()),
-        id: id.map(str::to_owned),
-        key: observed.and_then(K::key).map(str::to_owned),
+    fn owner(&self, id: &str) -> Option<String> {
+        Claim::first(&self.claims(id)).map(str::to_owned)
     }
 }
 

@@ -58,4 +58,10 @@ impl Claim {
         let first = all.iter().filter(|claim| claim.uid != mine.uid).min()?;
         (first < mine).then_some(&*first.name)
     }
+
+    /// Who has the resource, of all that claim it: `namespace/name`.
+    #[must_use]
+    pub fn first(all: &[Self]) -> Option<&str> {
+        all.iter().min().map(|claim| &*claim.name)
+    }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde_json::Value;
 
-use super::claim::Claim;
+use super::{annotations::Annotations, claim::Claim, external::ManagedKind};
 use crate::api::resource::{Kind, Managed};
 
 /// Which object of a namespace.
@@ -88,8 +88,9 @@ pub trait Directory: Send + Sync {
     /// All objects of a kind in a namespace.
     fn all(&self, kind: &str, namespace: &str) -> Vec<Entry>;
 
-    /// The objects of a kind, in all namespaces, that claim the resource of an id.
-    fn claimants(&self, kind: &str, id: &str) -> Vec<ObjectKey>;
+    /// The object of a kind that has the resource of an id, in whichever namespace:
+    /// `namespace/name`. Others may name it too; it is not theirs.
+    fn owner(&self, kind: &str, id: &str) -> Option<String>;
 }
 
 /// An object as others see it that refer to it.
@@ -105,6 +106,24 @@ pub struct Entry {
     pub id: Option<String>,
     /// Its slug or path, once it is there.
     pub key: Option<String>,
+}
+
+impl Entry {
+    /// That of an object.
+    #[must_use]
+    pub fn of<K: ManagedKind>(object: &Managed<K>) -> Self {
+        let metadata = &object.metadata;
+        let mut owners = metadata.owner_references.iter().flatten();
+        let observed = object.status.as_ref().and_then(|status| status.at_provider.as_ref());
+        let id = Annotations::of(metadata).external_name().filter(|name| K::is_id(name));
+        Self {
+            name: metadata.name.clone().unwrap_or_default(),
+            labels: metadata.labels.clone().unwrap_or_default(),
+            controller: owners.find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone()),
+            id: id.map(str::to_owned),
+            key: observed.and_then(K::key).map(str::to_owned),
+        }
+    }
 }
 
 /// Why the cluster did not do what it should.

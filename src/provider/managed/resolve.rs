@@ -13,56 +13,66 @@ use crate::api::{
     resource::{self, Managed, Referenced},
 };
 
-/// The patch that writes down what the references lead to; `None` where it is there.
-///
-/// # Errors
-/// A reference that must lead somewhere does not yet.
-pub(super) fn patch<K: ManagedKind>(
-    object: &Managed<K>,
-    directory: &dyn Directory,
-) -> Result<Option<Value>, Unresolved> {
-    if K::REFERENCES.is_empty() {
-        return Ok(None);
-    }
-    let parameters = serde_json::to_value(&object.spec.for_provider).unwrap_or_default();
-    let mut patch = Map::new();
-    for referenced in K::REFERENCES {
-        let field = Field::read(referenced, &object.metadata, &parameters);
-        let resolved = field.resolve(object, directory)?;
-        field.write(&resolved, &mut patch);
-    }
-    let metadata = &object.metadata;
-    Ok((!patch.is_empty()).then(|| {
-        json!({
-            "metadata": { "resourceVersion": metadata.resource_version, "uid": metadata.uid },
-            "spec": { "forProvider": patch },
-        })
-    }))
+/// The parameters of an object that name others.
+pub(super) struct References<'a, K: ManagedKind> {
+    object: &'a Managed<K>,
+    directory: &'a dyn Directory,
+    /// Those of a kind that names no others are not read.
+    parameters: Value,
 }
 
-/// Why what a parameter names is not for this object; `None` where all is.
-///
-/// An id that an author wrote himself must not lead to what another namespace has.
-pub(super) fn not_for<K: ManagedKind>(object: &Managed<K>, directory: &dyn Directory) -> Option<String> {
-    let ids = K::REFERENCES.iter().filter(|referenced| referenced.value == resource::Value::Id);
-    let mut ids = ids.peekable();
-    ids.peek()?;
-    let parameters = serde_json::to_value(&object.spec.for_provider).unwrap_or_default();
-    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    ids.find_map(|&Referenced { field, kind, .. }| {
-        let id = parameters.get(field)?.as_str()?;
-        if !is_uuid(id) {
-            return Some(format!(
-                "spec.forProvider.{field} is {id:?}, which is no id of a {kind}: write the UUID that \
-                 Infisical shows, or name the {kind} in spec.forProvider.{field}Ref"
-            ));
+impl<'a, K: ManagedKind> References<'a, K> {
+    /// Those of an object.
+    pub(super) fn of(object: &'a Managed<K>, directory: &'a dyn Directory) -> Self {
+        let parameters = if K::REFERENCES.is_empty() {
+            Value::Null
+        } else {
+            serde_json::to_value(&object.spec.for_provider).unwrap_or_default()
+        };
+        Self { object, directory, parameters }
+    }
+
+    /// The patch that writes down what they lead to; `None` where it is there.
+    ///
+    /// # Errors
+    /// A reference that must lead somewhere does not yet.
+    pub(super) fn patch(&self) -> Result<Option<Value>, Unresolved> {
+        let metadata = &self.object.metadata;
+        let mut patch = Map::new();
+        for referenced in K::REFERENCES {
+            let field = Field::read(referenced, metadata, &self.parameters);
+            let resolved = field.resolve(self.object, self.directory)?;
+            field.write(&resolved, &mut patch);
         }
-        // The server does not mind the case of an id.
-        let claimants = directory.claimants(kind, &id.to_ascii_lowercase());
-        let is_ours = claimants.iter().any(|at| at.namespace == namespace);
-        (!claimants.is_empty() && !is_ours)
-            .then(|| format!("spec.forProvider.{field} is {id}, and that {kind} is another namespace's"))
-    })
+        Ok((!patch.is_empty()).then(|| {
+            json!({
+                "metadata": { "resourceVersion": metadata.resource_version, "uid": metadata.uid },
+                "spec": { "forProvider": patch },
+            })
+        }))
+    }
+
+    /// Why what a parameter names is not for this object; `None` where all is.
+    ///
+    /// An id that an author wrote himself must not lead to what another namespace has.
+    pub(super) fn not_for(&self) -> Option<String> {
+        let namespace = self.object.metadata.namespace.as_deref().unwrap_or_default();
+        let mut ids = K::REFERENCES.iter().filter(|referenced| referenced.value == resource::Value::Id);
+        ids.find_map(|&Referenced { field, kind, .. }| {
+            let id = self.parameters.get(field)?.as_str()?;
+            if !is_uuid(id) {
+                return Some(format!(
+                    "spec.forProvider.{field} is {id:?}, which is no id of a {kind}: write the UUID that \
+                     Infisical shows, or name the {kind} in spec.forProvider.{field}Ref"
+                ));
+            }
+            // The server does not mind the case of an id.
+            let owner = self.directory.owner(kind, &id.to_ascii_lowercase())?;
+            let is_ours = owner.split_once('/').is_some_and(|(within, _)| within == namespace);
+            (!is_ours)
+                .then(|| format!("spec.forProvider.{field} is {id}, and that {kind} is another namespace's"))
+        })
+    }
 }
 
 /// One parameter with its reference and its selector.

@@ -24,7 +24,7 @@ use super::{
     record,
     refusals::Refusals,
     report::{self, Report, Requeue, Shown},
-    resolve,
+    resolve::References,
     secret::{self, Publish},
 };
 use crate::api::{
@@ -144,13 +144,13 @@ impl<'r, K: ManagedKind> Run<'r, K> {
 
     /// Writes down what references lead to. Whether there was something to write.
     pub(super) async fn resolve(&mut self) -> Result<bool, Halt> {
-        let directory = &*self.means.directory;
+        let references = References::of(&self.object, &*self.means.directory);
         let failed = |why: &dyn std::fmt::Display| {
             let why = format!("cannot resolve references: {why}");
             Halt::from(Report::failure("CannotResolveResourceReferences", "", &why))
         };
-        match resolve::patch(&self.object, directory).map_err(|error| failed(&error))? {
-            None => match resolve::not_for(&self.object, directory) {
+        match references.patch().map_err(|error| failed(&error))? {
+            None => match references.not_for() {
                 None => Ok(false),
                 // It never had an effect, and has none now.
                 Some(_) if self.object.metadata.deletion_timestamp.is_some() => {
@@ -359,7 +359,10 @@ impl<'r, K: ManagedKind> Run<'r, K> {
             match self.means.cluster.get_latest(self.at).await.map_err(Halt::Cluster)? {
                 Some(latest) if record::is_pending(&latest.metadata, pending) => self.object = latest,
                 // It is gone, or somebody else has begun since.
-                _ => return Err(Halt::Cluster(ClusterError::Conflict)),
+                _ => {
+                    self.refusals.forget(&uid);
+                    return Err(Halt::Cluster(ClusterError::Conflict));
+                }
             }
         }
     }

@@ -155,6 +155,10 @@ async fn the_project_of_another_namespace_is_out_of_reach() {
     taken.reconcile().await;
     let said = taken.conditions().pop().unwrap();
     assert!(said.contains(&format!("the Project {TEAM}/payments has it already")), "{said}");
+    // Nor does it help to name the project as one's own.
+    intruder.reconcile().await;
+    let said = intruder.conditions().pop().unwrap();
+    assert!(said.ends_with("and that Project is another namespace's"), "{said}");
     assert_eq!(roles(&live, &project).iter().filter(|(member, _)| *member == identity).count(), 0);
     intruder.delete().reconcile().await;
     taken.delete().reconcile().await;

@@ -9,7 +9,6 @@ use provider_infisical::{
     },
     connect::{Configs, Served, login::Data},
     managed::{
-        annotations::Annotations,
         claim::Claim,
         cluster::{Cluster, ClusterError, Directory, Entry, Event, ObjectKey},
         merge,
@@ -186,11 +185,12 @@ impl Directory for Live {
         state.objects.iter().filter(|(at, _)| is_it(at)).map(|(_, object)| (of.entry)(object)).collect()
     }
 
-    fn claimants(&self, kind: &str, id: &str) -> Vec<ObjectKey> {
+    fn owner(&self, kind: &str, id: &str) -> Option<String> {
         let state = self.state();
-        let Some(of) = state.kinds.get(kind) else { return Vec::new() };
-        let of_kind = state.objects.iter().filter(|((it, _), _)| *it == kind);
-        of_kind.filter(|(_, object)| (of.claims)(object, id)).map(|((_, at), _)| at.clone()).collect()
+        let claim = state.kinds.get(kind)?.claim;
+        let of_kind = state.objects.iter().filter(|((it, _), object)| *it == kind && names(object, id));
+        let claims: Vec<_> = of_kind.filter_map(|(_, object)| claim(object, id)).collect();
+        Claim::first(&claims).map(str::to_owned)
     }
 }
 
@@ -200,23 +200,12 @@ fn names(object: &Value, id: &str) -> bool {
     *named == id || object["status"]["atProvider"]["id"] == id
 }
 
-pub(super) fn claims<K: Served>(object: &Value, id: &str) -> bool {
-    Claim::of(&parse::<K>(object), id).is_some()
+pub(super) fn claim<K: Served>(object: &Value, id: &str) -> Option<Claim> {
+    Claim::of(&parse::<K>(object), id)
 }
 
 pub(super) fn entry<K: Served>(object: &Value) -> Entry {
-    let object = parse::<K>(object);
-    let metadata = &object.metadata;
-    let owners = metadata.owner_references.iter().flatten();
-    let observed = object.status.as_ref().and_then(|status| status.at_provider.as_ref());
-    let id = Annotations::of(metadata).external_name().filter(|name| K::is_id(name));
-    Entry {
-        id: id.map(str::to_owned),
-        controller: owners.clone().map(|owner| owner.uid.clone()).next(),
-        name: metadata.name.clone().unwrap_or_default(),
-        labels: metadata.labels.clone().unwrap_or_default(),
-        key: observed.and_then(K::key).map(str::to_owned),
-    }
+    Entry::of(&parse::<K>(object))
 }
 
 #[async_trait]

@@ -5,10 +5,8 @@ use k8s_openapi::api::core::v1::Secret;
 use provider_infisical::{
     api::resource::Managed,
     managed::{
-        annotations::Annotations,
         claim::Claim,
         cluster::{Cluster, ClusterError, Directory, Entry, Event, ObjectKey},
-        external::is_uuid,
         merge,
         references::FIELD_MANAGER,
     },
@@ -183,22 +181,13 @@ impl<const MARKED: bool> Directory for World<MARKED> {
         within.map(|(_, object)| entry::<MARKED>(object)).collect()
     }
 
-    fn claimants(&self, _: &str, id: &str) -> Vec<ObjectKey> {
+    fn owner(&self, _: &str, id: &str) -> Option<String> {
         let state = self.state();
-        let claims = |object: &Value| Claim::of(&parse::<MARKED>(object), id).is_some();
-        state.objects.iter().filter(|(_, object)| claims(object)).map(|(at, _)| at.clone()).collect()
+        let claims = state.objects.values().filter_map(|object| Claim::of(&parse::<MARKED>(object), id));
+        Claim::first(&claims.collect::<Vec<_>>()).map(str::to_owned)
     }
 }
 
 fn entry<const MARKED: bool>(object: &Value) -> Entry {
-    let metadata = parse::<MARKED>(object).metadata;
-    let owners = metadata.owner_references.iter().flatten();
-    let id = Annotations::of(&metadata).external_name().filter(|name| is_uuid(name));
-    Entry {
-        id: id.map(str::to_owned),
-        controller: owners.clone().map(|owner| owner.uid.clone()).next(),
-        name: metadata.name.unwrap_or_default(),
-        labels: metadata.labels.unwrap_or_default(),
-        key: None,
-    }
+    Entry::of(&parse::<MARKED>(object))
 }
