@@ -21,6 +21,10 @@ const AUTHORITIES: &str = "webpki-root-certs";
 /// The license of glibc.
 const GLIBC: &str = include_str!("../licenses/LGPL-2.1.txt");
 
+/// The Apache License. Its text names nobody, so it is the same for every crate that is
+/// under it; the others name who wrote the crate.
+const APACHE: (&str, &str) = ("Apache-2.0", include_str!("../../LICENSE"));
+
 /// A crate, by name and version.
 type Crate = (String, String);
 
@@ -95,7 +99,11 @@ fn crates(program: Program, metadata: &Value) -> Result<BTreeMap<String, BTreeSe
             };
             found.values().find(of_same).map(|(texts, _)| texts.clone())
         };
-        let texts = if texts.is_empty() { beside() } else { Some(texts.clone()) };
+        let apache = || {
+            let (name, apache) = APACHE;
+            (text(package, "license") == name).then(|| BTreeSet::from([apache.to_owned()]))
+        };
+        let texts = if texts.is_empty() { beside().or_else(apache) } else { Some(texts.clone()) };
         let texts = texts.ok_or_else(|| format!("{name} {version} comes without a license"))?;
         labelled.insert(format!("{name} {version} ({})", text(package, "license")), texts);
     }
@@ -262,6 +270,15 @@ mod tests {
         let sources = Sources::new("without", &[("bare/README.md", "no license")]);
         let refused = crates(FUNCTION, &sources.metadata(&[("bare", Value::Null)])).unwrap_err().to_string();
         assert_eq!(refused, "bare 1.0.0 comes without a license");
+    }
+
+    #[test]
+    fn the_apache_license_needs_no_copy_in_the_crate() {
+        let sources = Sources::new("apache", &[("bare/README.md", "no license")]);
+        let mut metadata = sources.metadata(&[("bare", Value::Null)]);
+        metadata["packages"][0]["license"] = json!("Apache-2.0");
+        let crates = crates(FUNCTION, &metadata).unwrap();
+        assert_eq!(texts(&crates, "bare 1.0.0 (Apache-2.0)"), [APACHE.1]);
     }
 
     #[test]
