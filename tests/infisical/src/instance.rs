@@ -428,10 +428,11 @@ impl Instance {
         self.database.instance_admins.clear();
     }
 
-    /// Gives that right to every identity.
+    /// Gives that right to every identity that is an admin of the organization. An identity
+    /// that has it is out of reach for those who have it not.
     pub fn grant_instance_admin(&mut self) {
-        let all = self.database.identities.iter().map(|identity| identity.id.clone());
-        self.database.instance_admins = all.collect();
+        let admins = self.database.identities.iter().filter(|identity| identity.role == "admin");
+        self.database.instance_admins = admins.map(|identity| identity.id.clone()).collect();
     }
 
     /// The identities that have it.
